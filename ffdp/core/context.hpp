@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "ffdp/core/buffer.hpp"
+
+namespace ffdp {
+
+/// Where an op runs, with how many threads or on which stream, and its scratch memory.
+/// It knows no rank and no communicator. One context is used by one caller at a time.
+class Context {
+ public:
+  Backend backend = Backend::cpu;
+  int threads = 1;         ///< CPU threads; results do not depend on it
+  void* stream = nullptr;  ///< cudaStream_t on Backend::cuda
+
+  /// Scratch of at least `count` elements that lives until the next request for the same slot.
+  /// Slots are small numbers private to one op call; contents are undefined.
+  template <class T>
+  T* scratch(int slot, std::size_t count) {
+    if (slots_.size() <= static_cast<std::size_t>(slot)) slots_.resize(slot + 1);
+    auto& buffer = slots_[slot];
+    if (buffer.size() < count * sizeof(T)) {
+      buffer = Buffer<std::byte>();
+      buffer = Buffer<std::byte>(backend, count * sizeof(T));
+    }
+    return reinterpret_cast<T*>(buffer.data());
+  }
+  /// Gives all scratch memory back.
+  void release_scratch() { slots_.clear(); }
+
+ private:
+  std::vector<Buffer<std::byte>> slots_;
+};
+
+}  // namespace ffdp
