@@ -4,11 +4,15 @@ find_package(ZLIB REQUIRED)
 find_library(FFDP_LIBDEFLATE deflate REQUIRED)
 find_path(FFDP_LIBDEFLATE_INCLUDE libdeflate.h REQUIRED)
 
-set(io_sources atomic_file.cpp byte_sink.cpp byte_source.cpp datatype.cpp nifti_header.cpp
-  nifti_read.cpp nifti_write.cpp orientation.cpp)
+set(io_sources atomic_file.cpp byte_sink.cpp byte_source.cpp datatype.cpp itk_parameters.cpp
+  matlab4.cpp nifti_header.cpp nifti_read.cpp nifti_write.cpp orientation.cpp points_csv.cpp
+  text_transforms.cpp transform_file.cpp)
 if(FFDP_HDF5)
+  list(APPEND io_sources hdf5_transforms.cpp)
   enable_language(C)  # FindHDF5 needs it
   find_package(HDF5 REQUIRED COMPONENTS C)
+else()
+  list(APPEND io_sources hdf5_absent.cpp)
 endif()
 list(TRANSFORM io_sources PREPEND io/)
 ffdp_add_layer(io SOURCES ${io_sources} LINK ffdp_core

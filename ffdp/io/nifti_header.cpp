@@ -153,7 +153,10 @@ void check_file_holds(const ByteSource& source, const NiftiInfo& info) {
   bytes += static_cast<long double>(info.data_offset);
   if (bytes > static_cast<long double>(source.most_bytes())) {
     std::string sizes;
-    for (int i = 0; i < info.dimension; ++i) sizes += (i ? "x" : "") + std::to_string(info.dims[i]);
+    for (int i = 0; i < info.dimension; ++i) {
+      if (i > 0) sizes += 'x';
+      sizes += std::to_string(info.dims[i]);
+    }
     throw IoError(info.path + ": the header announces " + sizes + " voxels of " +
                   to_string(info.type) + " from byte " + std::to_string(info.data_offset) +
                   ", the file of " + std::to_string(source.file_size()) + " bytes " +
