@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+
+#include "ffdp/core/error.hpp"
+#include "ffdp/core/view.hpp"
+
+namespace ffdp {
+
+/// Throws unless `view` (scalar or vector) is present and stored over at least `needed`.
+template <class AnyView>
+void require_stored(const char* op, const char* name, const AnyView& view, const Box& needed) {
+  if (view && view.stored.contains(needed)) return;
+  throw InvalidArgument(std::string(op) + ": " + name +
+                        (view ? " is stored over " + to_string(view.stored) : " is absent") +
+                        ", needs " + to_string(needed));
+}
+
+/// Throws unless compute lies inside domain and neither is empty.
+inline void require_boxes(const char* op, const Box& domain, const Box& compute) {
+  if (compute.empty() || !domain.contains(compute))
+    throw InvalidArgument(std::string(op) + ": compute is " + to_string(compute) +
+                          ", must be a non-empty part of the domain " + to_string(domain));
+}
+
+}  // namespace ffdp

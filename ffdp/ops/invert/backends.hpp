@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "ffdp/ops/invert/invert.hpp"
+
+namespace ffdp::invert {
+namespace cpu {
+Residual forward(Context&, const Params&, Box domain, Box compute,
+                 VectorView<const float> displacement, VectorView<float> inverse);
+}
+namespace cuda {
+Residual forward(Context&, const Params&, Box domain, Box compute,
+                 VectorView<const float> displacement, VectorView<float> inverse);
+}
+}  // namespace ffdp::invert

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+
+#include "ffdp/core/context.hpp"
+#include "ffdp/core/view.hpp"
+
+namespace ffdp::invert {
+
+/// Inverse of a warp: v with (Id + u)(x + v(x)) = x at every voxel centre. Each voxel is solved
+/// alone: the fixed point v <- -u(x + v), which Newton steps on the trilinear interpolant take over
+/// where it contracts too slowly (there |grad u| is near or above 1).
+struct Params {
+  double tolerance = 0.01;  ///< largest residual |x + v + u(x + v) - x| accepted [voxels]
+  int max_iterations = 50;
+  double reach = 0;  ///< bound on |u| along any axis [voxels]; decides the halo
+  friend bool operator==(const Params&, const Params&) = default;
+};
+
+/// Halo `displacement` needs around the compute box [voxels].
+int halo(const Params&);
+
+/// Residuals of the result, of the compute box.
+struct Residual {
+  double max = 0;                ///< [voxels]
+  double sum = 0;                ///< [voxels]; divide by the number of voxels for the mean
+  std::int64_t unconverged = 0;  ///< voxels above the tolerance
+  Residual& operator+=(const Residual& other);
+};
+
+/// @param domain        whole image; u keeps its edge value beyond it
+/// @param compute       voxels this call writes
+/// @param displacement  [3,z,y,x] u, components z, y, x [voxels], stored over at least
+///                      grow(compute, halo) within the domain
+/// @param inverse       [3,z,y,x] v [voxels], written over compute
+Residual forward(Context&, const Params&, Box domain, Box compute,
+                 VectorView<const float> displacement, VectorView<float> inverse);
+
+}  // namespace ffdp::invert

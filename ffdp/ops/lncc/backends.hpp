@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "ffdp/ops/lncc/lncc.hpp"
+
+namespace ffdp::lncc {
+namespace cpu {
+MetricSum forward_backward(Context&, const Params&, Box domain, Box compute,
+                           View<const float> fixed, View<const float> warped, View<float> grad);
+}
+namespace cuda {
+MetricSum forward_backward(Context&, const Params&, Box domain, Box compute,
+                           View<const float> fixed, View<const float> warped, View<float> grad);
+}
+}  // namespace ffdp::lncc

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "ffdp/core/context.hpp"
+#include "ffdp/core/view.hpp"
+#include "ffdp/ops/common/gaussian_taps.hpp"
+#include "ffdp/ops/common/metric_sum.hpp"
+
+namespace ffdp::lncc {
+
+enum class Window {
+  box,              ///< 2 radius + 1 voxels a side, cut at the domain edge
+  gaussian,         ///< Gaussian of `sigma`, cut at the domain edge
+  zero_padded_box,  ///< constant count, zeros outside, as VoxelMorph and TransMorph (training)
+};
+
+/// Squared local normalised cross-correlation, cc = c^2 / (vF vM) per window (arXiv 2509.25044,
+/// section 3; DESIGN.md 2). A window whose variance is at or below a floor in either image has
+/// cc = 0 and no gradient.
+struct Params {
+  Window window = Window::box;
+  int radius = 2;              ///< [voxels]; box windows
+  double sigma = 1.5;          ///< [voxels]; Gaussian window
+  float fixed_centre = 0;      ///< subtracted on loading; intensities should lie within a few
+  float moving_centre = 0;     ///< hundred standard deviations of it [intensity]
+  float fixed_floor = 1e-6F;   ///< variance floor [intensity^2]
+  float moving_floor = 1e-6F;  ///< variance floor [intensity^2]
+  /// NaN voxels (of either image) are missing: they are in no window and centre none. Without
+  /// this, NaN must not occur.
+  bool missing_values = false;
+  friend bool operator==(const Params&, const Params&) = default;
+};
+
+/// Reach of one window [voxels].
+inline int reach(const Params& p) {
+  return p.window == Window::gaussian ? gaussian_radius(p.sigma) : p.radius;
+}
+/// Halo the inputs need around the compute box [voxels].
+inline int halo(const Params& p) { return 2 * reach(p); }
+
+/// Sum of cc over the windows centred in `compute` [1], and its gradient w.r.t. `warped`.
+/// The caller divides by the image volume and adds the sums of the other shards.
+/// @param domain   whole image; decides what is outside, the views do not
+/// @param compute  voxels this call is responsible for
+/// @param fixed    [z,y,x] intensity, stored over at least grow(compute, halo) within the domain
+/// @param warped   [z,y,x] intensity, moving image resampled into the fixed grid, stored as `fixed`
+/// @param grad     [z,y,x] d(sum over all windows of the domain)/d(warped) [1/intensity], written
+///                 over compute; null data for value only (then a halo of reach(p) is enough)
+MetricSum forward_backward(Context&, const Params&, Box domain, Box compute,
+                           View<const float> fixed, View<const float> warped, View<float> grad);
+
+}  // namespace ffdp::lncc

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "ffdp/ops/mi/mi.hpp"
+
+namespace ffdp::mi {
+namespace cpu {
+void accumulate(Context&, const Params&, Box domain, Box compute, View<const float> fixed,
+                View<const float> warped, Histogram& histogram);
+void backward(Context&, const Params&, Box domain, Box compute, float scale, const Table& table,
+              View<const float> fixed, View<const float> warped, View<float> grad);
+}  // namespace cpu
+namespace cuda {
+void accumulate(Context&, const Params&, Box domain, Box compute, View<const float> fixed,
+                View<const float> warped, Histogram& histogram);
+void backward(Context&, const Params&, Box domain, Box compute, float scale, const Table& table,
+              View<const float> fixed, View<const float> warped, View<float> grad);
+}  // namespace cuda
+}  // namespace ffdp::mi

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cmath>
+
+#include "ffdp/core/host_device.hpp"
+#include "ffdp/ops/mi/mi.hpp"
+
+namespace ffdp::mi {
+
+/// Bins on each side of the robust range that only window tails reach.
+constexpr int padding(Parzen parzen) { return parzen == Parzen::gaussian ? 4 : 2; }
+/// Bins that one sample touches.
+constexpr int fixed_taps(Parzen parzen) {
+  return parzen == Parzen::mattes ? 1 : parzen == Parzen::cubic ? 4 : 9;
+}
+constexpr int moving_taps(Parzen parzen) { return parzen == Parzen::gaussian ? 9 : 4; }
+
+/// Intensity to continuous bin, bin centres on integers; the range [lo, hi] maps to
+/// [padding, bins - 1 - padding].
+struct BinMap {
+  float scale, offset, first, last;
+};
+
+inline BinMap bin_map(float lo, float hi, int bins, int pad) {
+  const double scale = (bins - 1 - 2 * pad) / (static_cast<double>(hi) - lo);
+  return {static_cast<float>(scale), static_cast<float>(pad - lo * scale), static_cast<float>(pad),
+          static_cast<float>(bins - 1 - pad)};
+}
+
+FFDP_HD inline float to_bin(const BinMap& map, float value) {
+  const float b = value * map.scale + map.offset;
+  return b < map.first ? map.first : b > map.last ? map.last : b;
+}
+
+/// First bin a sample at `b` touches with `taps` taps.
+FFDP_HD inline int first_bin(float b, int taps) {
+  return taps == 4 ? static_cast<int>(b) - 1 : static_cast<int>(b + 0.5F) - taps / 2;
+}
+
+/// Parzen weight at distance d = bin - b [bins].
+FFDP_HD inline float window(int taps, float d) {
+  if (taps == 1) return 1.0F;
+  if (taps == 9) return 0.39894228F * std::exp(-0.5F * d * d);
+  const float a = d < 0 ? -d : d;
+  const float outer = 2 - a;
+  return a < 1 ? (4 - 6 * a * a + 3 * a * a * a) * (1.0F / 6) : outer * outer * outer * (1.0F / 6);
+}
+
+/// Derivative of the weight w.r.t. b.
+FFDP_HD inline float window_vjp(int taps, float d) {
+  if (taps == 1) return 0.0F;
+  if (taps == 9) return 0.39894228F * d * std::exp(-0.5F * d * d);
+  const float a = d < 0 ? -d : d, sign = d < 0 ? -1.0F : 1.0F;
+  const float outer = 2 - a;
+  return sign * (a < 1 ? 2 * a - 1.5F * a * a : 0.5F * outer * outer);
+}
+
+}  // namespace ffdp::mi

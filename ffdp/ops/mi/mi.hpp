@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "ffdp/core/context.hpp"
+#include "ffdp/core/view.hpp"
+
+namespace ffdp::mi {
+
+enum class Parzen {
+  mattes,    ///< nearest bin for fixed, cubic B-spline for moving (Mattes 2003)
+  cubic,     ///< cubic B-spline for both
+  gaussian,  ///< Gaussian of one bin for both, cut at 4 bins (arXiv 2509.25044, section 3.3)
+};
+enum class Measure { mutual_information, normalized };
+
+/// Mutual information of two images by implicit Parzen windows: only the joint histogram is stored.
+/// Intensities beyond a range count in its end bins and carry no gradient.
+struct Params {
+  int bins = 32;  ///< per image, padding included; at most 128
+  Parzen parzen = Parzen::mattes;
+  Measure measure = Measure::mutual_information;
+  float fixed_lo = 0, fixed_hi = 1;    ///< robust range [intensity]
+  float moving_lo = 0, moving_hi = 1;  ///< robust range [intensity]
+  friend bool operator==(const Params&, const Params&) = default;
+};
+
+/// Halo the inputs need around the compute box [voxels].
+constexpr int halo(const Params&) { return 0; }
+
+/// Joint histogram in fixed point; sums of integers are the same bits in any order and split.
+struct Histogram {
+  std::vector<std::int64_t> joint;  ///< [bins, bins] (fixed, moving), unit 1 / one
+  std::int64_t samples = 0;         ///< voxels counted
+  static constexpr std::int64_t one = 1 << 20;
+};
+
+/// Adds the voxels of `compute` to the histogram (empty: starts it). NaN voxels are missing.
+/// @param domain   whole image
+/// @param fixed    [z,y,x] intensity, stored over at least compute
+/// @param warped   [z,y,x] intensity, stored over at least compute
+void accumulate(Context&, const Params&, Box domain, Box compute, View<const float> fixed,
+                View<const float> warped, Histogram& histogram);
+
+/// The measure, and its derivative w.r.t. one histogram count.
+struct Table {
+  double value = 0;               ///< MI [nat] or NMI [1], larger is better
+  std::vector<float> derivative;  ///< [bins, bins] d value / d count [1 / voxel]
+};
+
+/// From the histogram of all shards; throws InvalidArgument where it counts no voxel.
+Table evaluate(const Params&, const Histogram& histogram);
+
+/// Gradient of the measure w.r.t. `warped`, times `scale`.
+/// @param scale  factor, e.g. the number of voxels
+/// @param grad   [z,y,x] [1/intensity], written over compute; 0 where a voxel is missing
+void backward(Context&, const Params&, Box domain, Box compute, float scale, const Table& table,
+              View<const float> fixed, View<const float> warped, View<float> grad);
+
+}  // namespace ffdp::mi

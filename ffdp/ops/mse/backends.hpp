@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "ffdp/ops/mse/mse.hpp"
+
+namespace ffdp::mse {
+namespace cpu {
+MetricSum forward_backward(Context&, const Params&, Box domain, Box compute,
+                           View<const float> fixed, View<const float> warped, View<float> grad);
+}
+namespace cuda {
+MetricSum forward_backward(Context&, const Params&, Box domain, Box compute,
+                           View<const float> fixed, View<const float> warped, View<float> grad);
+}
+}  // namespace ffdp::mse

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ffdp/ops/mse/mse.hpp"
+
+#include "ffdp/ops/common/checks.hpp"
+#include "ffdp/ops/common/dispatch.hpp"
+#include "ffdp/ops/mse/backends.hpp"
+
+namespace ffdp::mse {
+
+MetricSum forward_backward(Context& ctx, const Params& p, Box domain, Box compute,
+                           View<const float> fixed, View<const float> warped, View<float> grad) {
+  require_boxes("mse", domain, compute);
+  require_stored("mse", "fixed", fixed, compute);
+  require_stored("mse", "warped", warped, compute);
+  if (grad) require_stored("mse", "grad", grad, compute);
+  return dispatch(
+      ctx,
+      [&](auto& c) { return cpu::forward_backward(c, p, domain, compute, fixed, warped, grad); },
+      [&](auto& c) { return cuda::forward_backward(c, p, domain, compute, fixed, warped, grad); });
+}
+
+}  // namespace ffdp::mse

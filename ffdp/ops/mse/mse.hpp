@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "ffdp/core/context.hpp"
+#include "ffdp/core/view.hpp"
+#include "ffdp/ops/common/metric_sum.hpp"
+
+namespace ffdp::mse {
+
+/// Squared difference. It has no parameters.
+struct Params {
+  friend bool operator==(const Params&, const Params&) = default;
+};
+
+/// Halo the inputs need around the compute box [voxels].
+constexpr int halo(const Params&) { return 0; }
+
+/// Sum of (fixed - warped)^2 over `compute` [intensity^2], a cost, and its gradient w.r.t.
+/// `warped`. A NaN voxel of either image is missing: no value, no weight, no gradient.
+/// @param domain   whole image
+/// @param compute  voxels this call is responsible for
+/// @param fixed    [z,y,x] intensity, stored over at least compute
+/// @param warped   [z,y,x] intensity, stored over at least compute
+/// @param grad     [z,y,x] d(sum)/d(warped) [intensity], written over compute; null for value only
+MetricSum forward_backward(Context&, const Params&, Box domain, Box compute,
+                           View<const float> fixed, View<const float> warped, View<float> grad);
+
+}  // namespace ffdp::mse

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <vector>
+
+#include "ffdp/ops/resize/resize.hpp"
+
+namespace ffdp::resize {
+
+/// Weights of one output voxel along one axis: inputs first .. first + count - 1.
+struct AxisWeights {
+  std::vector<int> first;      ///< global index, per output voxel of compute
+  std::vector<float> weights;  ///< count per output voxel
+  int count = 0;
+};
+
+namespace cpu {
+void shrink(Context&, const std::array<AxisWeights, 3>& weights, Box reach, Box compute,
+            View<const float> in, View<float> out);
+void displacement(Context&, Box from_domain, Box to_domain, Box compute, VectorView<const float> in,
+                  VectorView<float> out);
+}  // namespace cpu
+namespace cuda {
+void shrink(Context&, const std::array<AxisWeights, 3>& weights, Box reach, Box compute,
+            View<const float> in, View<float> out);
+void displacement(Context&, Box from_domain, Box to_domain, Box compute, VectorView<const float> in,
+                  VectorView<float> out);
+}  // namespace cuda
+}  // namespace ffdp::resize

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <array>
+
+#include "ffdp/core/parallel.hpp"
+#include "ffdp/ops/common/trilinear.hpp"
+#include "ffdp/ops/resize/backends.hpp"
+#include "ffdp/ops/resize/math.hpp"
+
+namespace ffdp::resize::cpu {
+
+/// One output plane at a time: weighted planes, then rows, then voxels. Reads an input plane once
+/// for each output plane that it reaches.
+void shrink(Context& ctx, const std::array<AxisWeights, 3>& weights, Box reach, Box compute,
+            View<const float> in, View<float> out) {
+  const auto& [wz, wy, wx] = weights;
+  const int rows = reach.size(1), width = reach.size(2);
+  const std::size_t per_worker = static_cast<std::size_t>(rows) * width + width;
+  float* scratch = ctx.scratch<float>(0, per_worker * ctx.threads);
+  parallel_for(ctx, compute.size(0), [&](std::int64_t i, int worker) {
+    float* plane = scratch + per_worker * worker;
+    float* row = plane + static_cast<std::size_t>(rows) * width;
+    for (int y = 0; y < rows; ++y) {
+      float* sum = plane + static_cast<std::size_t>(y) * width;
+      std::fill_n(sum, width, 0.0F);
+      for (int k = 0; k < wz.count; ++k) {
+        const float w = wz.weights[i * wz.count + k];
+        const float* from = in.row(wz.first[i] + k, reach.lo[1] + y) + reach.lo[2];
+#pragma omp simd
+        for (int x = 0; x < width; ++x) sum[x] += w * from[x];
+      }
+    }
+    for (int y = 0; y < compute.size(1); ++y) {
+      std::fill_n(row, width, 0.0F);
+      for (int k = 0; k < wy.count; ++k) {
+        const float w = wy.weights[static_cast<std::size_t>(y) * wy.count + k];
+        const float* from = plane + static_cast<std::size_t>(wy.first[y] - reach.lo[1] + k) * width;
+#pragma omp simd
+        for (int x = 0; x < width; ++x) row[x] += w * from[x];
+      }
+      float* to = out.row(compute.lo[0] + static_cast<int>(i), compute.lo[1] + y) + compute.lo[2];
+      for (int x = 0; x < compute.size(2); ++x) {
+        float sum = 0;
+        for (int k = 0; k < wx.count; ++k)
+          sum += wx.weights[static_cast<std::size_t>(x) * wx.count + k] *
+                 row[wx.first[x] - reach.lo[2] + k];
+        to[x] = sum;
+      }
+    }
+  });
+}
+
+void displacement(Context& ctx, Box from_domain, Box to_domain, Box compute,
+                  VectorView<const float> in, VectorView<float> out) {
+  std::array<std::vector<AxisCell>, 3> cells;
+  std::array<float, 3> rescale;
+  for (int a = 0; a < 3; ++a) {
+    const int from = from_domain.size(a), to = to_domain.size(a);
+    rescale[a] = static_cast<float>(static_cast<double>(to) / from);
+    for (int i = compute.lo[a]; i < compute.hi[a]; ++i) {
+      const double q = std::clamp(centre(i - to_domain.lo[a], from, to), 0.0, from - 1.0);
+      const int lower = std::min(static_cast<int>(q), std::max(from - 2, 0));
+      cells[a].push_back({from_domain.lo[a] + lower, static_cast<float>(q - lower), true, false});
+    }
+  }
+  parallel_for(ctx, compute.size(0), [&](std::int64_t i, int) {
+    const AxisCell z = cells[0][i];
+    const int z1 = z.lower + (z.fraction > 0);
+    for (int j = 0; j < compute.size(1); ++j) {
+      const AxisCell y = cells[1][j];
+      const int y1 = y.lower + (y.fraction > 0);
+      for (int c = 0; c < 3; ++c) {
+        const float *a = in[c].row(z.lower, y.lower), *b = in[c].row(z.lower, y1),
+                    *d = in[c].row(z1, y.lower), *e = in[c].row(z1, y1);
+        float* to =
+            out[c].row(compute.lo[0] + static_cast<int>(i), compute.lo[1] + j) + compute.lo[2];
+        for (int x = 0; x < compute.size(2); ++x) {
+          const AxisCell w = cells[2][x];
+          const int x0 = w.lower, x1 = w.lower + (w.fraction > 0);
+          const float v[8] = {a[x0], a[x1], b[x0], b[x1], d[x0], d[x1], e[x0], e[x1]};
+          to[x] = rescale[c] * trilinear(v, z.fraction, y.fraction, w.fraction);
+        }
+      }
+    }
+  });
+}
+
+}  // namespace ffdp::resize::cpu

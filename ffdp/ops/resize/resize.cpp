@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ffdp/ops/resize/resize.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "ffdp/ops/common/checks.hpp"
+#include "ffdp/ops/common/dispatch.hpp"
+#include "ffdp/ops/resize/backends.hpp"
+#include "ffdp/ops/resize/math.hpp"
+
+namespace ffdp::resize {
+namespace {
+
+/// Gaussian weights of the outputs [lo, hi) of one axis, renormalised inside [0, from);
+/// interpolation (two taps) where the axis keeps its size or the Gaussian is off.
+AxisWeights axis_weights(const Params& p, int from_lo, int from, int to_lo, int to, int lo,
+                         int hi) {
+  AxisWeights result;
+  const double factor = static_cast<double>(from) / to;
+  const double sigma = from > to ? p.anti_alias * factor : 0;
+  const int radius = static_cast<int>(std::ceil(3 * sigma));
+  result.count = std::min(from, sigma > 0 ? 2 * radius + 2 : 2);
+  for (int i = lo; i < hi; ++i) {
+    const double position = centre(i - to_lo, from, to);
+    const int start = std::clamp(static_cast<int>(std::floor(position)) - (sigma > 0 ? radius : 0),
+                                 0, from - result.count);
+    double sum = 0;
+    std::vector<double> row;
+    for (int k = 0; k < result.count; ++k) {
+      const double d = start + k - position;
+      row.push_back(sigma > 0 ? std::exp(-0.5 * d * d / (sigma * sigma))
+                              : std::max(0.0, 1 - std::abs(d)));
+      sum += row.back();
+    }
+    result.first.push_back(from_lo + start);
+    for (double w : row) result.weights.push_back(static_cast<float>(w / sum));
+  }
+  return result;
+}
+
+std::array<AxisWeights, 3> all_weights(const Params& p, const Box& from, const Box& to,
+                                       const Box& compute) {
+  std::array<AxisWeights, 3> weights;
+  for (int a = 0; a < 3; ++a)
+    weights[a] = axis_weights(p, from.lo[a], from.size(a), to.lo[a], to.size(a), compute.lo[a],
+                              compute.hi[a]);
+  return weights;
+}
+
+Box reach_of(const std::array<AxisWeights, 3>& weights) {
+  Box reach;
+  for (int a = 0; a < 3; ++a) {
+    reach.lo[a] = weights[a].first.front();
+    reach.hi[a] = weights[a].first.back() + weights[a].count;
+  }
+  return reach;
+}
+
+void check(const Box& from_domain, const Box& to_domain, const Box& compute) {
+  require_boxes("resize", to_domain, compute);
+  require(!from_domain.empty(),
+          "resize: from_domain is " + to_string(from_domain) + ", must not be empty");
+}
+
+}  // namespace
+
+Box shrink_reach(const Params& p, const Box& from_domain, const Box& to_domain,
+                 const Box& compute) {
+  check(from_domain, to_domain, compute);
+  return reach_of(all_weights(p, from_domain, to_domain, compute));
+}
+
+void shrink(Context& ctx, const Params& p, Box from_domain, Box to_domain, Box compute,
+            View<const float> in, View<float> out) {
+  check(from_domain, to_domain, compute);
+  for (int a = 0; a < 3; ++a)
+    require(
+        to_domain.size(a) <= from_domain.size(a),
+        "resize: shrink from " + to_string(from_domain) + " to the larger " + to_string(to_domain));
+  require(p.anti_alias >= 0 && p.anti_alias <= 4,
+          "resize: anti_alias is " + std::to_string(p.anti_alias) + ", must be within 0 and 4");
+  const auto weights = all_weights(p, from_domain, to_domain, compute);
+  const Box reach = reach_of(weights);
+  require_stored("resize", "in", in, reach);
+  require_stored("resize", "out", out, compute);
+  dispatch(
+      ctx, [&](auto& c) { cpu::shrink(c, weights, reach, compute, in, out); },
+      [&](auto& c) { cuda::shrink(c, weights, reach, compute, in, out); });
+}
+
+Box interpolate_reach(const Box& from_domain, const Box& to_domain, const Box& compute) {
+  check(from_domain, to_domain, compute);
+  Box reach;
+  for (int a = 0; a < 3; ++a) {
+    const int from = from_domain.size(a), to = to_domain.size(a);
+    const auto lower = [&](int i) {
+      const double q = centre(i - to_domain.lo[a], from, to);
+      return std::clamp(static_cast<int>(std::floor(q)), 0, std::max(from - 2, 0));
+    };
+    reach.lo[a] = from_domain.lo[a] + lower(compute.lo[a]);
+    reach.hi[a] = from_domain.lo[a] + std::min(lower(compute.hi[a] - 1) + 2, from);
+  }
+  return reach;
+}
+
+void displacement(Context& ctx, const Params&, Box from_domain, Box to_domain, Box compute,
+                  VectorView<const float> in, VectorView<float> out) {
+  require_stored("resize", "in", in, interpolate_reach(from_domain, to_domain, compute));
+  require_stored("resize", "out", out, compute);
+  dispatch(
+      ctx, [&](auto& c) { cpu::displacement(c, from_domain, to_domain, compute, in, out); },
+      [&](auto& c) { cuda::displacement(c, from_domain, to_domain, compute, in, out); });
+}
+
+}  // namespace ffdp::resize

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "ffdp/core/context.hpp"
+#include "ffdp/core/view.hpp"
+
+namespace ffdp::resize {
+
+/// Moves data between two grids of the same physical extent: voxel i of the one grid of n voxels
+/// has its centre at (i + 0.5) N / n - 0.5 of the other of N.
+struct Params {
+  /// Gaussian before shrinking, sigma = anti_alias x shrink factor of the axis [voxels of `from`];
+  /// nothing where an axis does not shrink.
+  double anti_alias = 0.5;
+  friend bool operator==(const Params&, const Params&) = default;
+};
+
+/// Shrinks (or keeps) every axis of a scalar image: Gaussian and resampling in one separable pass,
+/// weights renormalised at the domain edge. `from` must not be smaller than `to` along any axis.
+/// @param from_domain  whole image before
+/// @param to_domain    whole image after
+/// @param compute      voxels of the new image this call writes
+/// @param in           [z,y,x] stored over at least what `reach` says
+/// @param out          [z,y,x] written over compute
+void shrink(Context&, const Params&, Box from_domain, Box to_domain, Box compute,
+            View<const float> in, View<float> out);
+
+/// Voxels of `from_domain` that `shrink` reads for `compute`.
+Box shrink_reach(const Params&, const Box& from_domain, const Box& to_domain, const Box& compute);
+
+/// Interpolates a displacement trilinearly at the voxel centres of the other grid (edge values
+/// beyond the outer centres) and rescales it to voxels of that grid. Any sizes.
+/// @param in   [3,z,y,x] u [voxels of from], stored over at least what interpolate_reach says
+/// @param out  [3,z,y,x] u [voxels of to], written over compute
+void displacement(Context&, const Params&, Box from_domain, Box to_domain, Box compute,
+                  VectorView<const float> in, VectorView<float> out);
+
+/// Voxels of `from_domain` that `displacement` reads for `compute`.
+Box interpolate_reach(const Box& from_domain, const Box& to_domain, const Box& compute);
+
+}  // namespace ffdp::resize

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <limits>
+#include <vector>
+
+#include "ffdp/core/parallel.hpp"
+#include "ffdp/ops/sampler/backends.hpp"
+#include "ffdp/ops/sampler/math.hpp"
+
+namespace ffdp::sampler::cpu {
+namespace {
+
+/// One row of the fixed grid: displacement rows (zeros where absent) and the map.
+struct Row {
+  RowMap map;
+  const float *uz, *uy, *ux;
+};
+
+Row make_row(const Params& p, VectorView<const float> u, const float* zeros, int z, int y) {
+  return {row_map(p, z, y), u ? u[0].row(z, y) : zeros, u ? u[1].row(z, y) : zeros,
+          u ? u[2].row(z, y) : zeros};
+}
+
+/// The cell that q(x) falls in. Offsets are 32-bit where the moving image allows it, so that the
+/// gathers are 16 wide.
+template <class Offset>
+struct Cell {
+  Offset base, dz, dy, dx;
+  float fz, fy, fx;
+  bool inside, free_z, free_y, free_x;
+};
+
+template <class Offset>
+struct Locator {
+  View<const float> moving;
+  Box domain;
+  Offset sz, sy;
+
+  explicit Locator(View<const float> image, const Box& box)
+      : moving(image),
+        domain(box),
+        sz(static_cast<Offset>(image.stride_z)),
+        sy(static_cast<Offset>(image.stride_y)) {}
+
+  Cell<Offset> operator()(const Row& r, int x) const {
+    const float fx = static_cast<float>(x);
+    const AxisCell z =
+        axis_cell(mapped(r.map, 0, fx, r.uz[x], r.uy[x], r.ux[x]), domain.lo[0], domain.hi[0]);
+    const AxisCell y =
+        axis_cell(mapped(r.map, 1, fx, r.uz[x], r.uy[x], r.ux[x]), domain.lo[1], domain.hi[1]);
+    const AxisCell w =
+        axis_cell(mapped(r.map, 2, fx, r.uz[x], r.uy[x], r.ux[x]), domain.lo[2], domain.hi[2]);
+    const Offset base = static_cast<Offset>(z.lower - moving.stored.lo[0]) * sz +
+                        static_cast<Offset>(y.lower - moving.stored.lo[1]) * sy +
+                        static_cast<Offset>(w.lower - moving.stored.lo[2]);
+    const bool inside = z.inside && y.inside && w.inside;
+    // Outside, any valid address will do: the value is not used.
+    return {inside ? base : Offset{0},
+            inside && z.fraction > 0 ? sz : Offset{0},
+            inside && y.fraction > 0 ? sy : Offset{0},
+            inside && w.fraction > 0 ? Offset{1} : Offset{0},
+            z.fraction,
+            y.fraction,
+            w.fraction,
+            inside,
+            !z.clamped,
+            !y.clamped,
+            !w.clamped};
+  }
+  void corners(const Cell<Offset>& c, float (&v)[8]) const {
+    const float* d = moving.data;
+    v[0] = d[c.base];
+    v[1] = d[c.base + c.dx];
+    v[2] = d[c.base + c.dy];
+    v[3] = d[c.base + c.dy + c.dx];
+    v[4] = d[c.base + c.dz];
+    v[5] = d[c.base + c.dz + c.dx];
+    v[6] = d[c.base + c.dz + c.dy];
+    v[7] = d[c.base + c.dz + c.dy + c.dx];
+  }
+};
+
+template <class Body>
+auto with_offsets(View<const float> moving, const Box& domain, Body&& body) {
+  const std::int64_t extent = moving.stride_z * moving.stored.size(0);
+  if (extent < std::numeric_limits<std::int32_t>::max())
+    return body(Locator<std::int32_t>(moving, domain));
+  return body(Locator<std::int64_t>(moving, domain));
+}
+
+struct Count {
+  std::int64_t value = 0;
+  Count& operator+=(const Count& other) {
+    value += other.value;
+    return *this;
+  }
+};
+
+/// Zeros addressable at the x of compute, for an absent displacement.
+std::vector<float> zero_row(const Box& compute, VectorView<const float> u) {
+  return std::vector<float>(u ? 0 : compute.size(2), 0.0F);
+}
+
+}  // namespace
+
+std::int64_t forward(Context& ctx, const Params& p, Box, Box compute, View<const float> moving,
+                     VectorView<const float> displacement, const Masks& masks, View<float> warped) {
+  const std::vector<float> zeros = zero_row(compute, displacement);
+  const float* zero = zeros.data() - (displacement ? 0 : compute.lo[2]);
+  return with_offsets(moving, p.moving_domain, [&](const auto& locate) {
+    return parallel_sum<Count>(
+               ctx, compute.size(0),
+               [&](std::int64_t i, int) {
+                 const int z = compute.lo[0] + static_cast<int>(i);
+                 std::int64_t outside = 0;
+                 for (int y = compute.lo[1]; y < compute.hi[1]; ++y) {
+                   const Row row = make_row(p, displacement, zero, z, y);
+                   float* out = warped.row(z, y);
+#pragma omp simd
+                   for (int x = compute.lo[2]; x < compute.hi[2]; ++x) {
+                     const auto cell = locate(row, x);
+                     float v[8];
+                     locate.corners(cell, v);
+                     const float value = trilinear(v, cell.fz, cell.fy, cell.fx);
+                     out[x] = cell.inside ? value : std::numeric_limits<float>::quiet_NaN();
+                   }
+                   if (masks.fixed) {
+                     const std::uint8_t* mask = masks.fixed.row(z, y);
+                     for (int x = compute.lo[2]; x < compute.hi[2]; ++x)
+                       if (!mask[x]) out[x] = std::numeric_limits<float>::quiet_NaN();
+                   }
+                   if (masks.moving)
+                     for (int x = compute.lo[2]; x < compute.hi[2]; ++x) {
+                       if (!(out[x] == out[x])) continue;
+                       int n[3];
+                       for (int c = 0; c < 3; ++c) {
+                         const AxisCell cell =
+                             axis_cell(mapped(row.map, c, static_cast<float>(x), row.uz[x],
+                                              row.uy[x], row.ux[x]),
+                                       p.moving_domain.lo[c], p.moving_domain.hi[c]);
+                         n[c] = cell.lower + (cell.fraction >= 0.5F);
+                       }
+                       if (!masks.moving(n[0], n[1], n[2]))
+                         out[x] = std::numeric_limits<float>::quiet_NaN();
+                     }
+                   for (int x = compute.lo[2]; x < compute.hi[2]; ++x) {
+                     const bool valid = out[x] == out[x];
+                     outside += !valid;
+                     out[x] = valid ? out[x] : p.outside;
+                   }
+                 }
+                 return Count{outside};
+               })
+        .value;
+  });
+}
+
+void backward_displacement(Context& ctx, const Params& p, Box, Box compute, float scale,
+                           View<const float> moving, VectorView<const float> displacement,
+                           View<const float> grad_warped, VectorView<float> grad_u) {
+  const std::vector<float> zeros = zero_row(compute, displacement);
+  const float* zero = zeros.data() - (displacement ? 0 : compute.lo[2]);
+  with_offsets(moving, p.moving_domain, [&](const auto& locate) {
+    parallel_for(ctx, compute.size(0), [&](std::int64_t i, int) {
+      const int z = compute.lo[0] + static_cast<int>(i);
+      for (int y = compute.lo[1]; y < compute.hi[1]; ++y) {
+        const Row row = make_row(p, displacement, zero, z, y);
+        const float* g = grad_warped.row(z, y);
+        float *gz = grad_u[0].row(z, y), *gy = grad_u[1].row(z, y), *gx = grad_u[2].row(z, y);
+#pragma omp simd
+        for (int x = compute.lo[2]; x < compute.hi[2]; ++x) {
+          const auto cell = locate(row, x);
+          float v[8];
+          locate.corners(cell, v);
+          const auto d = trilinear_gradient(v, cell.fz, cell.fy, cell.fx);
+          const float factor = cell.inside ? scale * g[x] : 0.0F;
+          const float dz = cell.free_z ? d.z * factor : 0.0F;
+          const float dy = cell.free_y ? d.y * factor : 0.0F;
+          const float dx = cell.free_x ? d.x * factor : 0.0F;
+          const auto& s = row.map.s;
+          gz[x] += s[0][0] * dz + s[1][0] * dy + s[2][0] * dx;
+          gy[x] += s[0][1] * dz + s[1][1] * dy + s[2][1] * dx;
+          gx[x] += s[0][2] * dz + s[1][2] * dy + s[2][2] * dx;
+        }
+      }
+    });
+  });
+}
+
+AffineGradient backward_affine(Context& ctx, const Params& p, Box, Box compute,
+                               View<const float> moving, VectorView<const float> displacement,
+                               View<const float> grad_warped) {
+  const std::vector<float> zeros = zero_row(compute, displacement);
+  const float* zero = zeros.data() - (displacement ? 0 : compute.lo[2]);
+  return with_offsets(moving, p.moving_domain, [&](const auto& locate) {
+    return parallel_sum<AffineGradient>(ctx, compute.size(0), [&](std::int64_t i, int) {
+      const int z = compute.lo[0] + static_cast<int>(i);
+      AffineGradient total;
+      for (int y = compute.lo[1]; y < compute.hi[1]; ++y) {
+        const Row row = make_row(p, displacement, zero, z, y);
+        const float* g = grad_warped.row(z, y);
+        double sum0 = 0, sum1 = 0, sum2 = 0, first0 = 0, first1 = 0, first2 = 0;
+#pragma omp simd reduction(+ : sum0, sum1, sum2, first0, first1, first2)
+        for (int x = compute.lo[2]; x < compute.hi[2]; ++x) {
+          const auto cell = locate(row, x);
+          float v[8];
+          locate.corners(cell, v);
+          const auto d = trilinear_gradient(v, cell.fz, cell.fy, cell.fx);
+          const float factor = cell.inside ? g[x] : 0.0F;
+          const double dz = cell.free_z ? d.z * factor : 0.0F;
+          const double dy = cell.free_y ? d.y * factor : 0.0F;
+          const double dx = cell.free_x ? d.x * factor : 0.0F;
+          sum0 += dz;
+          sum1 += dy;
+          sum2 += dx;
+          first0 += dz * x;
+          first1 += dy * x;
+          first2 += dx * x;
+        }
+        const double sums[3] = {sum0, sum1, sum2}, firsts[3] = {first0, first1, first2};
+        for (int c = 0; c < 3; ++c) {
+          total.translation[c] += sums[c];
+          total.map[c][0] += sums[c] * z;
+          total.map[c][1] += sums[c] * y;
+          total.map[c][2] += firsts[c];
+        }
+      }
+      return total;
+    });
+  });
+}
+
+void backward_moving(Context&, const Params& p, Box, Box compute,
+                     VectorView<const float> displacement, View<const float> grad_warped,
+                     View<float> grad_moving) {
+  const std::vector<float> zeros = zero_row(compute, displacement);
+  const float* zero = zeros.data() - (displacement ? 0 : compute.lo[2]);
+  const Locator<std::int64_t> locate(grad_moving, p.moving_domain);
+  for (int z = compute.lo[0]; z < compute.hi[0]; ++z)
+    for (int y = compute.lo[1]; y < compute.hi[1]; ++y) {
+      const Row row = make_row(p, displacement, zero, z, y);
+      const float* g = grad_warped.row(z, y);
+      for (int x = compute.lo[2]; x < compute.hi[2]; ++x) {
+        const auto c = locate(row, x);
+        if (!c.inside) continue;
+        for (int corner = 0; corner < 8; ++corner) {
+          const float wz = (corner & 4) ? c.fz : 1 - c.fz;
+          const float wy = (corner & 2) ? c.fy : 1 - c.fy;
+          const float wx = (corner & 1) ? c.fx : 1 - c.fx;
+          const std::int64_t at = c.base + ((corner & 4) ? c.dz : 0) + ((corner & 2) ? c.dy : 0) +
+                                  ((corner & 1) ? c.dx : 0);
+          grad_moving.data[at] += wz * wy * wx * g[x];
+        }
+      }
+    }
+}
+
+}  // namespace ffdp::sampler::cpu

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "ffdp/ops/common/trilinear.hpp"
+#include "ffdp/ops/sampler/sampler.hpp"
+
+namespace ffdp::sampler {
+
+/// q(x) along one row of the fixed grid, in single precision from a double-precision row start:
+/// q_c = start_c + step_c x + S_c . u.
+struct RowMap {
+  float start[3];
+  float step[3];
+  float s[3][3];
+};
+
+FFDP_HD inline RowMap row_map(const Params& p, int z, int y) {
+  RowMap r;
+  for (int c = 0; c < 3; ++c) {
+    r.start[c] =
+        static_cast<float>(p.map.linear[c][0] * z + p.map.linear[c][1] * y + p.map.translation[c]);
+    r.step[c] = static_cast<float>(p.map.linear[c][2]);
+    for (int k = 0; k < 3; ++k) r.s[c][k] = static_cast<float>(p.displacement_map[c][k]);
+  }
+  return r;
+}
+
+FFDP_HD inline float mapped(const RowMap& r, int c, float x, float uz, float uy, float ux) {
+  return (r.start[c] + r.step[c] * x) + (r.s[c][0] * uz + r.s[c][1] * uy + r.s[c][2] * ux);
+}
+
+}  // namespace ffdp::sampler

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ffdp/ops/sampler/sampler.hpp"
+
+#include <cmath>
+
+#include "ffdp/ops/common/checks.hpp"
+#include "ffdp/ops/common/dispatch.hpp"
+#include "ffdp/ops/sampler/backends.hpp"
+
+namespace ffdp::sampler {
+namespace {
+
+void check(const Params& p, const Box& domain, const Box& compute,
+           VectorView<const float> displacement) {
+  require_boxes("sampler", domain, compute);
+  require(!p.moving_domain.empty(),
+          "sampler: moving_domain is " + to_string(p.moving_domain) + ", must not be empty");
+  for (int c = 0; c < 3; ++c) {
+    bool finite = std::isfinite(p.map.translation[c]);
+    for (int k = 0; k < 3; ++k)
+      finite =
+          finite && std::isfinite(p.map.linear[c][k]) && std::isfinite(p.displacement_map[c][k]);
+    require(finite, "sampler: the map holds a number that is not finite");
+  }
+  if (displacement) require_stored("sampler", "displacement", displacement, compute);
+}
+
+}  // namespace
+
+AffineGradient& AffineGradient::operator+=(const AffineGradient& other) {
+  for (int c = 0; c < 3; ++c) {
+    translation[c] += other.translation[c];
+    for (int k = 0; k < 3; ++k) map[c][k] += other.map[c][k];
+  }
+  return *this;
+}
+
+std::int64_t forward(Context& ctx, const Params& p, Box domain, Box compute,
+                     View<const float> moving, VectorView<const float> displacement,
+                     const Masks& masks, View<float> warped) {
+  check(p, domain, compute, displacement);
+  require(bool(moving), "sampler: moving is absent");
+  if (masks.fixed) require_stored("sampler", "fixed mask", masks.fixed, compute);
+  if (masks.moving) require_stored("sampler", "moving mask", masks.moving, p.moving_domain);
+  require_stored("sampler", "warped", warped, compute);
+  return dispatch(
+      ctx,
+      [&](auto& c) {
+        return cpu::forward(c, p, domain, compute, moving, displacement, masks, warped);
+      },
+      [&](auto& c) {
+        return cuda::forward(c, p, domain, compute, moving, displacement, masks, warped);
+      });
+}
+
+void backward_displacement(Context& ctx, const Params& p, Box domain, Box compute, float scale,
+                           View<const float> moving, VectorView<const float> displacement,
+                           View<const float> grad_warped, VectorView<float> grad_u) {
+  check(p, domain, compute, displacement);
+  require(bool(moving), "sampler: moving is absent");
+  require_stored("sampler", "grad_warped", grad_warped, compute);
+  require_stored("sampler", "grad_u", grad_u, compute);
+  dispatch(
+      ctx,
+      [&](auto& c) {
+        cpu::backward_displacement(c, p, domain, compute, scale, moving, displacement, grad_warped,
+                                   grad_u);
+      },
+      [&](auto& c) {
+        cuda::backward_displacement(c, p, domain, compute, scale, moving, displacement, grad_warped,
+                                    grad_u);
+      });
+}
+
+AffineGradient backward_affine(Context& ctx, const Params& p, Box domain, Box compute,
+                               View<const float> moving, VectorView<const float> displacement,
+                               View<const float> grad_warped) {
+  check(p, domain, compute, displacement);
+  require(bool(moving), "sampler: moving is absent");
+  require_stored("sampler", "grad_warped", grad_warped, compute);
+  return dispatch(
+      ctx,
+      [&](auto& c) {
+        return cpu::backward_affine(c, p, domain, compute, moving, displacement, grad_warped);
+      },
+      [&](auto& c) {
+        return cuda::backward_affine(c, p, domain, compute, moving, displacement, grad_warped);
+      });
+}
+
+void backward_moving(Context& ctx, const Params& p, Box domain, Box compute,
+                     VectorView<const float> displacement, View<const float> grad_warped,
+                     View<float> grad_moving) {
+  check(p, domain, compute, displacement);
+  require_stored("sampler", "grad_warped", grad_warped, compute);
+  require(bool(grad_moving), "sampler: grad_moving is absent");
+  dispatch(
+      ctx,
+      [&](auto& c) {
+        cpu::backward_moving(c, p, domain, compute, displacement, grad_warped, grad_moving);
+      },
+      [&](auto& c) {
+        cuda::backward_moving(c, p, domain, compute, displacement, grad_warped, grad_moving);
+      });
+}
+
+}  // namespace ffdp::sampler

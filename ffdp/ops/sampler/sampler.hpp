@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <limits>
+
+#include "ffdp/core/affine.hpp"
+#include "ffdp/core/context.hpp"
+#include "ffdp/core/view.hpp"
+
+namespace ffdp::sampler {
+
+/// Composite implicit grid sampler (arXiv 2509.25044, section 3.1): out(x) = I(q(x)) with
+/// q(x) = A x + t + S u(x), trilinear, x the global voxel index (z, y, x) of the fixed grid and q
+/// the continuous voxel index of the moving image. No grid and no q is stored.
+struct Params {
+  Affine map;             ///< A, t: fixed index to moving index [voxels], z, y, x
+  Mat3 displacement_map;  ///< S; registration uses S = A [voxels / voxels]
+  Box moving_domain;      ///< the whole moving image; outside it (by half a voxel) is nothing
+  float outside = std::numeric_limits<float>::quiet_NaN();  ///< written where there is nothing
+  friend bool operator==(const Params&, const Params&) = default;
+};
+
+/// Masks restrict where a sample counts; null data means everywhere.
+struct Masks {
+  View<const std::uint8_t> fixed;   ///< [z,y,x] over compute; 0 excludes
+  View<const std::uint8_t> moving;  ///< [z,y,x] over moving_domain; 0 at the nearest voxel excludes
+};
+
+/// Halo `displacement` needs around the compute box [voxels].
+constexpr int halo(const Params&) { return 0; }
+
+/// Resamples the moving image.
+/// @param domain        whole fixed image
+/// @param compute       voxels this call writes
+/// @param moving        [z,y,x] intensity; stored over at least what q reaches within moving_domain
+/// @param displacement  [3,z,y,x] u, components z, y, x [voxels of the fixed grid], stored over at
+///                      least compute; null data for u = 0
+/// @param masks         where samples count
+/// @param warped        [z,y,x] intensity, written over compute; Params::outside where a sample is
+///                      outside the moving image or masked
+/// @return number of voxels of compute that got `outside` [voxels]
+std::int64_t forward(Context&, const Params&, Box domain, Box compute, View<const float> moving,
+                     VectorView<const float> displacement, const Masks& masks, View<float> warped);
+
+/// Gradient w.r.t. u: grad_u(x) += S^T grad I(q(x)) scale grad_warped(x).
+/// @param scale        factor, e.g. the weight of a metric over its sum
+/// @param grad_warped  [z,y,x] dL/d(warped) [1/intensity], stored over at least compute; what was
+///                     outside carries nothing
+/// @param grad_u       [3,z,y,x] dL/du [1/voxels], added to over compute
+void backward_displacement(Context&, const Params&, Box domain, Box compute, float scale,
+                           View<const float> moving, VectorView<const float> displacement,
+                           View<const float> grad_warped, VectorView<float> grad_u);
+
+/// Twelve sums: dL/dA [row][column] and dL/dt.
+struct AffineGradient {
+  Mat3 map{};
+  Vec3 translation{};
+  AffineGradient& operator+=(const AffineGradient& other);
+};
+
+/// Gradient w.r.t. A and t: sums over compute of grad I(q) grad_warped times (x, 1), in double.
+AffineGradient backward_affine(Context&, const Params&, Box domain, Box compute,
+                               View<const float> moving, VectorView<const float> displacement,
+                               View<const float> grad_warped);
+
+/// Gradient w.r.t. the moving image (adjoint of the interpolation; scatters). For training; one
+/// thread, so that the sums have one order.
+/// @param grad_moving  [z,y,x] dL/dI, added to; stored over at least what q reaches
+void backward_moving(Context&, const Params&, Box domain, Box compute,
+                     VectorView<const float> displacement, View<const float> grad_warped,
+                     View<float> grad_moving);
+
+}  // namespace ffdp::sampler
