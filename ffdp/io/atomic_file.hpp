@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+namespace ffdp::io {
+
+/// A file that appears under its name only when it is whole. It is written under a temporary name
+/// in the same folder and renamed by commit(); without commit() the destructor removes it.
+/// A target that exists and is no regular file (a device, a pipe) is written directly.
+class AtomicFile {
+ public:
+  /// Throws IoError naming path and reason.
+  explicit AtomicFile(const std::string& path);
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+  AtomicFile(AtomicFile&&) = delete;
+  AtomicFile& operator=(AtomicFile&&) = delete;
+  ~AtomicFile();
+
+  const std::string& path() const { return path_; }
+  void write(const void* data, std::size_t bytes);
+  /// Ends the file and gives it its name.
+  void commit();
+
+ private:
+  [[noreturn]] void fail(const char* what, int error) const;
+
+  std::string path_;
+  std::string temporary_;  ///< empty where the target is written directly
+  int descriptor_ = -1;
+  int slot_ = -1;  ///< in the registry of unfinished files
+};
+
+/// Writes a whole small file.
+void write_file(const std::string& path, const std::string& content);
+
+/// Registers a temporary file that another library writes; -1 where the registry is full.
+int register_unfinished(const std::string& path);
+void unregister_unfinished(int slot) noexcept;
+/// Name in the folder of `path` for a file that is to become `path`.
+std::string temporary_name(const std::string& path);
+
+/// Removes the temporary files of all unfinished AtomicFiles. Async-signal-safe: for the handler
+/// of SIGINT and SIGTERM.
+void remove_unfinished_files() noexcept;
+
+}  // namespace ffdp::io

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "ffdp/io/atomic_file.hpp"
+
+namespace ffdp::io {
+
+/// Bytes to a file, raw or as concatenated gzip members of 1 MiB each, compressed on all threads.
+/// Holds a few members at a time, never the whole content.
+class ByteSink {
+ public:
+  /// @param level    0 stores raw bytes without gzip; 1 (fast) to 12 (small) compresses
+  /// @param threads  for compression
+  ByteSink(const std::string& path, int level, int threads);
+  ByteSink(const ByteSink&) = delete;
+  ByteSink& operator=(const ByteSink&) = delete;
+  ByteSink(ByteSink&&) = delete;
+  ByteSink& operator=(ByteSink&&) = delete;
+  ~ByteSink();
+
+  void write(const void* data, std::size_t bytes);
+  void commit();
+
+ private:
+  void flush();
+
+  struct Compressors;
+  AtomicFile file_;
+  int level_;
+  int threads_;
+  std::size_t filled_ = 0;
+  std::vector<std::byte> raw_;
+  std::unique_ptr<Compressors> compressors_;
+};
+
+}  // namespace ffdp::io

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ffdp/io/byte_source.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <system_error>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include "ffdp/core/error.hpp"
+
+namespace ffdp::io {
+namespace {
+gzFile as_gzip(void* pointer) { return static_cast<gzFile>(pointer); }
+std::string reason(int error) { return std::generic_category().message(error); }
+}  // namespace
+
+ByteSource::ByteSource(const std::string& path) : path_(path) {
+  descriptor_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor_ < 0) throw IoError(path + ": cannot be read: " + reason(errno));
+  struct stat status;
+  const bool regular = ::fstat(descriptor_, &status) == 0 && S_ISREG(status.st_mode);
+  if (!regular) {
+    ::close(descriptor_);
+    throw IoError(path + ": is no regular file");
+  }
+  file_size_ = status.st_size;
+  unsigned char magic[2] = {};
+  if (::pread(descriptor_, magic, 2, 0) != 2 || magic[0] != 0x1f || magic[1] != 0x8b) return;
+  gzip_ = gzdopen(descriptor_, "rb");
+  if (gzip_ == nullptr) {
+    ::close(descriptor_);
+    throw OutOfMemory(path + ": out of memory for a gzip stream");
+  }
+  gzbuffer(as_gzip(gzip_), 1U << 18);
+}
+
+ByteSource::~ByteSource() {
+  if (gzip_ != nullptr)
+    gzclose_r(as_gzip(gzip_));  // closes the descriptor too
+  else if (descriptor_ >= 0)
+    ::close(descriptor_);
+}
+
+std::int64_t ByteSource::most_bytes() const {
+  return compressed() ? 1032 * file_size_ : file_size_;
+}
+
+std::size_t ByteSource::read_some(void* to, std::size_t bytes) {
+  char* next = static_cast<char*>(to);
+  std::size_t got = 0;
+  while (got < bytes) {
+    const std::size_t ask = std::min(bytes - got, std::size_t{1} << 30);
+    if (gzip_ != nullptr) {
+      const int n = gzread(as_gzip(gzip_), next + got, static_cast<unsigned>(ask));
+      int code = Z_OK;
+      const char* message = gzerror(as_gzip(gzip_), &code);
+      if (n < 0 || (code != Z_OK && code != Z_STREAM_END && code != Z_BUF_ERROR))
+        throw IoError(path_ + ": broken gzip stream after byte " +
+                      std::to_string(position_ + static_cast<std::int64_t>(got)) + ": " + message);
+      if (n == 0) break;
+      got += static_cast<std::size_t>(n);
+    } else {
+      const ssize_t n =
+          ::pread(descriptor_, next + got, ask, position_ + static_cast<std::int64_t>(got));
+      if (n < 0) {
+        if (errno == EINTR) continue;
+        throw IoError(path_ + ": cannot be read: " + reason(errno));
+      }
+      if (n == 0) break;
+      got += static_cast<std::size_t>(n);
+    }
+  }
+  position_ += static_cast<std::int64_t>(got);
+  return got;
+}
+
+void ByteSource::read(void* to, std::size_t bytes) {
+  const std::int64_t begin = position_;
+  const std::size_t got = read_some(to, bytes);
+  if (got != bytes)
+    throw IoError(path_ + ": truncated: ends after " +
+                  std::to_string(begin + static_cast<std::int64_t>(got)) + " bytes, " +
+                  std::to_string(begin + static_cast<std::int64_t>(bytes)) + " are needed");
+}
+
+void ByteSource::seek(std::int64_t position) {
+  if (gzip_ != nullptr && position != position_ &&
+      gzseek(as_gzip(gzip_), position, SEEK_SET) != position)
+    throw IoError(path_ + ": broken or truncated gzip stream before byte " +
+                  std::to_string(position));
+  position_ = position;
+}
+
+std::string read_file(const std::string& path, std::size_t most) {
+  ByteSource source(path);
+  std::string content(most + 1, '\0');
+  content.resize(source.read_some(content.data(), content.size()));
+  if (content.size() > most)
+    throw IoError(path + ": is larger than " + std::to_string(most) +
+                  " bytes, which no file of its kind is");
+  return content;
+}
+
+}  // namespace ffdp::io

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+namespace ffdp::io {
+
+/// The bytes of a file, from a raw or a gzip file (of any number of members).
+class ByteSource {
+ public:
+  /// Throws IoError naming path and reason.
+  explicit ByteSource(const std::string& path);
+  ByteSource(const ByteSource&) = delete;
+  ByteSource& operator=(const ByteSource&) = delete;
+  ByteSource(ByteSource&&) = delete;
+  ByteSource& operator=(ByteSource&&) = delete;
+  ~ByteSource();
+
+  const std::string& path() const { return path_; }
+  bool compressed() const { return gzip_ != nullptr; }
+  std::int64_t file_size() const { return file_size_; }
+  /// The file cannot hold more than this [bytes]: its size or, compressed, 1032 times that,
+  /// the most that deflate can do.
+  std::int64_t most_bytes() const;
+  /// Reads up to `bytes`, fewer only at the end of the file. Throws IoError on a broken stream.
+  std::size_t read_some(void* to, std::size_t bytes);
+  /// Reads exactly `bytes`; IoError where the file ends before.
+  void read(void* to, std::size_t bytes);
+  /// Goes to byte `position` of the uncompressed content; backwards is slow in a gzip file.
+  void seek(std::int64_t position);
+
+ private:
+  std::string path_;
+  int descriptor_ = -1;
+  void* gzip_ = nullptr;  ///< gzFile
+  std::int64_t file_size_ = 0;
+  std::int64_t position_ = 0;
+};
+
+/// The whole file as text or bytes; IoError where it is larger than `most` bytes.
+std::string read_file(const std::string& path, std::size_t most);
+
+}  // namespace ffdp::io

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "ffdp/io/transform_file.hpp"
+
+namespace ffdp::io {
+
+/// ITK composite transforms. Internal to read_transform and the writers; NotBuilt without HDF5.
+TransformFile read_hdf5_transform(const std::string& path);
+void write_hdf5_transforms(const std::string& path,
+                           const std::vector<const Transform*>& transforms);
+
+}  // namespace ffdp::io

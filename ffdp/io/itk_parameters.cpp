@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ffdp/io/itk_parameters.hpp"
+
+#include <cmath>
+
+#include "ffdp/core/error.hpp"
+
+namespace ffdp::io {
+namespace {
+
+using Values = std::vector<double>;
+
+// y = M (x - c) + t + c
+Affine about(const Mat3& m, const Vec3& centre, const Vec3& t) {
+  const Affine turn{m, {}};
+  const Vec3 moved = turn(centre);
+  Affine r{m, {}};
+  for (int i = 0; i < 3; ++i) r.translation[i] = t[i] + centre[i] - moved[i];
+  return r;
+}
+
+Mat3 rotation(int axis, double angle) {
+  const int i = (axis + 1) % 3, j = (axis + 2) % 3;
+  Mat3 r{{{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}};
+  r[i][i] = r[j][j] = std::cos(angle);
+  r[i][j] = -std::sin(angle);
+  r[j][i] = std::sin(angle);
+  return r;
+}
+
+Mat3 scaled(Mat3 m, double factor) {
+  for (auto& row : m)
+    for (double& value : row) value *= factor;
+  return m;
+}
+
+// Unit quaternion from its vector part.
+Mat3 versor(double x, double y, double z) {
+  const double square = x * x + y * y + z * z;
+  const double w = std::sqrt(std::max(0.0, 1 - square));
+  return {{{1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)},
+           {2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)},
+           {2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)}}};
+}
+
+struct Request {
+  const std::string& path;
+  const std::string& type;
+  const Values& p;
+  const Values& fixed;
+
+  void wants(std::size_t parameters) const {
+    if (p.size() != parameters)
+      throw IoError(path + ": " + type + " with " + std::to_string(p.size()) + " parameters, " +
+                    std::to_string(parameters) + " are wanted");
+  }
+  Vec3 tail(std::size_t begin, int axes) const {
+    Vec3 t{};
+    for (int i = 0; i < axes; ++i) t[i] = p[begin + static_cast<std::size_t>(i)];
+    return t;
+  }
+  Vec3 centre(int axes) const {
+    Vec3 c{};
+    if (fixed.empty()) return c;
+    if (fixed.size() < static_cast<std::size_t>(axes))
+      throw IoError(path + ": " + type + " with " + std::to_string(fixed.size()) +
+                    " fixed parameters, a centre of " + std::to_string(axes) + " is wanted");
+    for (int i = 0; i < axes; ++i) c[i] = fixed[static_cast<std::size_t>(i)];
+    return c;
+  }
+};
+
+Affine matrix_offset(const Request& r, int axes) {
+  const std::size_t n = static_cast<std::size_t>(axes);
+  r.wants(n * n + n);
+  Mat3 m{{{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}};
+  for (std::size_t i = 0; i < n; ++i)
+    for (std::size_t j = 0; j < n; ++j) m[i][j] = r.p[i * n + j];
+  return about(m, r.centre(axes), r.tail(n * n, axes));
+}
+
+Affine euler3d(const Request& r) {
+  r.wants(6);
+  const Mat3 x = rotation(0, r.p[0]), y = rotation(1, r.p[1]), z = rotation(2, r.p[2]);
+  // The fourth fixed parameter says whether the order is ZYX instead of ZXY.
+  const bool zyx = r.fixed.size() > 3 && r.fixed[3] != 0;
+  return about(zyx ? z * y * x : z * x * y, r.centre(3), r.tail(3, 3));
+}
+
+bool starts(const std::string& text, const char* with) { return text.rfind(with, 0) == 0; }
+
+}  // namespace
+
+Affine affine_from_itk(const std::string& path, const std::string& type, const Values& parameters,
+                       const Values& fixed) {
+  const Request r{path, type, parameters, fixed};
+  const Values& p = parameters;
+  const bool flat = type.ends_with("_2_2");
+  if (!flat && !type.ends_with("_3_3"))
+    throw IoError(path + ": transform type " + type + ", one of 2 or 3 dimensions is wanted");
+  const int axes = flat ? 2 : 3;
+  if (starts(type, "AffineTransform") || starts(type, "MatrixOffsetTransformBase") ||
+      starts(type, "CenteredAffineTransform") || starts(type, "Rigid3DTransform")) {
+    if (starts(type, "Centered")) {  // matrix, centre, translation
+      const std::size_t n = static_cast<std::size_t>(axes);
+      r.wants(n * n + 2 * n);
+      Values plain(p.begin(), p.begin() + static_cast<long>(n * n));
+      plain.insert(plain.end(), p.end() - axes, p.end());
+      const Values centre(p.begin() + static_cast<long>(n * n), p.end() - axes);
+      return matrix_offset({path, type, plain, centre}, axes);
+    }
+    return matrix_offset(r, axes);
+  }
+  if (starts(type, "IdentityTransform")) return {};
+  if (starts(type, "TranslationTransform")) {
+    r.wants(static_cast<std::size_t>(axes));
+    return {Affine{}.linear, r.tail(0, axes)};
+  }
+  if (starts(type, "ScaleTransform")) {
+    r.wants(static_cast<std::size_t>(axes));
+    Mat3 m = Affine{}.linear;
+    for (int i = 0; i < axes; ++i) m[i][i] = p[static_cast<std::size_t>(i)];
+    return about(m, r.centre(axes), {});
+  }
+  if (starts(type, "Euler3DTransform")) return euler3d(r);
+  if (starts(type, "VersorRigid3DTransform")) {
+    r.wants(6);
+    return about(versor(p[0], p[1], p[2]), r.centre(3), r.tail(3, 3));
+  }
+  if (starts(type, "VersorTransform")) {
+    r.wants(3);
+    return about(versor(p[0], p[1], p[2]), r.centre(3), {});
+  }
+  if (starts(type, "Similarity3DTransform")) {
+    r.wants(7);
+    return about(scaled(versor(p[0], p[1], p[2]), p[6]), r.centre(3), r.tail(3, 3));
+  }
+  if (starts(type, "Rigid2DTransform") || starts(type, "Euler2DTransform")) {
+    r.wants(3);
+    return about(rotation(2, p[0]), r.centre(2), r.tail(1, 2));
+  }
+  if (starts(type, "Similarity2DTransform")) {
+    r.wants(4);
+    Mat3 m = scaled(rotation(2, p[1]), p[0]);
+    m[2][2] = 1;
+    return about(m, r.centre(2), r.tail(2, 2));
+  }
+  throw IoError(path + ": transform type " + type +
+                " is not supported; affine, rigid, Euler, versor, similarity, scale and "
+                "translation transforms and displacement fields are");
+}
+
+Values itk_from_affine(const Affine& affine, const Vec3& centre) {
+  Values p;
+  for (const auto& row : affine.linear) p.insert(p.end(), row.begin(), row.end());
+  const Vec3 image = affine(centre);
+  for (int i = 0; i < 3; ++i) p.push_back(image[i] - centre[i]);
+  return p;
+}
+
+Affine flip_ras_lps(const Affine& affine) {
+  Affine r = affine;
+  for (int i = 0; i < 3; ++i)
+    for (int j = 0; j < 3; ++j)
+      if ((i < 2) != (j < 2)) r.linear[i][j] = -r.linear[i][j];
+  for (int i = 0; i < 2; ++i) r.translation[i] = -r.translation[i];
+  return r;
+}
+
+}  // namespace ffdp::io

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ffdp/core/image.hpp"
+#include "ffdp/io/datatype.hpp"
+
+namespace ffdp::io {
+
+/// Which part of a NIfTI header the grid was taken from.
+enum class GridSource { sform, qform, spacing_only };
+
+/// NIfTI intents that matter here; the file may hold any other number.
+constexpr int intent_label = 1002;
+constexpr int intent_displacement = 1006;  ///< RAS vectors, as ITK 5.4 reads and writes it
+constexpr int intent_vector = 1007;        ///< ANTs' warps: LPS vectors, stored unconverted
+
+/// What the header of a NIfTI-1 or -2 file says. Sizes have been checked against the file.
+struct NiftiInfo {
+  std::string path;
+  int version = 1;  ///< 1 or 2
+  bool compressed = false;
+  bool big_endian = false;
+  int dimension = 3;                                      ///< dim[0]: number of axes
+  std::array<std::int64_t, 7> dims{1, 1, 1, 1, 1, 1, 1};  ///< x, y, z, t, component, ...
+  Grid grid;                                              ///< as ITK 5.4 decides, LPS mm
+  GridSource grid_source = GridSource::spacing_only;
+  DataType type = DataType::float32;
+  double slope = 1, intercept = 0;  ///< value = slope * stored + intercept; 1, 0 where absent
+  double time_step = 1;             ///< pixdim[4] in the header's time unit
+  int intent = 0;
+  int qform_code = 0, sform_code = 0;
+  Affine qform, sform;  ///< index (x, y, z) to world, RAS mm, as written, whatever their codes
+  std::int64_t data_offset = 0;       ///< [bytes] in the uncompressed content
+  std::vector<std::string> warnings;  ///< also sent to ffdp::log when the voxels are read
+
+  std::int64_t volumes() const { return dims[3]; }
+  std::int64_t components() const { return dims[4]; }
+  bool scaled() const { return slope != 1 || intercept != 0; }
+  /// The type that holds every value: the stored one, or float32 where values are scaled.
+  DataType value_type() const {
+    if (!scaled()) return type;
+    return type == DataType::float64 ? type : DataType::float32;
+  }
+};
+
+/// Whether the name ends in .nii or .nii.gz.
+bool is_nifti_name(const std::string& path);
+
+/// Reads and checks a header. Throws IoError (missing, truncated, not NIfTI, complex or RGB voxels,
+/// an axis of size 0, a file too small for what it announces: nothing of that size is allocated).
+NiftiInfo read_info(const std::string& path);
+
+/// The voxels of `box` (z, y, x) of volume `volume`, as T. An integer T takes whole numbers in its
+/// range only, so that label ids are exact; anything else is an IoError. NaN and Inf are kept.
+/// Defined for all types of DataType.
+template <class T>
+Field<T> read_box(const NiftiInfo& info, const Box& box, std::int64_t volume);
+
+/// One volume of a scalar file.
+template <class T>
+Image<T> read_volume(const NiftiInfo& info, std::int64_t volume);
+
+/// The image of a file with one volume and one component; more is an IoError.
+template <class T>
+Image<T> read_image(const std::string& path);
+
+/// A displacement field: 5-D, 3 components (2 in 2-D), intent vector (LPS mm as they are) or
+/// displacement (x and y negated).
+DisplacementImage read_displacement(const std::string& path);
+bool is_displacement(const NiftiInfo& info);
+
+/// How a file is written.
+struct WriteOptions {
+  DataType type = DataType::float32;
+  double slope = 1, intercept = 0;   ///< stored = (value - intercept) / slope
+  int compression_level = 1;         ///< of .nii.gz: 1 (fast) to 12 (small)
+  int threads = 1;                   ///< for compression
+  std::string description = "ffdp";  ///< at most 79 characters are kept
+};
+
+/// Writes a file value by value in file order (x fastest, then y, z, volume or component), so that
+/// no caller needs to hold a whole file. Nothing appears under the name before commit().
+/// An integer type takes values rounded to nearest and clamped to its range, NaN as 0.
+class NiftiWriter {
+ public:
+  /// A scalar file of one or more volumes. Throws IoError where `path` cannot be written.
+  NiftiWriter(const std::string& path, const Grid& grid, int volumes, double time_step,
+              const WriteOptions& options);
+  /// A displacement field (intent vector, LPS mm): all x, then all y, then all z, 3 components or,
+  /// where the grid is a plain 2-D one, 2 of them. `options.type` must be a float type.
+  static NiftiWriter displacement(const std::string& path, const Grid& grid,
+                                  const WriteOptions& options);
+  NiftiWriter(NiftiWriter&&) noexcept;
+  NiftiWriter& operator=(NiftiWriter&&) noexcept;
+  NiftiWriter(const NiftiWriter&) = delete;
+  NiftiWriter& operator=(const NiftiWriter&) = delete;
+  ~NiftiWriter();
+
+  /// Vectors have this many components in the file.
+  int components() const;
+  template <class T>
+  void write(const T* values, std::int64_t count);
+  /// Ends the file; all values must have been written.
+  void commit();
+
+ private:
+  struct State;
+  explicit NiftiWriter(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+template <class T>
+void write_image(const std::string& path, const Image<T>& image, const WriteOptions& options);
+
+/// Writes `displacement` as ANTs stores warps (see NiftiWriter::displacement).
+void write_displacement(const std::string& path, const DisplacementImage& displacement,
+                        const WriteOptions& options);
+
+}  // namespace ffdp::io

@@ -1,0 +1,354 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ffdp/io/nifti_header.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <optional>
+
+#include "ffdp/core/error.hpp"
+#include "ffdp/io/orientation.hpp"
+
+namespace ffdp::io {
+namespace {
+
+constexpr int header1_bytes = 348, header2_bytes = 540;
+// Where a field lies in NIfTI-1 and in NIfTI-2 [bytes].
+struct Offset {
+  int v1, v2;
+};
+constexpr Offset magic_at{344, 4}, dim_at{40, 16}, datatype_at{70, 12}, bitpix_at{72, 14},
+    pixdim_at{76, 104}, data_at{108, 168}, slope_at{112, 176}, inter_at{116, 184},
+    units_at{123, 500}, description_at{148, 240}, qform_code_at{252, 344}, sform_code_at{254, 348},
+    quatern_at{256, 352}, qoffset_at{268, 376}, srow_at{280, 400}, intent_at{68, 504};
+
+static_assert(std::endian::native == std::endian::little, "headers are written little-endian");
+
+template <class T>
+T swapped(T value) {
+  char bytes[sizeof(T)];
+  std::memcpy(bytes, &value, sizeof(T));
+  std::reverse(bytes, bytes + sizeof(T));
+  std::memcpy(&value, bytes, sizeof(T));
+  return value;
+}
+
+/// Typed access to header bytes of either version.
+struct Reader {
+  const char* bytes;
+  int version;
+  bool swap;
+
+  template <class T>
+  T get(int offset) const {
+    T value;
+    std::memcpy(&value, bytes + offset, sizeof(T));
+    return swap ? swapped(value) : value;
+  }
+  int at(Offset o) const { return version == 1 ? o.v1 : o.v2; }
+  /// Element i of a real-number field.
+  double real(Offset o, int i) const {
+    return version == 1 ? static_cast<double>(get<float>(o.v1 + 4 * i)) : get<double>(o.v2 + 8 * i);
+  }
+  std::int64_t dim(int i) const {
+    return version == 1 ? get<std::int16_t>(dim_at.v1 + 2 * i)
+                        : get<std::int64_t>(dim_at.v2 + 8 * i);
+  }
+  int code(Offset o) const {
+    return version == 1 ? get<std::int16_t>(o.v1) : get<std::int32_t>(o.v2);
+  }
+};
+
+DataType type_from_code(const std::string& path, int code) {
+  switch (code) {
+    case 2:
+      return DataType::uint8;
+    case 4:
+      return DataType::int16;
+    case 8:
+      return DataType::int32;
+    case 16:
+      return DataType::float32;
+    case 64:
+      return DataType::float64;
+    case 256:
+      return DataType::int8;
+    case 512:
+      return DataType::uint16;
+    case 768:
+      return DataType::uint32;
+    case 1024:
+      return DataType::int64;
+    case 1280:
+      return DataType::uint64;
+    default:
+      break;
+  }
+  const char* name = code == 1      ? "1-bit"
+                     : code == 32   ? "complex64"
+                     : code == 128  ? "RGB24"
+                     : code == 1536 ? "float128"
+                     : code == 1792 ? "complex128"
+                     : code == 2048 ? "complex256"
+                     : code == 2304 ? "RGBA32"
+                                    : "unknown";
+  throw IoError(path + ": voxels are " + name + " (datatype " + std::to_string(code) +
+                "), real numbers of 8 to 64 bits are supported");
+}
+
+int code_of(DataType type) {
+  switch (type) {
+    case DataType::uint8:
+      return 2;
+    case DataType::int16:
+      return 4;
+    case DataType::int32:
+      return 8;
+    case DataType::float32:
+      return 16;
+    case DataType::float64:
+      return 64;
+    case DataType::int8:
+      return 256;
+    case DataType::uint16:
+      return 512;
+    case DataType::uint32:
+      return 768;
+    case DataType::int64:
+      return 1024;
+    case DataType::uint64:
+      break;
+  }
+  return 1280;
+}
+
+void parse_sizes(const Reader& h, NiftiInfo& info) {
+  const std::int64_t axes = h.dim(0);
+  if (axes < 1 || axes > 7)
+    throw IoError(info.path + ": " + std::to_string(axes) + " axes, 1 to 7 are possible");
+  info.dimension = static_cast<int>(axes);
+  for (int i = 1; i <= 7; ++i) {
+    const std::int64_t size = i <= axes ? h.dim(i) : 1;
+    // Writers leave 0 in the size of an axis beyond the space ones.
+    if (i <= 3 && size < 1)
+      throw IoError(info.path + ": axis " + std::string(1, "xyz"[i - 1]) + " has size " +
+                    std::to_string(size) + ", at least 1 is wanted");
+    if (size > std::numeric_limits<int>::max())
+      throw IoError(info.path + ": axis " + std::to_string(i) + " has size " +
+                    std::to_string(size) + ", at most 2147483647 is supported");
+    info.dims[i - 1] = std::max<std::int64_t>(size, 1);
+  }
+  if (info.dims[5] > 1 || info.dims[6] > 1)
+    throw IoError(info.path + ": " + std::to_string(axes) + " dimensions, at most 5 are supported");
+  info.grid.size = {static_cast<int>(info.dims[2]), static_cast<int>(info.dims[1]),
+                    static_cast<int>(info.dims[0])};
+}
+
+// Product in long double: it cannot overflow and is exact where it matters.
+void check_file_holds(const ByteSource& source, const NiftiInfo& info) {
+  long double bytes = static_cast<long double>(size_of(info.type));
+  for (std::int64_t size : info.dims) bytes *= static_cast<long double>(size);
+  bytes += static_cast<long double>(info.data_offset);
+  if (bytes > static_cast<long double>(source.most_bytes())) {
+    std::string sizes;
+    for (int i = 0; i < info.dimension; ++i) {
+      if (i > 0) sizes += 'x';
+      sizes += std::to_string(info.dims[i]);
+    }
+    throw IoError(info.path + ": the header announces " + sizes + " voxels of " +
+                  to_string(info.type) + " from byte " + std::to_string(info.data_offset) +
+                  ", the file of " + std::to_string(source.file_size()) + " bytes " +
+                  (source.compressed() ? "cannot hold that even compressed" : "ends before"));
+  }
+}
+
+Vec3 parse_spacing(const Reader& h, NiftiInfo& info, double unit) {
+  Vec3 spacing;
+  for (int j = 0; j < 3; ++j) {
+    double s = h.real(pixdim_at, j + 1);
+    const bool used = info.dims[j] > 1;
+    if (s < 0 && used)
+      info.warnings.push_back("pixdim[" + std::to_string(j + 1) + "] is " + std::to_string(s) +
+                              ", its absolute value is used");
+    s = std::abs(s);
+    if (!(s > 0) || !std::isfinite(s)) {
+      if (used)
+        info.warnings.push_back("pixdim[" + std::to_string(j + 1) + "] is " + std::to_string(s) +
+                                ", 1 is used");
+      s = 1;
+    }
+    spacing[j] = s * unit;
+  }
+  return spacing;
+}
+
+void parse_transforms(const Reader& h, NiftiInfo& info, const Vec3& spacing, double unit) {
+  info.qform_code = h.code(qform_code_at);
+  info.sform_code = h.code(sform_code_at);
+  const Quaternion q{h.real(quatern_at, 0), h.real(quatern_at, 1), h.real(quatern_at, 2),
+                     h.real(pixdim_at, 0) < 0 ? -1.0 : 1.0};
+  const Mat3 rotation = rotation_of(q);
+  for (int i = 0; i < 3; ++i) {
+    for (int j = 0; j < 3; ++j) {
+      info.qform.linear[i][j] = rotation[i][j] * spacing[j];
+      info.sform.linear[i][j] = h.real(srow_at, 4 * i + j) * unit;
+    }
+    info.qform.translation[i] = h.real(qoffset_at, i) * unit;
+    info.sform.translation[i] = h.real(srow_at, 4 * i + 3) * unit;
+  }
+  const auto usable = [](const Affine& a) {
+    double sum = std::abs(determinant(a.linear));
+    const bool regular = sum > 0;
+    for (double value : a.translation) sum += value;
+    return regular && std::isfinite(sum);
+  };
+  for (auto [code, transform, name] : {std::tuple{&info.qform_code, &info.qform, "qform"},
+                                       std::tuple{&info.sform_code, &info.sform, "sform"}})
+    if (*code > 0 && !usable(*transform)) {
+      info.warnings.push_back(std::string("the ") + name +
+                              " is singular or not finite and is ignored");
+      *code = 0;
+    }
+}
+
+// Which of the two versions and byte orders the first bytes are.
+std::optional<Reader> recognise(const char* bytes, std::size_t got) {
+  if (got < header1_bytes) return std::nullopt;
+  for (bool swap : {false, true})
+    for (int version : {1, 2}) {
+      const Reader h{bytes, version, swap};
+      const int size = version == 1 ? header1_bytes : header2_bytes;
+      if (h.get<std::int32_t>(0) == size && got >= static_cast<std::size_t>(size)) return h;
+    }
+  return std::nullopt;
+}
+
+}  // namespace
+
+NiftiInfo parse_header(ByteSource& source) {
+  char bytes[header2_bytes] = {};
+  const std::size_t got = source.read_some(bytes, sizeof(bytes));
+  NiftiInfo info;
+  info.path = source.path();
+  if (got == 0) throw IoError(info.path + ": holds no data, a NIfTI file is wanted");
+  const std::optional<Reader> found = recognise(bytes, got);
+  if (!found) throw IoError(info.path + ": is no NIfTI file (.nii or .nii.gz)");
+  const Reader& h = *found;
+  const std::string magic(bytes + h.at(magic_at), 3);
+  if (magic == "ni1" || magic == "ni2")
+    throw IoError(info.path + ": is the header of a .hdr/.img pair, a single .nii is wanted");
+  if (magic != (h.version == 1 ? "n+1" : "n+2"))
+    throw IoError(info.path + ": is Analyze 7.5 or damaged (no NIfTI magic), NIfTI is wanted");
+
+  info.version = h.version;
+  info.big_endian = h.swap;
+  info.compressed = source.compressed();
+  parse_sizes(h, info);
+  info.type = type_from_code(info.path, h.get<std::int16_t>(h.at(datatype_at)));
+  const double offset =
+      h.version == 1 ? h.real(data_at, 0) : static_cast<double>(h.get<std::int64_t>(data_at.v2));
+  const int least = h.version == 1 ? header1_bytes : header2_bytes;
+  if (!(offset < 1e15))
+    throw IoError(info.path + ": voxels start at byte " + std::to_string(offset));
+  info.data_offset = std::max<std::int64_t>(static_cast<std::int64_t>(offset), least);
+  check_file_holds(source, info);
+
+  info.slope = h.real(slope_at, 0);
+  info.intercept = h.real(inter_at, 0);
+  if (info.slope == 0 || !std::isfinite(info.slope)) info.slope = 1, info.intercept = 0;
+  if (!std::isfinite(info.intercept)) info.intercept = 0;
+  info.intent = h.code(intent_at);
+  info.time_step = h.real(pixdim_at, 4);
+
+  const int units = h.version == 1 ? bytes[units_at.v1] : h.get<std::int32_t>(units_at.v2);
+  const double unit = (units & 7) == 1 ? 1e3 : (units & 7) == 3 ? 1e-3 : 1;
+  if (unit != 1)
+    info.warnings.push_back(std::string("lengths are in ") + (unit > 1 ? "metres" : "micrometres") +
+                            ", converted to mm");
+  const Vec3 spacing = parse_spacing(h, info, unit);
+  parse_transforms(h, info, spacing, unit);
+  place_grid(info, spacing);
+  return info;
+}
+
+bool is_plain_2d(const Grid& grid) {
+  return grid.size[0] == 1 && grid.origin[2] == 0 && grid.direction[2] == Vec3{0, 0, 1} &&
+         grid.direction[0][2] == 0 && grid.direction[1][2] == 0;
+}
+
+std::string make_header(const HeaderContent& c) {
+  const auto [nz, ny, nx] = c.grid.size;
+  const int version = std::max({nx, ny, nz, c.volumes}) > 32767 ? 2 : 1;
+  const int size = version == 1 ? header1_bytes : header2_bytes;
+  const int data = size + 4;  // four bytes that say: no extension follows
+  std::string bytes(static_cast<std::size_t>(data), '\0');
+  const auto put = [&](int offset, auto value) {
+    std::memcpy(bytes.data() + offset, &value, sizeof(value));
+  };
+  const auto at = [&](Offset o) { return version == 1 ? o.v1 : o.v2; };
+  const auto put_real = [&](Offset o, int i, double value) {
+    if (version == 1)
+      put(o.v1 + 4 * i, static_cast<float>(value));
+    else
+      put(o.v2 + 8 * i, value);
+  };
+  const auto put_code = [&](Offset o, int value) {
+    if (version == 1)
+      put(o.v1, static_cast<std::int16_t>(value));
+    else
+      put(o.v2, static_cast<std::int32_t>(value));
+  };
+  const bool flat = is_plain_2d(c.grid);
+  const int axes = c.components > 1 ? 5 : c.volumes > 1 ? 4 : flat ? 2 : 3;
+  const int dims[8] = {axes, nx, ny, nz, c.volumes, c.components, 1, 1};
+  for (int i = 0; i < 8; ++i) {
+    if (version == 1)
+      put(dim_at.v1 + 2 * i, static_cast<std::int16_t>(dims[i]));
+    else
+      put(dim_at.v2 + 8 * i, std::int64_t{dims[i]});
+  }
+  put(0, std::int32_t{size});
+  std::memcpy(bytes.data() + at(magic_at), version == 1 ? "n+1\0" : "n+2\0\r\n\032\n",
+              version == 1 ? 4 : 8);
+  put(at(datatype_at), static_cast<std::int16_t>(code_of(c.type)));
+  put(at(bitpix_at), static_cast<std::int16_t>(8 * size_of(c.type)));
+  if (version == 1)
+    put(data_at.v1, static_cast<float>(data));
+  else
+    put(data_at.v2, std::int64_t{data});
+  put_real(slope_at, 0, c.slope);
+  put_real(inter_at, 0, c.intercept);
+  put_code(intent_at, c.intent);
+  if (version == 1)
+    put(units_at.v1, std::int8_t{10});  // mm, s
+  else
+    put(units_at.v2, std::int32_t{10});
+  std::memcpy(bytes.data() + at(description_at), c.description.data(),
+              std::min<std::size_t>(c.description.size(), 79));
+
+  Mat3 ras = c.grid.direction;
+  Vec3 origin = c.grid.origin;
+  for (int i = 0; i < 2; ++i) {
+    for (double& value : ras[i]) value = -value;
+    origin[i] = -origin[i];
+  }
+  const bool straight = is_orthonormal(ras);
+  const Quaternion q = straight ? quaternion_of(ras) : Quaternion{};
+  put_code(qform_code_at, straight ? 1 : 0);
+  put_code(sform_code_at, 1);
+  put_real(pixdim_at, 0, q.qfac);
+  for (int i = 0; i < 3; ++i) {
+    put_real(pixdim_at, i + 1, c.grid.spacing[i]);
+    put_real(quatern_at, i, i == 0 ? q.b : i == 1 ? q.c : q.d);
+    put_real(qoffset_at, i, origin[i]);
+    for (int j = 0; j < 3; ++j) put_real(srow_at, 4 * i + j, ras[i][j] * c.grid.spacing[j]);
+    put_real(srow_at, 4 * i + 3, origin[i]);
+  }
+  put_real(pixdim_at, 4, c.time_step);
+  for (int i = 5; i < 8; ++i) put_real(pixdim_at, i, 1);
+  return bytes;
+}
+
+}  // namespace ffdp::io

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+#include "ffdp/core/error.hpp"
+#include "ffdp/io/byte_sink.hpp"
+#include "ffdp/io/nifti_header.hpp"
+
+namespace ffdp::io {
+namespace {
+
+template <class D>
+D round_and_clamp(double value) {
+  if (std::isnan(value)) return 0;
+  const double rounded = std::round(value);
+  if (rounded <= static_cast<double>(std::numeric_limits<D>::min()))
+    return std::numeric_limits<D>::min();
+  if (rounded >= static_cast<double>(std::numeric_limits<D>::max()))
+    return std::numeric_limits<D>::max();
+  return static_cast<D>(rounded);
+}
+
+template <class D, class T>
+D stored_value(T value, double slope, double intercept, bool scaled) {
+  if constexpr (std::is_integral_v<D> && std::is_integral_v<T>)
+    if (!scaled) {
+      if (std::in_range<D>(value)) return static_cast<D>(value);
+      return std::cmp_less(value, 0) ? std::numeric_limits<D>::min()
+                                     : std::numeric_limits<D>::max();
+    }
+  const double real =
+      scaled ? (static_cast<double>(value) - intercept) / slope : static_cast<double>(value);
+  if constexpr (std::is_floating_point_v<D>)
+    return static_cast<D>(real);
+  else
+    return round_and_clamp<D>(real);
+}
+
+}  // namespace
+
+struct NiftiWriter::State {
+  HeaderContent content;
+  ByteSink sink;
+  std::int64_t expected = 0, written = 0;
+  std::string path;
+
+  State(const std::string& name, HeaderContent header, const WriteOptions& options)
+      : content(std::move(header)),
+        sink(name, name.ends_with(".gz") ? std::max(options.compression_level, 1) : 0,
+             options.threads),
+        expected(content.grid.domain().volume() * content.volumes * content.components),
+        path(name) {
+    const std::string bytes = make_header(content);
+    sink.write(bytes.data(), bytes.size());
+  }
+};
+
+namespace {
+HeaderContent content_of(const std::string& path, const Grid& grid, const WriteOptions& options) {
+  if (!is_nifti_name(path))
+    throw IoError(path + ": cannot be written: the name must end in .nii or .nii.gz");
+  require(!grid.domain().empty(), path + ": the grid " + to_string(grid.domain()) + " is empty");
+  HeaderContent content;
+  content.grid = grid;
+  content.type = options.type;
+  content.slope = options.slope;
+  content.intercept = options.intercept;
+  content.description = options.description;
+  return content;
+}
+}  // namespace
+
+NiftiWriter::NiftiWriter(std::unique_ptr<State> state) : state_(std::move(state)) {}
+NiftiWriter::NiftiWriter(NiftiWriter&&) noexcept = default;
+NiftiWriter& NiftiWriter::operator=(NiftiWriter&&) noexcept = default;
+NiftiWriter::~NiftiWriter() = default;
+
+NiftiWriter::NiftiWriter(const std::string& path, const Grid& grid, int volumes, double time_step,
+                         const WriteOptions& options) {
+  HeaderContent content = content_of(path, grid, options);
+  require(volumes > 0, path + ": " + std::to_string(volumes) + " volumes, at least 1 is wanted");
+  content.volumes = volumes;
+  content.time_step = time_step;
+  state_ = std::make_unique<State>(path, std::move(content), options);
+}
+
+NiftiWriter NiftiWriter::displacement(const std::string& path, const Grid& grid,
+                                      const WriteOptions& options) {
+  HeaderContent content = content_of(path, grid, options);
+  require(!is_integer(options.type), path + ": displacements as " + to_string(options.type) +
+                                         ", float32 or float64 is wanted");
+  content.components = is_plain_2d(grid) ? 2 : 3;
+  content.intent = intent_vector;
+  return NiftiWriter(std::make_unique<State>(path, std::move(content), options));
+}
+
+int NiftiWriter::components() const { return state_->content.components; }
+
+template <class T>
+void NiftiWriter::write(const T* values, std::int64_t count) {
+  State& s = *state_;
+  require(s.written + count <= s.expected, s.path + ": " + std::to_string(s.written + count) +
+                                               " values written, " + std::to_string(s.expected) +
+                                               " are wanted");
+  s.written += count;
+  const double slope = s.content.slope, intercept = s.content.intercept;
+  const bool scaled = slope != 1 || intercept != 0;
+  visit(s.content.type, [&](auto zero) {
+    using D = decltype(zero);
+    if constexpr (std::is_same_v<D, T>)
+      if (!scaled) return s.sink.write(values, static_cast<std::size_t>(count) * sizeof(T));
+    D chunk[8192];
+    while (count > 0) {
+      const std::int64_t n = std::min<std::int64_t>(count, std::size(chunk));
+      for (std::int64_t i = 0; i < n; ++i)
+        chunk[i] = stored_value<D>(values[i], slope, intercept, scaled);
+      s.sink.write(chunk, static_cast<std::size_t>(n) * sizeof(D));
+      values += n;
+      count -= n;
+    }
+  });
+}
+
+void NiftiWriter::commit() {
+  require(state_->written == state_->expected,
+          state_->path + ": " + std::to_string(state_->written) + " values written, " +
+              std::to_string(state_->expected) + " are wanted");
+  state_->sink.commit();
+}
+
+template <class T>
+void write_image(const std::string& path, const Image<T>& image, const WriteOptions& options) {
+  NiftiWriter writer(path, image.grid, 1, 1, options);
+  writer.write(static_cast<const T*>(image.data.data()), image.data.size());
+  writer.commit();
+}
+
+void write_displacement(const std::string& path, const DisplacementImage& displacement,
+                        const WriteOptions& options) {
+  NiftiWriter writer = NiftiWriter::displacement(path, displacement.grid, options);
+  const std::int64_t voxels = displacement.grid.domain().volume();
+  for (int c = 0; c < writer.components(); ++c)
+    writer.write(static_cast<const float*>(displacement.data.data()) + c * voxels, voxels);
+  writer.commit();
+}
+
+template void NiftiWriter::write(const std::uint8_t*, std::int64_t);
+template void NiftiWriter::write(const std::int8_t*, std::int64_t);
+template void NiftiWriter::write(const std::uint16_t*, std::int64_t);
+template void NiftiWriter::write(const std::int16_t*, std::int64_t);
+template void NiftiWriter::write(const std::uint32_t*, std::int64_t);
+template void NiftiWriter::write(const std::int32_t*, std::int64_t);
+template void NiftiWriter::write(const std::uint64_t*, std::int64_t);
+template void NiftiWriter::write(const std::int64_t*, std::int64_t);
+template void NiftiWriter::write(const float*, std::int64_t);
+template void NiftiWriter::write(const double*, std::int64_t);
+template void write_image(const std::string&, const Image<std::uint8_t>&, const WriteOptions&);
+template void write_image(const std::string&, const Image<std::int8_t>&, const WriteOptions&);
+template void write_image(const std::string&, const Image<std::uint16_t>&, const WriteOptions&);
+template void write_image(const std::string&, const Image<std::int16_t>&, const WriteOptions&);
+template void write_image(const std::string&, const Image<std::uint32_t>&, const WriteOptions&);
+template void write_image(const std::string&, const Image<std::int32_t>&, const WriteOptions&);
+template void write_image(const std::string&, const Image<std::uint64_t>&, const WriteOptions&);
+template void write_image(const std::string&, const Image<std::int64_t>&, const WriteOptions&);
+template void write_image(const std::string&, const Image<float>&, const WriteOptions&);
+template void write_image(const std::string&, const Image<double>&, const WriteOptions&);
+
+}  // namespace ffdp::io

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "ffdp/io/transform_file.hpp"
+
+namespace ffdp::io {
+
+/// Text formats, each recognised by its content; nothing where `content` is something else.
+/// Internal to read_transform.
+std::optional<TransformFile> parse_insight_text(const std::string& path,
+                                                const std::string& content);
+std::optional<TransformFile> parse_lta(const std::string& path, const std::string& content);
+std::optional<TransformFile> parse_4x4(const std::string& path, const std::string& content);
+
+/// "#Insight Transform File V1.0" with one AffineTransform_double_3_3.
+std::string make_insight_text(const Affine& affine, const Vec3& centre);
+
+}  // namespace ffdp::io

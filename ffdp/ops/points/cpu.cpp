@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <array>
+#include <vector>
+
+#include "ffdp/core/parallel.hpp"
+#include "ffdp/ops/points/backends.hpp"
+#include "ffdp/ops/points/math.hpp"
+
+namespace ffdp::points::cpu {
+namespace {
+
+constexpr std::int64_t piece = 2048;  // points a task
+
+/// body(i) for every point, in pieces on the threads of the context.
+template <class Body>
+void for_each_point(const Context& ctx, std::size_t count, Body&& body) {
+  const std::int64_t n = static_cast<std::int64_t>(count);
+  parallel_for(ctx, (n + piece - 1) / piece, [&](std::int64_t p, int) {
+    const std::int64_t end = std::min(n, (p + 1) * piece);
+    for (std::int64_t i = p * piece; i < end; ++i) body(static_cast<std::size_t>(i));
+  });
+}
+
+/// out[i] = value(point) inside, fill outside.
+template <class Out, class Value>
+void fill_or(const Context& ctx, const Box& domain, std::span<const Vec3> points, Out fill,
+             std::span<Out> out, Value&& value) {
+  for_each_point(ctx, points.size(), [&](std::size_t i) {
+    out[i] = inside(domain, points[i]) ? value(points[i]) : fill;
+  });
+}
+
+// Cubic B-spline prefilter of one line: one pole, forward and backward, mirrored at both ends.
+template <class T>
+void filter_line(T* line, int n, std::int64_t stride) {
+  if (n == 1) return;
+  constexpr double pole = -0.26794919243112270647;  // sqrt(3) - 2
+  constexpr int horizon = 28;                       // pole^28 < 1e-16
+  const auto at = [&](int i) -> T& { return line[i * stride]; };
+  double sum = 0, power = 1;
+  for (int i = 0; i < std::max(horizon, 2); ++i) {
+    sum += power * static_cast<double>(at(mirror_index(i, 0, n)));
+    power *= pole;
+  }
+  constexpr double gain = 6;
+  double previous = gain * sum;
+  at(0) = static_cast<T>(previous);
+  for (int i = 1; i < n; ++i) {
+    previous = gain * static_cast<double>(at(i)) + pole * previous;
+    at(i) = static_cast<T>(previous);
+  }
+  double next = pole / (pole * pole - 1) *
+                (static_cast<double>(at(n - 1)) + pole * static_cast<double>(at(n - 2)));
+  at(n - 1) = static_cast<T>(next);
+  for (int i = n - 2; i >= 0; --i) {
+    next = pole * (next - static_cast<double>(at(i)));
+    at(i) = static_cast<T>(next);
+  }
+}
+
+}  // namespace
+
+template <class T>
+void sample(Context& ctx, const Params& params, const Box& domain, View<const T> image,
+            std::span<const Vec3> points, std::span<double> out) {
+  const auto run = [&](auto value) { fill_or(ctx, domain, points, params.fill, out, value); };
+  const auto wide = [&](auto taps) {
+    run([&, taps](const Vec3& q) {
+      return tensor_value(image, taps(q[0], domain.lo[0], domain.hi[0]),
+                          taps(q[1], domain.lo[1], domain.hi[1]),
+                          taps(q[2], domain.lo[2], domain.hi[2]));
+    });
+  };
+  switch (params.mode) {
+    case Mode::linear:
+      return run([&](const Vec3& q) { return linear_value(image, domain, q); });
+    case Mode::nearest:
+      return run(
+          [&](const Vec3& q) { return static_cast<double>(nearest_value(image, domain, q)); });
+    case Mode::bspline:
+      return wide([](double q, int lo, int hi) { return bspline_taps(q, lo, hi); });
+    case Mode::sinc:
+      return wide([](double q, int lo, int hi) { return sinc_taps(q, lo, hi); });
+  }
+}
+
+template <class T>
+void nearest_label(Context& ctx, const Box& domain, View<const T> image, T fill,
+                   std::span<const Vec3> points, std::span<T> out) {
+  fill_or(ctx, domain, points, fill, out,
+          [&](const Vec3& q) { return nearest_value(image, domain, q); });
+}
+
+template <class T>
+void vote_label(Context& ctx, const Box& domain, View<const T> image, T fill,
+                std::span<const Vec3> points, std::span<T> out) {
+  fill_or(ctx, domain, points, fill, out,
+          [&](const Vec3& q) { return vote_value(image, domain, q); });
+}
+
+void sample_vectors(Context& ctx, const Box& domain, VectorView<const float> field,
+                    std::span<const Vec3> points, std::span<Vec3> vectors) {
+  const std::array<View<const float>, 3> component{field[0], field[1], field[2]};
+  for_each_point(ctx, points.size(), [&](std::size_t i) {
+    Vec3 v{};
+    if (inside(domain, points[i]))
+      for (std::size_t c = 0; c < 3; ++c) v[c] = linear_value(component[c], domain, points[i]);
+    vectors[i] = v;
+  });
+}
+
+template <class T>
+void bspline_coefficients(Context& ctx, View<T> image) {
+  const Box& box = image.stored;
+  const auto [nz, ny, nx] = std::array{box.size(0), box.size(1), box.size(2)};
+  T* const data = image.data;
+  parallel_for(ctx, nz, [&](std::int64_t z, int) {
+    T* const plane = data + z * image.stride_z;
+    for (int y = 0; y < ny; ++y) filter_line(plane + y * image.stride_y, nx, 1);
+    for (int x = 0; x < nx; ++x) filter_line(plane + x, ny, image.stride_y);
+  });
+  parallel_for(ctx, ny, [&](std::int64_t y, int) {
+    for (int x = 0; x < nx; ++x) filter_line(data + y * image.stride_y + x, nz, image.stride_z);
+  });
+}
+
+template void sample(Context&, const Params&, const Box&, View<const std::uint8_t>,
+                     std::span<const Vec3>, std::span<double>);
+template void sample(Context&, const Params&, const Box&, View<const std::int8_t>,
+                     std::span<const Vec3>, std::span<double>);
+template void sample(Context&, const Params&, const Box&, View<const std::uint16_t>,
+                     std::span<const Vec3>, std::span<double>);
+template void sample(Context&, const Params&, const Box&, View<const std::int16_t>,
+                     std::span<const Vec3>, std::span<double>);
+template void sample(Context&, const Params&, const Box&, View<const std::uint32_t>,
+                     std::span<const Vec3>, std::span<double>);
+template void sample(Context&, const Params&, const Box&, View<const std::int32_t>,
+                     std::span<const Vec3>, std::span<double>);
+template void sample(Context&, const Params&, const Box&, View<const std::uint64_t>,
+                     std::span<const Vec3>, std::span<double>);
+template void sample(Context&, const Params&, const Box&, View<const std::int64_t>,
+                     std::span<const Vec3>, std::span<double>);
+template void sample(Context&, const Params&, const Box&, View<const float>, std::span<const Vec3>,
+                     std::span<double>);
+template void sample(Context&, const Params&, const Box&, View<const double>, std::span<const Vec3>,
+                     std::span<double>);
+template void nearest_label(Context&, const Box&, View<const std::uint8_t>, std::uint8_t,
+                            std::span<const Vec3>, std::span<std::uint8_t>);
+template void nearest_label(Context&, const Box&, View<const std::int8_t>, std::int8_t,
+                            std::span<const Vec3>, std::span<std::int8_t>);
+template void nearest_label(Context&, const Box&, View<const std::uint16_t>, std::uint16_t,
+                            std::span<const Vec3>, std::span<std::uint16_t>);
+template void nearest_label(Context&, const Box&, View<const std::int16_t>, std::int16_t,
+                            std::span<const Vec3>, std::span<std::int16_t>);
+template void nearest_label(Context&, const Box&, View<const std::uint32_t>, std::uint32_t,
+                            std::span<const Vec3>, std::span<std::uint32_t>);
+template void nearest_label(Context&, const Box&, View<const std::int32_t>, std::int32_t,
+                            std::span<const Vec3>, std::span<std::int32_t>);
+template void nearest_label(Context&, const Box&, View<const std::uint64_t>, std::uint64_t,
+                            std::span<const Vec3>, std::span<std::uint64_t>);
+template void nearest_label(Context&, const Box&, View<const std::int64_t>, std::int64_t,
+                            std::span<const Vec3>, std::span<std::int64_t>);
+template void nearest_label(Context&, const Box&, View<const float>, float, std::span<const Vec3>,
+                            std::span<float>);
+template void nearest_label(Context&, const Box&, View<const double>, double, std::span<const Vec3>,
+                            std::span<double>);
+template void vote_label(Context&, const Box&, View<const std::uint8_t>, std::uint8_t,
+                         std::span<const Vec3>, std::span<std::uint8_t>);
+template void vote_label(Context&, const Box&, View<const std::int8_t>, std::int8_t,
+                         std::span<const Vec3>, std::span<std::int8_t>);
+template void vote_label(Context&, const Box&, View<const std::uint16_t>, std::uint16_t,
+                         std::span<const Vec3>, std::span<std::uint16_t>);
+template void vote_label(Context&, const Box&, View<const std::int16_t>, std::int16_t,
+                         std::span<const Vec3>, std::span<std::int16_t>);
+template void vote_label(Context&, const Box&, View<const std::uint32_t>, std::uint32_t,
+                         std::span<const Vec3>, std::span<std::uint32_t>);
+template void vote_label(Context&, const Box&, View<const std::int32_t>, std::int32_t,
+                         std::span<const Vec3>, std::span<std::int32_t>);
+template void vote_label(Context&, const Box&, View<const std::uint64_t>, std::uint64_t,
+                         std::span<const Vec3>, std::span<std::uint64_t>);
+template void vote_label(Context&, const Box&, View<const std::int64_t>, std::int64_t,
+                         std::span<const Vec3>, std::span<std::int64_t>);
+template void vote_label(Context&, const Box&, View<const float>, float, std::span<const Vec3>,
+                         std::span<float>);
+template void vote_label(Context&, const Box&, View<const double>, double, std::span<const Vec3>,
+                         std::span<double>);
+template void bspline_coefficients(Context&, View<float>);
+template void bspline_coefficients(Context&, View<double>);
+
+}  // namespace ffdp::points::cpu

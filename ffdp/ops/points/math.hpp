@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+
+#include "ffdp/core/affine.hpp"
+#include "ffdp/core/host_device.hpp"
+#include "ffdp/core/view.hpp"
+
+namespace ffdp::points {
+
+/// Whether the continuous index q lies in the image, by ITK's rule; false for NaN.
+FFDP_HD inline bool inside(const Box& domain, const Vec3& q) {
+  for (int axis = 0; axis < 3; ++axis)
+    if (!(q[axis] >= domain.lo[axis] - 0.5 && q[axis] < domain.hi[axis] - 0.5)) return false;
+  return true;
+}
+
+FFDP_HD inline int clamp_index(int i, int lo, int hi) { return i < lo ? lo : i >= hi ? hi - 1 : i; }
+
+/// Index mirrored about the first and last voxel of [lo, hi), any distance away.
+FFDP_HD inline int mirror_index(int i, int lo, int hi) {
+  const int n = hi - lo;
+  if (n == 1) return lo;
+  const int period = 2 * n - 2;
+  int k = (i - lo) % period;
+  if (k < 0) k += period;
+  return lo + (k < n ? k : period - k);
+}
+
+FFDP_HD inline int nearest_index(double q, int lo, int hi) {
+  return clamp_index(static_cast<int>(std::floor(q + 0.5)), lo, hi);
+}
+
+/// The two voxels around q and their weights, voxels clamped to [lo, hi).
+struct LinearTap {
+  int i[2];
+  double w[2];
+};
+FFDP_HD inline LinearTap linear_tap(double q, int lo, int hi) {
+  const double base = std::floor(q);
+  const int i = static_cast<int>(base);
+  const double f = q - base;
+  return {{clamp_index(i, lo, hi), clamp_index(i + 1, lo, hi)}, {1 - f, f}};
+}
+
+/// Taps of a wider kernel on one axis.
+template <int Count>
+struct Taps {
+  int i[Count];
+  double w[Count];
+};
+
+FFDP_HD inline Taps<4> bspline_taps(double q, int lo, int hi) {
+  const double base = std::floor(q), f = q - base, g = 1 - f;
+  const int i = static_cast<int>(base);
+  Taps<4> t{{},
+            {g * g * g / 6, 2.0 / 3 - f * f + f * f * f / 2, 2.0 / 3 - g * g + g * g * g / 2,
+             f * f * f / 6}};
+  for (int k = 0; k < 4; ++k) t.i[k] = mirror_index(i - 1 + k, lo, hi);
+  return t;
+}
+
+constexpr int sinc_radius = 4;
+
+/// sin(pi t) / (pi t) times the Hamming window 0.54 + 0.46 cos(pi t / radius).
+FFDP_HD inline double windowed_sinc(double t) {
+  constexpr double pi = 3.14159265358979323846;
+  if (t == 0) return 1;
+  return std::sin(pi * t) / (pi * t) * (0.54 + 0.46 * std::cos(pi * t / sinc_radius));
+}
+
+FFDP_HD inline Taps<2 * sinc_radius> sinc_taps(double q, int lo, int hi) {
+  const double base = std::floor(q), f = q - base;
+  const int i = static_cast<int>(base);
+  Taps<2 * sinc_radius> t{};
+  double sum = 0;
+  for (int k = 0; k < 2 * sinc_radius; ++k) {
+    const int offset = k + 1 - sinc_radius;
+    t.i[k] = clamp_index(i + offset, lo, hi);
+    t.w[k] = windowed_sinc(f - offset);
+    sum += t.w[k];
+  }
+  for (double& w : t.w) w /= sum;
+  return t;
+}
+
+/// Trilinear value at q, which is inside. A corner of weight 0 is not read, so that neither
+/// its NaN nor a halo that is not stored can matter.
+template <class T>
+FFDP_HD double linear_value(const View<const T>& image, const Box& domain, const Vec3& q) {
+  const LinearTap z = linear_tap(q[0], domain.lo[0], domain.hi[0]);
+  const LinearTap y = linear_tap(q[1], domain.lo[1], domain.hi[1]);
+  const LinearTap x = linear_tap(q[2], domain.lo[2], domain.hi[2]);
+  double value = 0;
+  for (int k = 0; k < 2; ++k)
+    for (int j = 0; j < 2; ++j) {
+      const double w = z.w[k] * y.w[j];
+      if (w == 0) continue;
+      const T* row = image.row(z.i[k], y.i[j]);
+      double along = 0;
+      for (int i = 0; i < 2; ++i)
+        if (x.w[i] != 0) along += x.w[i] * static_cast<double>(row[x.i[i]]);
+      value += w * along;
+    }
+  return value;
+}
+
+template <class T>
+FFDP_HD T nearest_value(const View<const T>& image, const Box& domain, const Vec3& q) {
+  return image(nearest_index(q[0], domain.lo[0], domain.hi[0]),
+               nearest_index(q[1], domain.lo[1], domain.hi[1]),
+               nearest_index(q[2], domain.lo[2], domain.hi[2]));
+}
+
+template <class T, int Count>
+FFDP_HD double tensor_value(const View<const T>& image, const Taps<Count>& z, const Taps<Count>& y,
+                            const Taps<Count>& x) {
+  double value = 0;
+  for (int k = 0; k < Count; ++k)
+    for (int j = 0; j < Count; ++j) {
+      const T* row = image.row(z.i[k], y.i[j]);
+      double along = 0;
+      for (int i = 0; i < Count; ++i) along += x.w[i] * static_cast<double>(row[x.i[i]]);
+      value += z.w[k] * y.w[j] * along;
+    }
+  return value;
+}
+
+/// The label with the largest sum of trilinear weights, the smaller one in a tie.
+template <class T>
+FFDP_HD T vote_value(const View<const T>& image, const Box& domain, const Vec3& q) {
+  const LinearTap z = linear_tap(q[0], domain.lo[0], domain.hi[0]);
+  const LinearTap y = linear_tap(q[1], domain.lo[1], domain.hi[1]);
+  const LinearTap x = linear_tap(q[2], domain.lo[2], domain.hi[2]);
+  T label[8];
+  double weight[8];
+  int count = 0;
+  for (int corner = 0; corner < 8; ++corner) {
+    const int k = corner >> 2, j = (corner >> 1) & 1, i = corner & 1;
+    const double w = z.w[k] * y.w[j] * x.w[i];
+    if (w == 0) continue;
+    const T here = image(z.i[k], y.i[j], x.i[i]);
+    int slot = 0;
+    while (slot < count && label[slot] != here) ++slot;
+    if (slot == count) {
+      label[count] = here;
+      weight[count++] = 0;
+    }
+    weight[slot] += w;
+  }
+  int best = 0;
+  for (int slot = 1; slot < count; ++slot)
+    if (weight[slot] > weight[best] || (weight[slot] == weight[best] && label[slot] < label[best]))
+      best = slot;
+  return label[best];
+}
+
+}  // namespace ffdp::points
