@@ -22,6 +22,7 @@ function(ffdp_add_ops_cpu target)
   set_target_properties(${target} PROPERTIES OUTPUT_NAME ffdp_ops_cpu)
   target_link_libraries(${target} PUBLIC ffdp_core)
   target_compile_options(${target} PRIVATE -O3 -fvisibility-inlines-hidden)
+  target_link_options(${target} PRIVATE $<$<NOT:$<BOOL:${FFDP_SANITIZE}>>:-Wl,--no-undefined>)
 endfunction()
 
 macro(ffdp_end_ops)
