@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ffdp/ops/jacobian/jacobian.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "ffdp/ops/common/checks.hpp"
+#include "ffdp/ops/common/dispatch.hpp"
+#include "ffdp/ops/jacobian/backends.hpp"
+
+namespace ffdp::jacobian {
+namespace {
+
+void check(const Box& domain, const Box& compute, const VectorView<const float>& displacement) {
+  require_boxes("jacobian", domain, compute);
+  require_stored("jacobian", "displacement", displacement,
+                 intersect(grow(compute, halo()), domain));
+}
+
+}  // namespace
+
+Statistics& Statistics::operator+=(const Statistics& other) {
+  if (other.count == 0) return *this;
+  min = count == 0 ? other.min : std::min(min, other.min);
+  max = count == 0 ? other.max : std::max(max, other.max);
+  count += other.count;
+  folded += other.folded;
+  sum_log += other.sum_log;
+  sum_log_squared += other.sum_log_squared;
+  return *this;
+}
+
+double Statistics::sd_log() const {
+  const auto n = static_cast<double>(count - folded);
+  if (n <= 0) return 0;
+  const double mean = sum_log / n;
+  return std::sqrt(std::max(0.0, sum_log_squared / n - mean * mean));
+}
+
+void forward(Context& ctx, const Box& domain, const Box& compute,
+             const VectorView<const float>& displacement, const View<float>& determinant) {
+  check(domain, compute, displacement);
+  require_stored("jacobian", "determinant", determinant, compute);
+  dispatch(
+      ctx, [&](auto& c) { cpu::forward(c, domain, compute, displacement, determinant); },
+      [&](auto& c) { cuda::forward(c, domain, compute, displacement, determinant); });
+}
+
+Statistics statistics(Context& ctx, const Box& domain, const Box& compute,
+                      const VectorView<const float>& displacement,
+                      const View<const std::uint8_t>& mask) {
+  check(domain, compute, displacement);
+  if (mask) require_stored("jacobian", "mask", mask, compute);
+  return dispatch(
+      ctx, [&](auto& c) { return cpu::statistics(c, domain, compute, displacement, mask); },
+      [&](auto& c) { return cuda::statistics(c, domain, compute, displacement, mask); });
+}
+
+}  // namespace ffdp::jacobian

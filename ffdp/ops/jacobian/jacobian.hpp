@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+
+#include "ffdp/core/context.hpp"
+#include "ffdp/core/view.hpp"
+
+/// Determinant of the Jacobian of the warp phi(x) = x + u(x): how much it swells or folds space.
+/// Central differences inside the domain, one-sided ones at its faces; along an axis of one voxel
+/// the warp is taken as constant, so a slice gives the 2-D determinant. The determinant in
+/// physical space is the same number, for both frames differ by a constant similarity.
+namespace ffdp::jacobian {
+
+/// Halo the displacement needs around the compute box [voxels].
+constexpr int halo() { return 1; }
+
+/// Sums over voxels; those of shards are added with +=.
+struct Statistics {
+  std::int64_t count = 0;      ///< voxels looked at [voxels]
+  std::int64_t folded = 0;     ///< of these, determinant <= 0 or NaN [voxels]
+  double min = 0;              ///< smallest determinant [1]; 0 where count is 0
+  double max = 0;              ///< largest determinant [1]; 0 where count is 0
+  double sum_log = 0;          ///< sum of log(determinant) over the voxels not folded [1]
+  double sum_log_squared = 0;  ///< sum of its square [1]
+
+  Statistics& operator+=(const Statistics& other);
+  /// Standard deviation of log(determinant) over the voxels not folded [1]; 0 without any.
+  double sd_log() const;
+};
+
+/// Determinant at every voxel of `compute`.
+/// @param domain        whole image; decides where differences become one-sided
+/// @param compute       voxels to produce
+/// @param displacement  [3,z,y,x] u [voxels], stored over grow(compute, halo) inside domain
+/// @param determinant   [z,y,x] det(d(x + u(x))/dx) [1], stored over compute; output
+void forward(Context& ctx, const Box& domain, const Box& compute,
+             const VectorView<const float>& displacement, const View<float>& determinant);
+
+/// Statistics of the determinant over `compute`, without storing it.
+/// @param displacement  as in forward
+/// @param mask          [z,y,x] nonzero where a voxel counts, stored over compute; null for all
+Statistics statistics(Context& ctx, const Box& domain, const Box& compute,
+                      const VectorView<const float>& displacement,
+                      const View<const std::uint8_t>& mask);
+
+}  // namespace ffdp::jacobian
