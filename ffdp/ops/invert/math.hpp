@@ -59,28 +59,36 @@ FFDP_HD inline bool newton_step(const float (&jacobian)[3][3], const float (&res
   return true;
 }
 
-/// Inverse at one voxel; returns the residual reached [voxels] and the best v. A step that does not
-/// reduce the residual is halved from the best point.
+/// Inverse at one voxel; returns the residual reached [voxels] and the best v. Fixed-point steps
+/// while each at least halves the residual, then Newton steps. A step that does not reduce it is
+/// halved from the best point, and after four halvings the other kind is tried (at the domain edge,
+/// where u has a kink, the Jacobian may be that of the wrong side).
 FFDP_HD inline float solve(const VectorView<const float>& u, const Box& domain, const int (&at)[3],
                            float tolerance, int max_iterations, float (&best)[3]) {
-  float v[3] = {0, 0, 0}, step[3] = {0, 0, 0};
+  float v[3] = {0, 0, 0}, newton[3] = {0, 0, 0}, residual[3] = {0, 0, 0};
   float best_norm = 1e30F, relax = 1;
+  bool use_newton = false;
   for (int iteration = 0; iteration <= max_iterations; ++iteration) {
     const Sample s = sample(u, domain, at, v);
-    const float residual[3] = {v[0] + s.u[0], v[1] + s.u[1], v[2] + s.u[2]};
-    const float norm = std::sqrt(residual[0] * residual[0] + residual[1] * residual[1] +
-                                 residual[2] * residual[2]);
+    const float r[3] = {v[0] + s.u[0], v[1] + s.u[1], v[2] + s.u[2]};
+    const float norm = std::sqrt(r[0] * r[0] + r[1] * r[1] + r[2] * r[2]);
     if (norm < best_norm) {
+      use_newton = use_newton || norm > 0.5F * best_norm;
       best_norm = norm;
       relax = 1;
-      for (int c = 0; c < 3; ++c) best[c] = v[c];
+      for (int c = 0; c < 3; ++c) {
+        best[c] = v[c];
+        residual[c] = r[c];
+      }
       if (best_norm <= tolerance) break;
-      if (!newton_step(s.jacobian, residual, step))
-        for (int c = 0; c < 3; ++c) step[c] = residual[c];
+      if (use_newton) use_newton = newton_step(s.jacobian, residual, newton);
+    } else if (relax < 0.1F) {
+      relax = 1;
+      use_newton = !use_newton && newton_step(s.jacobian, residual, newton);
     } else {
       relax *= 0.5F;
     }
-    for (int c = 0; c < 3; ++c) v[c] = best[c] - relax * step[c];
+    for (int c = 0; c < 3; ++c) v[c] = best[c] - relax * (use_newton ? newton[c] : residual[c]);
   }
   return best_norm;
 }
