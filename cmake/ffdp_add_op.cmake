@@ -21,6 +21,7 @@ function(ffdp_add_ops_cpu target)
   add_library(${target} SHARED ${ffdp_ops_cpu_sources})
   set_target_properties(${target} PROPERTIES OUTPUT_NAME ffdp_ops_cpu)
   target_link_libraries(${target} PUBLIC ffdp_core)
+  target_link_options(${target} PRIVATE -Wl,--no-undefined)
   target_compile_options(${target} PRIVATE -O3 -fvisibility-inlines-hidden)
 endfunction()
 

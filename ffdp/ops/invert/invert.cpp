@@ -1,23 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ffdp/ops/invert/invert.hpp"
 
-#include <algorithm>
-#include <cmath>
-
 #include "ffdp/ops/common/checks.hpp"
 #include "ffdp/ops/common/dispatch.hpp"
 #include "ffdp/ops/invert/backends.hpp"
 
 namespace ffdp::invert {
-
-int halo(const Params& p) { return 2 * static_cast<int>(std::ceil(p.reach)) + 2; }
-
-Residual& Residual::operator+=(const Residual& other) {
-  max = std::max(max, other.max);
-  sum += other.sum;
-  unconverged += other.unconverged;
-  return *this;
-}
 
 Residual forward(Context& ctx, const Params& p, Box domain, Box compute,
                  VectorView<const float> displacement, VectorView<float> inverse) {

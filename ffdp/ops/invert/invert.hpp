@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
+#include <cmath>
 #include <cstdint>
 
 #include "ffdp/core/context.hpp"
@@ -19,14 +21,19 @@ struct Params {
 };
 
 /// Halo `displacement` needs around the compute box [voxels].
-int halo(const Params&);
+inline int halo(const Params& p) { return 2 * static_cast<int>(std::ceil(p.reach)) + 2; }
 
 /// Residuals of the result, of the compute box.
 struct Residual {
   double max = 0;                ///< [voxels]
   double sum = 0;                ///< [voxels]; divide by the number of voxels for the mean
   std::int64_t unconverged = 0;  ///< voxels above the tolerance
-  Residual& operator+=(const Residual& other);
+  Residual& operator+=(const Residual& other) {
+    max = std::max(max, other.max);
+    sum += other.sum;
+    unconverged += other.unconverged;
+    return *this;
+  }
 };
 
 /// @param domain        whole image; u keeps its edge value beyond it

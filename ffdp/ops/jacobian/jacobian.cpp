@@ -19,17 +19,6 @@ void check(const Box& domain, const Box& compute, const VectorView<const float>&
 
 }  // namespace
 
-Statistics& Statistics::operator+=(const Statistics& other) {
-  if (other.count == 0) return *this;
-  min = count == 0 ? other.min : std::min(min, other.min);
-  max = count == 0 ? other.max : std::max(max, other.max);
-  count += other.count;
-  folded += other.folded;
-  sum_log += other.sum_log;
-  sum_log_squared += other.sum_log_squared;
-  return *this;
-}
-
 double Statistics::sd_log() const {
   const auto n = static_cast<double>(count - folded);
   if (n <= 0) return 0;

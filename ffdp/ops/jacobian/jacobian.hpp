@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "ffdp/core/context.hpp"
@@ -24,7 +25,16 @@ struct Statistics {
   double sum_log = 0;          ///< sum of log(determinant) over the voxels not folded [1]
   double sum_log_squared = 0;  ///< sum of its square [1]
 
-  Statistics& operator+=(const Statistics& other);
+  Statistics& operator+=(const Statistics& other) {
+    if (other.count == 0) return *this;
+    min = count == 0 ? other.min : std::min(min, other.min);
+    max = count == 0 ? other.max : std::max(max, other.max);
+    count += other.count;
+    folded += other.folded;
+    sum_log += other.sum_log;
+    sum_log_squared += other.sum_log_squared;
+    return *this;
+  }
   /// Standard deviation of log(determinant) over the voxels not folded [1]; 0 without any.
   double sd_log() const;
 };

@@ -27,14 +27,6 @@ void check(const Params& p, const Box& domain, const Box& compute,
 
 }  // namespace
 
-AffineGradient& AffineGradient::operator+=(const AffineGradient& other) {
-  for (int c = 0; c < 3; ++c) {
-    translation[c] += other.translation[c];
-    for (int k = 0; k < 3; ++k) map[c][k] += other.map[c][k];
-  }
-  return *this;
-}
-
 std::int64_t forward(Context& ctx, const Params& p, Box domain, Box compute,
                      View<const float> moving, VectorView<const float> displacement,
                      const Masks& masks, View<float> warped) {

@@ -56,7 +56,13 @@ void backward_displacement(Context&, const Params&, Box domain, Box compute, flo
 struct AffineGradient {
   Mat3 map{};
   Vec3 translation{};
-  AffineGradient& operator+=(const AffineGradient& other);
+  AffineGradient& operator+=(const AffineGradient& other) {
+    for (int c = 0; c < 3; ++c) {
+      translation[c] += other.translation[c];
+      for (int k = 0; k < 3; ++k) map[c][k] += other.map[c][k];
+    }
+    return *this;
+  }
 };
 
 /// Gradient w.r.t. A and t: sums over compute of grad I(q) grad_warped times (x, 1), in double.
