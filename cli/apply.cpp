@@ -111,8 +111,10 @@ void add_apply(CLI::App& app) {
   add_compression(*command, o->compression);
   add_common(*command, o->common);
   command->footer(
-      "Transforms map points of the reference to points of the input; the last given is applied\n"
-      "first, as antsApplyTransforms does. Points go the same way as the reference's voxels.\n"
+      "As in antsApplyTransforms, the input image meets the last transform first: give the warp,\n"
+      "then the affine. A point goes the way of the reference's voxels, from the first transform\n"
+      "to the last, so points of the fixed image go to the moving one by what warps the moving\n"
+      "image onto the fixed one.\n"
       "Examples:\n"
       "  ffdp apply -i moving.nii.gz -r fixed.nii.gz -t out/1Warp.nii.gz -t out/0GenericAffine.mat "
       "-o warped.nii.gz\n"

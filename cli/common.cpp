@@ -57,7 +57,9 @@ Context start(const Common& common) {
 CLI::Option* add_transforms(CLI::App& command, std::vector<std::string>& transforms) {
   return command
       .add_option("-t,--transform", transforms,
-                  "FILE, or [FILE,1] for its inverse; repeatable, the last given is applied first")
+                  "FILE, or [FILE,1] for its inverse; repeatable; the image meets the last one "
+                  "first, a point of the reference "
+                  "the first one first")
       ->expected(1)
       ->allow_extra_args(false)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
@@ -79,8 +81,8 @@ TransformArgument parse_transform_argument(const std::string& text) {
 registration::CompositeTransform read_chain(Context& ctx,
                                             const std::vector<std::string>& arguments) {
   registration::CompositeTransform chain;
-  for (auto text = arguments.rbegin(); text != arguments.rend(); ++text) {
-    const TransformArgument argument = parse_transform_argument(*text);
+  for (const std::string& text : arguments) {
+    const TransformArgument argument = parse_transform_argument(text);
     registration::CompositeTransform one;
     for (const io::Transform& transform : io::read_transform(argument.path).transforms)
       one.append(transform);

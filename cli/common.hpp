@@ -33,7 +33,8 @@ struct TransformArgument {
 };
 TransformArgument parse_transform_argument(const std::string& text);
 
-/// The chain of -t arguments, ANTs' way: the last given is applied first.
+/// The chain of -t arguments, ANTs' way: the moving image meets the last one first, so a point of
+/// the reference meets the first one first.
 registration::CompositeTransform read_chain(Context& ctx,
                                             const std::vector<std::string>& arguments);
 
