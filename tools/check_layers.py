@@ -1,0 +1,93 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Checks who includes whom (CONTRIBUTING.md, "Layers"). Usage: check_layers.py [ROOT] | --self-test"""
+import pathlib
+import re
+import sys
+import tempfile
+
+ALLOWED = {  # layer -> layers it may include
+    "core": {"core"},
+    "ops": {"core", "ops"},
+    "dist": {"core", "dist"},
+    "io": {"core", "io"},
+    "registration": {"core", "ops", "dist", "registration"},
+}
+HOMES = {"mpi.h": ["ffdp/dist/"], "nccl.h": ["ffdp/dist/"], "cuda_runtime.h": ["ffdp/core/", ".cu"],
+         "CLI/CLI.hpp": ["cli/"], "zlib.h": ["ffdp/io/"], "libdeflate.h": ["ffdp/io/"],
+         "hdf5.h": ["ffdp/io/"], "gtest/gtest.h": ["tests/"]}
+INCLUDE = re.compile(r'^\s*#\s*include\s*["<]([^">]+)[">]', re.MULTILINE)
+
+
+def problem(path, included):
+    """Why `path` (relative to the root) may not include `included`, or None."""
+    parts, target = pathlib.PurePath(path).parts, pathlib.PurePath(included).parts
+    if included.endswith((".cpp", ".cu")):
+        return "a source file is included"
+    if included in HOMES and not any(home in path for home in HOMES[included]):
+        return f"belongs to {HOMES[included][0]} only"
+    if target[-1] == "reference.hpp" and parts[0] != "tests":
+        return "only tests may include an oracle"
+    if parts[0] != "ffdp" or len(parts) < 3 or parts[1] not in ALLOWED:
+        return None
+    if target[0] in ("cli", "python", "tests", "benchmarks"):
+        return f"{parts[1]} is below {target[0]}"
+    if target[0] != "ffdp":
+        return None
+    if target[1] not in ALLOWED[parts[1]]:
+        return f"{parts[1]} may not know {target[1]}"
+    if parts[1] == target[1] == "ops" and target[2] not in ("common", parts[2]):
+        return f"op {parts[2]} may not know op {target[2]}"
+    return None
+
+
+def check(root):
+    """(number of files, messages) of the tree `root`."""
+    messages, count = [], 0
+    for folder in ("ffdp", "cli", "python", "tests", "benchmarks"):
+        for file in sorted((root / folder).rglob("*")):
+            if file.suffix not in (".hpp", ".cpp", ".cu", ".cuh"):
+                continue
+            count += 1
+            path = file.relative_to(root).as_posix()
+            for included in INCLUDE.findall(file.read_text(encoding="utf-8")):
+                reason = problem(path, included)
+                if reason:
+                    messages.append(f"{path} includes {included}: {reason}")
+    return count, messages
+
+
+def self_test():
+    """Each line of `bad` must be found, `good` must pass."""
+    good = [("ffdp/ops/lncc/cpu.cpp", "ffdp/ops/common/simd.hpp"), ("cli/main.cpp", "ffdp/io/nifti.hpp"),
+            ("ffdp/dist/mpi.cpp", "mpi.h"), ("tests/ops/a_test.cpp", "ffdp/ops/lncc/reference.hpp")]
+    bad = [("ffdp/ops/lncc/lncc.cpp", "ffdp/registration/register.hpp"), ("ffdp/core/view.hpp", "mpi.h"),
+           ("ffdp/ops/lncc/cpu.cpp", "ffdp/ops/smooth/smooth.hpp"), ("ffdp/io/nifti.cpp", "ffdp/ops/lncc/lncc.hpp"),
+           ("ffdp/registration/register.cpp", "ffdp/io/nifti.hpp"), ("ffdp/core/grid.cpp", "ffdp/core/affine.cpp"),
+           ("ffdp/ops/lncc/cpu.cpp", "ffdp/ops/lncc/reference.hpp"), ("ffdp/core/log.cpp", "cli/commands.hpp")]
+    failed = 0
+    for cases, wanted in ((good, 0), (bad, 1)):
+        for path, included in cases:
+            with tempfile.TemporaryDirectory() as folder:
+                file = pathlib.Path(folder, path)
+                file.parent.mkdir(parents=True)
+                file.write_text(f"// comment\n#  include <{included}>\n", encoding="utf-8")
+                found = len(check(pathlib.Path(folder))[1])
+            if found != wanted:
+                failed += 1
+                print(f"self-test: {path} -> {included}: {found} findings, wanted {wanted}")
+    print("self-test:", "failed" if failed else "ok")
+    return failed
+
+
+def main():
+    if sys.argv[1:] == ["--self-test"]:
+        return 1 if self_test() else 0
+    root = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else ".")
+    count, messages = check(root)
+    print("\n".join(messages) if messages else f"layers: ok, {count} files")
+    return 1 if messages or count == 0 else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
