@@ -23,6 +23,7 @@ function(ffdp_add_ops_cpu target)
   target_link_libraries(${target} PUBLIC ffdp_core)
   target_link_options(${target} PRIVATE -Wl,--no-undefined)
   target_compile_options(${target} PRIVATE -O3 -fvisibility-inlines-hidden)
+  target_link_options(${target} PRIVATE $<$<NOT:$<BOOL:${FFDP_SANITIZE}>>:-Wl,--no-undefined>)
 endfunction()
 
 macro(ffdp_end_ops)
