@@ -214,7 +214,8 @@ TransformFile read_hdf5_transform(const std::string& path) {
     const std::string type = type_set.valid() ? read_string(type_set) : "";
     if (type.rfind("CompositeTransform", 0) == 0) continue;
     if (type.rfind("DisplacementFieldTransform", 0) == 0) {
-      result.add(type, read_field(group, type.ends_with("_2_2") ? 2 : 3));
+      const std::size_t axes = type.ends_with("_2_2") ? 2 : 3;
+      result.add(type, std::make_shared<const DisplacementImage>(read_field(group, axes)));
     } else {
       result.add(type, affine_from_itk(path, type,
                                        group.values({"TransformParameters", "TranformParameters"}),
@@ -228,8 +229,7 @@ TransformFile read_hdf5_transform(const std::string& path) {
   return result;
 }
 
-void write_hdf5_transforms(const std::string& path,
-                           const std::vector<const Transform*>& transforms) {
+void write_hdf5_transforms(const std::string& path, const std::vector<Transform>& transforms) {
   silence();
   const std::string temporary = temporary_name(path);
   const int slot = register_unfinished(temporary);
@@ -247,7 +247,7 @@ void write_hdf5_transforms(const std::string& path,
       const Handle head(H5Gcreate2(all, "0", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), H5Gclose);
       write_string(head, "TransformType", "CompositeTransform_double_3_3");
       for (std::size_t i = 0; i < transforms.size(); ++i) {
-        const Transform& transform = *transforms[transforms.size() - 1 - i];
+        const Transform& transform = transforms[transforms.size() - 1 - i];
         const Handle group(
             H5Gcreate2(all, std::to_string(i + 1).c_str(), H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT),
             H5Gclose);
@@ -257,7 +257,7 @@ void write_hdf5_transforms(const std::string& path,
           write_values(group, "TransformFixedParameters", {0, 0, 0});
         } else {
           write_string(group, "TransformType", "DisplacementFieldTransform_double_3_3");
-          write_field(group, std::get<DisplacementImage>(transform));
+          write_field(group, *std::get<1>(transform));
         }
       }
       if (H5Fflush(file, H5F_SCOPE_GLOBAL) < 0) throw IoError("the disk may be full");

@@ -56,7 +56,8 @@ void check_finite(const TransformFile& file) {
 TransformFile read_any(const std::string& path) {
   if (is_nifti_name(path)) {
     TransformFile file{path, "displacement field, NIfTI", {}, {}};
-    file.add("DisplacementField", read_displacement(path));
+    file.add("DisplacementField",
+             std::make_shared<const DisplacementImage>(read_displacement(path)));
     return file;
   }
   char magic[8] = {};
@@ -92,14 +93,13 @@ void write_affine(const std::string& path, const Affine& affine, const Vec3& cen
   } else if (path.ends_with(".txt") || path.ends_with(".tfm")) {
     write_file(path, make_insight_text(affine, centre));
   } else if (path.ends_with(".h5")) {
-    const Transform transform(affine);
-    write_hdf5_transforms(path, {&transform});
+    write_hdf5_transforms(path, {Transform(affine)});
   } else {
     throw IoError(path + ": an affine is written as .mat, .txt, .tfm or .h5");
   }
 }
 
-void write_composite(const std::string& path, const std::vector<const Transform*>& transforms) {
+void write_composite(const std::string& path, const std::vector<Transform>& transforms) {
   if (!path.ends_with(".h5")) throw IoError(path + ": a composite is written as .h5");
   write_hdf5_transforms(path, transforms);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <memory>
 #include <string>
 #include <utility>
 #include <variant>
@@ -11,7 +12,7 @@
 namespace ffdp::io {
 
 /// One transform of a file: an affine p -> A p + t in LPS mm, or a displacement p -> p + d(p).
-using Transform = std::variant<Affine, DisplacementImage>;
+using Transform = std::variant<Affine, std::shared_ptr<const DisplacementImage>>;
 
 /// The transforms of a file, in the order in which a point passes through them.
 struct TransformFile {
@@ -39,6 +40,6 @@ TransformFile read_transform(const std::string& path);
 void write_affine(const std::string& path, const Affine& affine, const Vec3& centre);
 
 /// Writes an ITK composite .h5. Points pass through `transforms` in the given order.
-void write_composite(const std::string& path, const std::vector<const Transform*>& transforms);
+void write_composite(const std::string& path, const std::vector<Transform>& transforms);
 
 }  // namespace ffdp::io

@@ -48,8 +48,7 @@ void for_each_mapped_piece(Context& ctx, const Grid& grid, const CompositeTransf
   // The leading affine is applied while points are made.
   const Affine first = std::get<Affine>(chain.steps().front());
   CompositeTransform rest;
-  for (std::size_t i = 1; i < chain.steps().size(); ++i)
-    std::visit([&](const auto& step) { rest.append(step); }, chain.steps()[i]);
+  for (std::size_t i = 1; i < chain.steps().size(); ++i) rest.append(chain.steps()[i]);
   const std::int64_t voxels = grid.domain().volume();
   std::vector<Vec3> points(static_cast<std::size_t>(std::min(piece, voxels)));
   for (std::int64_t begin = 0; begin < voxels; begin += piece) {

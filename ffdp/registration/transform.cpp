@@ -57,9 +57,12 @@ void CompositeTransform::append(std::shared_ptr<const DisplacementImage> displac
   steps_.emplace_back(std::move(displacement));
 }
 
+void CompositeTransform::append(const Step& step) {
+  std::visit([this](const auto& s) { append(s); }, step);
+}
+
 void CompositeTransform::append(const CompositeTransform& other) {
-  for (const Step& step : std::vector<Step>(other.steps_))
-    std::visit([this](const auto& s) { append(s); }, step);
+  for (const Step& step : std::vector<Step>(other.steps_)) append(step);
 }
 
 const Affine* CompositeTransform::as_affine() const {

@@ -21,6 +21,7 @@ class CompositeTransform {
   /// Appends a step that a point meets after all earlier ones.
   void append(const Affine& affine);
   void append(std::shared_ptr<const DisplacementImage> displacement);
+  void append(const Step& step);
   void append(const CompositeTransform& other);
 
   const std::vector<Step>& steps() const { return steps_; }

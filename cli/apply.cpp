@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ffdp/registration/apply.hpp"
+
+#include <map>
+#include <memory>
+#include <optional>
+
+#include "cli/commands.hpp"
+#include "cli/common.hpp"
+
+#include "ffdp/core/error.hpp"
+#include "ffdp/io/points_csv.hpp"
+
+namespace ffdp::cli {
+namespace {
+
+using registration::ApplyParams;
+using registration::CompositeTransform;
+using registration::Interpolation;
+
+const std::map<std::string, Interpolation> interpolations{{"linear", Interpolation::linear},
+                                                          {"nearest", Interpolation::nearest},
+                                                          {"label", Interpolation::label},
+                                                          {"bspline", Interpolation::bspline},
+                                                          {"sinc", Interpolation::sinc}};
+
+struct Options {
+  Common common;
+  std::string input, reference, output, output_type;
+  std::vector<std::string> transforms;
+  ApplyParams params;
+  int compression = 1;
+};
+
+bool is_csv(const std::string& path) { return path.ends_with(".csv"); }
+
+bool keeps_labels(Interpolation interpolation) {
+  return interpolation == Interpolation::nearest || interpolation == Interpolation::label;
+}
+
+void apply_to_points(Context& ctx, const Options& o) {
+  if (!is_csv(o.output)) throw InvalidArgument(o.output + ": points are written as .csv");
+  io::PointsTable table = io::read_points(o.input);
+  read_chain(ctx, o.transforms).map(ctx, table.points);
+  io::write_points(o.output, table);
+}
+
+io::DataType output_type(const Options& o, const io::NiftiInfo& input) {
+  if (!o.output_type.empty()) return io::data_type_from_string(o.output_type);
+  if (keeps_labels(o.params.interpolation)) return input.value_type();
+  return input.type == io::DataType::float64 ? input.type : io::DataType::float32;
+}
+
+template <class T>
+void apply_to_volume(Context& ctx, const Options& o, const io::NiftiInfo& input,
+                     std::int64_t volume, const Grid& grid, const CompositeTransform& chain,
+                     io::NiftiWriter& writer) {
+  const Image<T> moving = io::read_volume<T>(input, volume);
+  const auto write = [&](auto values) {
+    writer.write(values.data(), static_cast<std::int64_t>(values.size()));
+  };
+  if (keeps_labels(o.params.interpolation))
+    registration::apply_label<T>(ctx, o.params, grid, chain, moving, write);
+  else
+    registration::apply<T>(ctx, o.params, grid, chain, moving, write);
+}
+
+void apply_to_image(Context& ctx, const Options& o) {
+  if (o.reference.empty()) throw InvalidArgument(o.input + ": --reference is wanted for an image");
+  const io::NiftiInfo input = io::read_info(o.input);
+  if (input.components() != 1)
+    throw IoError(o.input + ": " + std::to_string(input.components()) +
+                  " components per voxel, a scalar image is wanted");
+  const Grid grid = io::read_info(o.reference).grid;
+  const CompositeTransform chain = read_chain(ctx, o.transforms);
+  io::WriteOptions options;
+  options.type = output_type(o, input);
+  options.threads = ctx.threads;
+  options.compression_level = o.compression;
+  io::NiftiWriter writer(o.output, grid, static_cast<int>(input.volumes()), input.time_step,
+                         options);
+  for (std::int64_t volume = 0; volume < input.volumes(); ++volume)
+    io::visit(input.value_type(), [&](auto zero) {
+      apply_to_volume<decltype(zero)>(ctx, o, input, volume, grid, chain, writer);
+    });
+  writer.commit();
+}
+
+}  // namespace
+
+void add_apply(CLI::App& app) {
+  const auto o = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("apply", "Resample images, label maps or points");
+  command->add_option("-i,--input", o->input, "image, label map, 4-D series or points (.csv)")
+      ->required();
+  command->add_option("-r,--reference", o->reference, "image whose grid the output gets");
+  add_transforms(*command, o->transforms);
+  command->add_option("-o,--output", o->output, "image (.nii, .nii.gz) or points (.csv)")
+      ->required();
+  command
+      ->add_option("-n,--interpolation", o->params.interpolation,
+                   "linear, nearest, label (vote), bspline (cubic) or sinc (Hamming, radius 4)")
+      ->transform(CLI::CheckedTransformer(interpolations, CLI::ignore_case))
+      ->type_name("NAME");
+  command->add_option("--default-value", o->params.fill, "value outside the input")
+      ->capture_default_str();
+  command->add_option("--output-type", o->output_type,
+                      "uint8 int8 uint16 int16 uint32 int32 uint64 int64 float32 float64; values "
+                      "are rounded and clamped. Default: the input's for nearest and label, else "
+                      "float32");
+  add_compression(*command, o->compression);
+  add_common(*command, o->common);
+  command->footer(
+      "As in antsApplyTransforms, the input image meets the last transform first: give the warp,\n"
+      "then the affine. A point goes the way of the reference's voxels, from the first transform\n"
+      "to the last, so points of the fixed image go to the moving one by what warps the moving\n"
+      "image onto the fixed one.\n"
+      "Examples:\n"
+      "  ffdp apply -i moving.nii.gz -r fixed.nii.gz -t out/1Warp.nii.gz -t out/0GenericAffine.mat "
+      "-o warped.nii.gz\n"
+      "  ffdp apply -i fixed_labels.nii.gz -r moving.nii.gz -n label -t [out/0GenericAffine.mat,1] "
+      "-t out/1InverseWarp.nii.gz -o labels.nii.gz\n"
+      "  ffdp apply -i fixed_points.csv -t out/1Warp.nii.gz -t out/0GenericAffine.mat "
+      "-o moving_points.csv");
+  command->callback([o] {
+    Context ctx = start(o->common);
+    if (is_csv(o->input))
+      apply_to_points(ctx, *o);
+    else
+      apply_to_image(ctx, *o);
+  });
+}
+
+}  // namespace ffdp::cli

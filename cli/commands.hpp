@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+namespace CLI {
+class App;
+}
+
+/// One function a subcommand: it adds its options to the program and runs as its callback.
+namespace ffdp::cli {
+
+void add_apply(CLI::App& app);
+void add_compose(CLI::App& app);
+void add_invert(CLI::App& app);
+void add_info(CLI::App& app);
+void add_completion(CLI::App& app);
+
+}  // namespace ffdp::cli

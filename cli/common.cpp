@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/common.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+#include <thread>
+
+#include <sched.h>
+
+#include "ffdp/core/error.hpp"
+#include "ffdp/core/log.hpp"
+#include "ffdp/registration/apply.hpp"
+#include "ffdp/registration/invert_displacement.hpp"
+
+namespace ffdp::cli {
+namespace {
+
+constexpr double inverse_tolerance = 0.01;  // [voxels]
+
+int usable_processors() {
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof(set), &set) == 0) return std::max(CPU_COUNT(&set), 1);
+  return static_cast<int>(std::max(std::thread::hardware_concurrency(), 1U));
+}
+
+DisplacementImage invert_field(Context& ctx, const DisplacementImage& displacement) {
+  auto inverse = registration::invert_displacement(ctx, inverse_tolerance, displacement);
+  if (inverse.residual.unconverged > 0)
+    log(Level::warning, "invert: " + std::to_string(inverse.residual.unconverged) +
+                            " voxels have no inverse to " + std::to_string(inverse_tolerance) +
+                            " voxel; the largest residual is " +
+                            std::to_string(inverse.residual.max) + " voxel");
+  return std::move(inverse.image);
+}
+
+}  // namespace
+
+void add_common(CLI::App& command, Common& common) {
+  command.add_option("--threads", common.threads, "threads; 0 for all processors")
+      ->check(CLI::Range(0, 4096))
+      ->capture_default_str();
+  command.add_flag("-q,--quiet", common.quiet, "print errors only");
+}
+
+Context start(const Common& common) {
+  set_log_sink(common.quiet ? LogSink() : [](Level level, std::string_view message) {
+    if (level == Level::warning)
+      std::fprintf(stderr, "ffdp: warning: %.*s\n", static_cast<int>(message.size()),
+                   message.data());
+  });
+  Context ctx;
+  ctx.threads = common.threads > 0 ? common.threads : usable_processors();
+  return ctx;
+}
+
+CLI::Option* add_transforms(CLI::App& command, std::vector<std::string>& transforms) {
+  return command
+      .add_option("-t,--transform", transforms,
+                  "FILE, or [FILE,1] for its inverse; repeatable; the image meets the last one "
+                  "first, a point of the reference "
+                  "the first one first")
+      ->expected(1)
+      ->allow_extra_args(false)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->type_name("FILE|[FILE,1]");
+}
+
+TransformArgument parse_transform_argument(const std::string& text) {
+  if (text.size() < 2 || text.front() != '[' || text.back() != ']') return {text, false};
+  const std::string body = text.substr(1, text.size() - 2);
+  const auto comma = body.rfind(',');
+  if (comma == std::string::npos) return {body, false};
+  std::string flag = body.substr(comma + 1);
+  std::erase(flag, ' ');
+  require(flag == "0" || flag == "1",
+          "--transform: got '" + text + "', FILE, [FILE,0] or [FILE,1] is wanted");
+  return {body.substr(0, comma), flag == "1"};
+}
+
+registration::CompositeTransform read_chain(Context& ctx,
+                                            const std::vector<std::string>& arguments) {
+  registration::CompositeTransform chain;
+  for (const std::string& text : arguments) {
+    const TransformArgument argument = parse_transform_argument(text);
+    registration::CompositeTransform one;
+    for (const io::Transform& transform : io::read_transform(argument.path).transforms)
+      one.append(transform);
+    if (!argument.inverted) {
+      chain.append(one);
+      continue;
+    }
+    try {
+      chain.append(registration::inverse(ctx, one, invert_field));
+    } catch (const InvalidArgument& error) {
+      throw InvalidArgument(argument.path + ": cannot be inverted: " + error.what());
+    }
+  }
+  return chain;
+}
+
+void add_compression(CLI::App& command, int& level) {
+  command.add_option("--compression", level, "of .gz output: 1 is fast, 12 is small")
+      ->check(CLI::Range(1, 12))
+      ->capture_default_str();
+}
+
+void write_chain(Context& ctx, const std::string& path,
+                 const registration::CompositeTransform& chain, const Grid* grid,
+                 int compression_level) {
+  if (path.ends_with(".h5")) return io::write_composite(path, chain.steps());
+  if (!io::is_nifti_name(path)) {
+    const Affine* affine = chain.as_affine();
+    if (affine == nullptr)
+      throw InvalidArgument(path + ": the chain holds a warp, .nii.gz or .h5 is wanted");
+    return io::write_affine(path, *affine, grid != nullptr ? grid->centre() : Vec3{});
+  }
+  if (grid == nullptr)
+    throw InvalidArgument(path + ": --reference is wanted, to know the grid of the warp");
+  io::WriteOptions options;
+  options.threads = ctx.threads;
+  options.compression_level = compression_level;
+  const auto& steps = chain.steps();
+  // A single displacement on this grid is written as it is.
+  const auto* only = steps.size() == 1
+                         ? std::get_if<std::shared_ptr<const DisplacementImage>>(&steps[0])
+                         : nullptr;
+  if (only != nullptr && (*only)->grid == *grid)
+    return io::write_displacement(path, **only, options);
+  io::write_displacement(path, registration::compose(ctx, *grid, chain), options);
+}
+
+}  // namespace ffdp::cli

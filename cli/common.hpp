@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+
+#include "ffdp/core/context.hpp"
+#include "ffdp/io/nifti.hpp"
+#include "ffdp/io/transform_file.hpp"
+#include "ffdp/registration/transform.hpp"
+
+namespace ffdp::cli {
+
+/// Options that every command has.
+struct Common {
+  int threads = 0;  ///< 0: as many as the process may use
+  bool quiet = false;
+};
+/// Adds --threads and --quiet.
+void add_common(CLI::App& command, Common& common);
+/// CPU context; sends the library's warnings to stderr unless quiet.
+Context start(const Common& common);
+
+/// Adds -t, --transform FILE or [FILE,1], repeatable.
+CLI::Option* add_transforms(CLI::App& command, std::vector<std::string>& transforms);
+
+/// A -t argument: FILE or [FILE,useInverse].
+struct TransformArgument {
+  std::string path;
+  bool inverted = false;
+};
+TransformArgument parse_transform_argument(const std::string& text);
+
+/// The chain of -t arguments, ANTs' way: the moving image meets the last one first, so a point of
+/// the reference meets the first one first.
+registration::CompositeTransform read_chain(Context& ctx,
+                                            const std::vector<std::string>& arguments);
+
+/// Adds --compression.
+void add_compression(CLI::App& command, int& level);
+
+/// Writes a chain by the ending of `path`: a warp (.nii, .nii.gz) on `grid`, an affine (.mat, .txt,
+/// .tfm) or a composite (.h5). `grid` may be null where none is needed.
+void write_chain(Context& ctx, const std::string& path,
+                 const registration::CompositeTransform& chain, const Grid* grid,
+                 int compression_level);
+
+}  // namespace ffdp::cli

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <memory>
+#include <optional>
+
+#include "cli/commands.hpp"
+#include "cli/common.hpp"
+
+namespace ffdp::cli {
+namespace {
+
+struct Options {
+  Common common;
+  std::string reference, output;
+  std::vector<std::string> transforms;
+  int compression = 1;
+};
+
+}  // namespace
+
+void add_compose(CLI::App& app) {
+  const auto o = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("compose", "Make one transform of a chain");
+  add_transforms(*command, o->transforms)->required();
+  command->add_option("-r,--reference", o->reference,
+                      "image whose grid the warp gets; needed for .nii.gz");
+  command
+      ->add_option("-o,--output", o->output,
+                   "warp (.nii, .nii.gz), affine (.mat, .txt, .tfm) or composite (.h5)")
+      ->required();
+  add_compression(*command, o->compression);
+  add_common(*command, o->common);
+  command->footer(
+      "Examples:\n"
+      "  ffdp compose -r fixed.nii.gz -t 1Warp.nii.gz -t 0GenericAffine.mat -o total.nii.gz\n"
+      "  ffdp compose -t second.mat -t [first.txt,1] -o both.mat");
+  command->callback([o] {
+    Context ctx = start(o->common);
+    std::optional<Grid> grid;
+    if (!o->reference.empty()) grid = io::read_info(o->reference).grid;
+    write_chain(ctx, o->output, read_chain(ctx, o->transforms), grid ? &*grid : nullptr,
+                o->compression);
+  });
+}
+
+}  // namespace ffdp::cli

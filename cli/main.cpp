@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// Exit codes: 0 done, 1 error, 2 wrong usage, 130 interrupted.
+#include <cstdio>
+#include <exception>
+#include <new>
+
+#include "cli/commands.hpp"
+#include <CLI/CLI.hpp>
+#include <signal.h>
+#include <unistd.h>
+
+#include "ffdp/io/atomic_file.hpp"
+
+namespace {
+
+constexpr int exit_error = 1, exit_usage = 2;
+
+// No half file stays behind. Only async-signal-safe calls here.
+void on_signal(int number) {
+  ffdp::io::remove_unfinished_files();
+  _exit(128 + number);
+}
+
+void catch_signals() {
+  struct sigaction action = {};
+  action.sa_handler = on_signal;
+  for (int number : {SIGINT, SIGTERM, SIGHUP}) sigaction(number, &action, nullptr);
+}
+
+void add_commands(CLI::App& app) {
+  ffdp::cli::add_apply(app);
+  ffdp::cli::add_compose(app);
+  ffdp::cli::add_invert(app);
+  ffdp::cli::add_info(app);
+  ffdp::cli::add_completion(app);
+}
+
+int fail(const char* message) {
+  std::fprintf(stderr, "ffdp: %s\n", message);
+  return exit_error;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  catch_signals();
+  CLI::App app("Registers images of any size, and applies, inverts and judges the result.", "ffdp");
+  app.set_version_flag("--version", "ffdp " FFDP_VERSION);
+  app.require_subcommand(1);
+  app.fallthrough();
+  app.footer(
+      "ffdp COMMAND --help shows the options of a command, with examples.\n"
+      "Exit codes: 0 done, 1 error, 2 wrong usage, 130 interrupted.");
+  add_commands(app);
+  try {
+    app.parse(argc, argv);  // runs the callback of the subcommand
+  } catch (const CLI::Success& asked_for_help) {
+    return app.exit(asked_for_help);
+  } catch (const CLI::ParseError& error) {
+    std::fprintf(stderr, "ffdp: %s (try --help)\n", error.what());
+    return exit_usage;
+  } catch (const std::bad_alloc&) {
+    return fail("out of memory");
+  } catch (const std::exception& error) {
+    return fail(error.what());
+  }
+  return 0;
+}
