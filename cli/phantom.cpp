@@ -42,6 +42,7 @@ struct PhantomCommand {
 /// "160x192x224" or "1.5": three numbers in file order, one number thrice.
 std::array<double, 3> three_numbers(const std::string& option, const std::string& text) {
   std::vector<double> values;
+  const std::string said = "phantom: " + option + " " + text;
   std::string rest = text;
   std::replace(rest.begin(), rest.end(), ',', 'x');
   for (std::size_t start = 0; start <= rest.size();) {
@@ -54,15 +55,14 @@ std::array<double, 3> three_numbers(const std::string& option, const std::string
       used = 0;
     }
     if (used == 0 || used != end - start || !(value > 0))
-      throw InvalidArgument("phantom: " + option + " " + text +
-                            ", must be one or three positive numbers such as 160x192x160");
+      throw InvalidArgument(said + ", must be one or three positive numbers such as 160x192x160");
     values.push_back(value);
     start = end + 1;
   }
   if (values.size() == 1) return {values[0], values[0], values[0]};
   if (values.size() != 3)
-    throw InvalidArgument("phantom: " + option + " " + text + " has " +
-                          std::to_string(values.size()) + " numbers, must have one or three");
+    throw InvalidArgument(said + " has " + std::to_string(values.size()) +
+                          " numbers, must have one or three");
   return {values[0], values[1], values[2]};
 }
 
