@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "ffdp/core/error.hpp"
+#include "ffdp/io/atomic_file.hpp"
 #include "ffdp/io/nifti.hpp"
 #include "ffdp/io/transform_file.hpp"
 #include "ffdp/ops/sampler/sampler.hpp"
