@@ -5,16 +5,15 @@
 #include <array>
 #include <cmath>
 #include <cstdint>
-#include <iostream>
+#include <cstdio>
 #include <memory>
 #include <numbers>
 #include <string>
 #include <vector>
 
 #include "cli/commands.hpp"
+#include "cli/common.hpp"
 #include <CLI/CLI.hpp>
-
-#include <omp.h>
 
 #include "ffdp/core/error.hpp"
 #include "ffdp/core/field.hpp"
@@ -37,12 +36,13 @@ struct PhantomCommand {
   std::vector<double> rotate{0, 0, 0}, translate{0, 0, 0};
   double zoom = 1;
   bool pair = false;
-  int threads = omp_get_max_threads();
+  Common common;
 };
 
 /// "160x192x224" or "1.5": three numbers in file order, one number thrice.
 std::array<double, 3> three_numbers(const std::string& option, const std::string& text) {
   std::vector<double> values;
+  const std::string said = "phantom: " + option + " " + text;
   std::string rest = text;
   std::replace(rest.begin(), rest.end(), ',', 'x');
   for (std::size_t start = 0; start <= rest.size();) {
@@ -55,15 +55,14 @@ std::array<double, 3> three_numbers(const std::string& option, const std::string
       used = 0;
     }
     if (used == 0 || used != end - start || !(value > 0))
-      throw InvalidArgument("phantom: " + option + " " + text +
-                            ", must be one or three positive numbers such as 160x192x160");
+      throw InvalidArgument(said + ", must be one or three positive numbers such as 160x192x160");
     values.push_back(value);
     start = end + 1;
   }
   if (values.size() == 1) return {values[0], values[0], values[0]};
   if (values.size() != 3)
-    throw InvalidArgument("phantom: " + option + " " + text + " has " +
-                          std::to_string(values.size()) + " numbers, must have one or three");
+    throw InvalidArgument(said + " has " + std::to_string(values.size()) +
+                          " numbers, must have one or three");
   return {values[0], values[1], values[2]};
 }
 
@@ -112,12 +111,15 @@ void for_each_slab(const Grid& grid, Body&& body) {
   }
 }
 
+void say_written(const PhantomCommand& command, const std::string& path) {
+  if (!command.common.quiet) std::printf("wrote %s\n", path.c_str());
+}
+
 void write_brain(const PhantomCommand& command, const Grid& grid, const Phantom& phantom,
                  const std::string& image_path, const std::string& labels_path) {
-  Context ctx;
-  ctx.threads = command.threads;
+  Context ctx = start(command.common);
   io::WriteOptions options;
-  options.threads = command.threads;
+  options.threads = ctx.threads;
   options.description = "ffdp phantom";
   options.type = io::data_type_from_string(command.type);
   io::NiftiWriter image(image_path, grid, 1, 1, options);
@@ -132,15 +134,15 @@ void write_brain(const PhantomCommand& command, const Grid& grid, const Phantom&
   });
   image.commit();
   labels.commit();
-  std::cout << "wrote " << image_path << "\nwrote " << labels_path << '\n';
+  say_written(command, image_path);
+  say_written(command, labels_path);
 }
 
 void write_true_warp(const PhantomCommand& command, const Grid& grid, const Phantom& fixed,
                      const Phantom& moving) {
-  Context ctx;
-  ctx.threads = command.threads;
+  Context ctx = start(command.common);
   io::WriteOptions options;
-  options.threads = command.threads;
+  options.threads = ctx.threads;
   const std::string path = command.output + "_true_warp.nii.gz";
   io::NiftiWriter writer = io::NiftiWriter::displacement(path, grid, options);
   for (int c = 0; c < writer.components(); ++c)  // the file holds all x, then all y, then all z
@@ -150,7 +152,7 @@ void write_true_warp(const PhantomCommand& command, const Grid& grid, const Phan
       writer.write(warp.view()[c].data, slab.volume());
     });
   writer.commit();
-  std::cout << "wrote " << path << '\n';
+  say_written(command, path);
 }
 
 void run(const PhantomCommand& command) {
@@ -219,7 +221,7 @@ void add_phantom(CLI::App& app) {
   sub->add_option("--type", command->type,
                   "Voxel type of the images: float32, uint16, int16, uint8")
       ->capture_default_str();
-  sub->add_option("--threads", command->threads, "CPU threads")->check(CLI::PositiveNumber);
+  add_common(*sub, command->common);
   sub->callback([command] { run(*command); });
 }
 

@@ -167,7 +167,7 @@ void make_phantom(Context& ctx, const Phantom& options, const Grid& grid, const 
         const auto t = static_cast<float>(x0 + i);
         float p[3];
         for (int c = 0; c < 3; ++c) p[c] = world.first[c] + t * world.step[c];
-        float dx, dy, dz;
+        float dx = 0, dy = 0, dz = 0;
         warp(p[0], p[1], p[2], dx, dy, dz);
         const float qx = p[0] + dx, qy = p[1] + dy, qz = p[2] + dz;
         b.x[i] = m[0][0] * qx + m[0][1] * qy + m[0][2] * qz + m[0][3];

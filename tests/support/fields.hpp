@@ -130,7 +130,7 @@ inline Box inner_part(const Box& domain) {
 
 /// Ways to cut `domain`: whole, halves, an uneven three-way cut of y, planes of one voxel, blocks.
 inline std::vector<std::vector<Box>> splits(const Box& domain) {
-  const auto cut = [](const std::vector<Box>& boxes, int axis, std::vector<int> at) {
+  const auto cut = [](const std::vector<Box>& boxes, int axis, const std::vector<int>& at) {
     std::vector<Box> result;
     for (const Box& box : boxes) {
       Box rest = box;

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "ffdp/ops/adam/adam.hpp"
+#include "ffdp/ops/lncc/lncc.hpp"
+#include "ffdp/ops/mi/mi.hpp"
+
+namespace ffdp::registration {
+
+enum class MetricKind { lncc, mi, mse };
+
+/// One metric of a stage. Its cost is what is minimised: -mean cc, -MI, mean squared difference of
+/// the normalised images.
+struct MetricConfig {
+  MetricKind kind = MetricKind::lncc;
+  double weight = 1;   ///< [1]
+  int image_pair = 0;  ///< which fixed/moving pair it compares
+  lncc::Window window = lncc::Window::box;
+  int radius = 2;       ///< LNCC, box window [voxels of the level]
+  double sigma = 1.5;   ///< LNCC, Gaussian window [voxels of the level]
+  double floor = 1e-3;  ///< LNCC: variance floor, part of the image's variance [1]
+  int bins = 32;        ///< MI
+  mi::Parzen parzen = mi::Parzen::mattes;
+  mi::Measure measure = mi::Measure::mutual_information;
+  friend bool operator==(const MetricConfig&, const MetricConfig&) = default;
+};
+
+/// When a level stops early: the slope of a line through the last `window` costs, relative to their
+/// mean size, is above -`slope`.
+struct Convergence {
+  double slope = 1e-6;
+  int window = 10;
+  friend bool operator==(const Convergence&, const Convergence&) = default;
+};
+
+enum class Initialization {
+  automatic,         ///< all of those below and a search over rotations, the best by MI
+  identity,          ///< trust the headers
+  geometric_centre,  ///< centres of the extents
+  centre_of_mass,
+  origin,
+  moments,  ///< centre of mass and principal axes, four rotations scored
+};
+
+enum class LinearKind { translation, rigid, similarity, affine };
+
+/// A linear stage: quasi-Newton (BFGS) on the exact gradient, level by level.
+struct LinearStage {
+  LinearKind kind = LinearKind::affine;
+  MetricConfig metric{.kind = MetricKind::mi};
+  std::vector<double> resolutions{4, 2};  ///< per level [multiples of the finest spacing]
+  std::vector<int> iterations{100, 50};   ///< per level
+  double tolerance = 0.002;               ///< stop: no corner moves more [voxels of the level]
+  friend bool operator==(const LinearStage&, const LinearStage&) = default;
+};
+
+enum class Optimizer {
+  adam,      ///< compositive Adam (DESIGN.md 2)
+  gradient,  ///< the smoothed gradient, scaled to a largest step
+};
+
+/// The greedy deformable stage (DESIGN.md 2, optimiser step).
+struct DeformableStage {
+  std::vector<MetricConfig> metrics{MetricConfig{}};
+  std::vector<int> shrink;      ///< per level, coarse to fine; empty: chosen from the image size
+  std::vector<int> iterations;  ///< per level, coarse to fine; empty: from the preset's default
+  Optimizer optimizer = Optimizer::adam;
+  adam::SecondMoment second_moment = adam::SecondMoment::vector;
+  double beta1 = 0.9, beta2 = 0.99;
+  double epsilon = 0.1;         ///< added to sqrt(v) [root mean square of the first gradient]
+  double step = 0.5;            ///< largest step of one iteration [voxels of the level]
+  double sigma_update = 1.732;  ///< smoothing of the gradient [voxels of the level]
+  double sigma_warp = 0.7071;   ///< smoothing of the warp [voxels of the level]
+  Convergence convergence;
+  friend bool operator==(const DeformableStage&, const DeformableStage&) = default;
+};
+
+/// Everything that decides a registration; recipe files hold exactly this.
+struct Config {
+  std::string preset = "default";
+  Initialization initialization = Initialization::automatic;
+  std::vector<LinearStage> linear;
+  std::vector<DeformableStage> deformable;    ///< at most one; empty: linear only
+  double winsorize_lo = 0, winsorize_hi = 1;  ///< quantiles the intensities are clamped to
+  bool match_histograms = false;              ///< moving to fixed, 256 levels, 12 match points
+  bool symmetric = false;                     ///< average of both directions, see docs/algorithm.md
+  double inverse_tolerance = 0.02;            ///< [voxels]
+  std::uint64_t seed = 0;
+  friend bool operator==(const Config&, const Config&) = default;
+};
+
+/// "fast", "default", "accurate", "affine" or "rigid"; throws InvalidArgument otherwise.
+Config preset(const std::string& name);
+
+/// Throws InvalidArgument naming the first setting that is out of range.
+void validate(const Config& config);
+
+}  // namespace ffdp::registration

@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ffdp/registration/linear.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include <Eigen/Dense>
+
+#include "ffdp/core/error.hpp"
+#include "ffdp/ops/sampler/sampler.hpp"
+#include "ffdp/registration/pyramid.hpp"
+
+namespace ffdp::registration {
+namespace {
+
+Mat3 transpose(const Mat3& m) {
+  Mat3 r;
+  for (int i = 0; i < 3; ++i)
+    for (int j = 0; j < 3; ++j) r[i][j] = m[j][i];
+  return r;
+}
+
+/// Gradient w.r.t. b of a function of a o b o c, from its gradient w.r.t. the product.
+Affine pull_back(const Affine& a, const Affine& grad, const Affine& c) {
+  Affine outer;  // d/d(b o c)
+  outer.linear = transpose(a.linear) * grad.linear;
+  for (int i = 0; i < 3; ++i) {
+    outer.translation[i] = 0;
+    for (int j = 0; j < 3; ++j) outer.translation[i] += a.linear[j][i] * grad.translation[j];
+  }
+  Affine r;
+  r.linear = outer.linear * transpose(c.linear);
+  r.translation = outer.translation;
+  for (int i = 0; i < 3; ++i)
+    for (int j = 0; j < 3; ++j) r.linear[i][j] += outer.translation[i] * c.translation[j];
+  return r;
+}
+
+double dot(const Affine& a, const Affine& b) {
+  double sum = 0;
+  for (int i = 0; i < 3; ++i) {
+    sum += a.translation[i] * b.translation[i];
+    for (int j = 0; j < 3; ++j) sum += a.linear[i][j] * b.linear[i][j];
+  }
+  return sum;
+}
+
+Eigen::Matrix3d rotation(double x, double y, double z) {
+  const Eigen::Vector3d w(x, y, z);
+  const double angle = w.norm();
+  if (angle < 1e-12) {
+    Eigen::Matrix3d r = Eigen::Matrix3d::Identity();
+    r(0, 1) = -z, r(0, 2) = y, r(1, 0) = z, r(1, 2) = -x, r(2, 0) = -y, r(2, 1) = x;
+    return r;
+  }
+  return Eigen::AngleAxisd(angle, w / angle).toRotationMatrix();
+}
+
+/// Half the diagonal of the extent [mm].
+double extent_radius(const Grid& grid) {
+  double sum = 0;
+  const Vec3 spacing = grid.spacing_zyx();
+  for (int a = 0; a < 3; ++a) sum += std::pow(0.5 * grid.size[a] * spacing[a], 2);
+  return std::sqrt(sum);
+}
+
+/// Largest distance between the images of the corners of the extent [mm].
+double corner_motion(const Grid& grid, const Affine& a, const Affine& b) {
+  double largest = 0;
+  const Affine world = grid.to_world();
+  for (int corner = 0; corner < 8; ++corner) {
+    const Vec3 p =
+        world({(corner & 4) ? grid.size[0] - 0.5 : -0.5, (corner & 2) ? grid.size[1] - 0.5 : -0.5,
+               (corner & 1) ? grid.size[2] - 0.5 : -0.5});
+    const Vec3 x = a(p), y = b(p);
+    largest = std::max(largest, std::hypot(x[0] - y[0], x[1] - y[1], x[2] - y[2]));
+  }
+  return largest;
+}
+
+/// The maps theta -> start o parametric_map(theta), with the derivative of a cost.
+struct Family {
+  LinearKind kind;
+  int dimension;
+  Vec3 centre;
+  double radius;
+  Affine start;
+
+  Affine delta(const std::vector<double>& theta) const {
+    return parametric_map(kind, dimension, theta, centre, radius);
+  }
+  Affine map(const std::vector<double>& theta) const { return start * delta(theta); }
+
+  /// The maps are smooth closed forms: a central difference of them is exact to 1e-9.
+  Eigen::VectorXd gradient(const std::vector<double>& theta, const Affine& cost_gradient) const {
+    const Affine inner = pull_back(start, cost_gradient, Affine{});
+    Eigen::VectorXd g(theta.size());
+    constexpr double h = 1e-4;
+    for (std::size_t k = 0; k < theta.size(); ++k) {
+      auto up = theta, down = theta;
+      up[k] += h;
+      down[k] -= h;
+      g[static_cast<Eigen::Index>(k)] = (dot(inner, delta(up)) - dot(inner, delta(down))) / (2 * h);
+    }
+    return g;
+  }
+};
+
+std::vector<double> to_std(const Eigen::VectorXd& v) { return {v.data(), v.data() + v.size()}; }
+
+}  // namespace
+
+LinearProblem::LinearProblem(Context& ctx, dist::Comm& comm, const Pair& pair,
+                             const MetricConfig& metric, double spacing)
+    : ctx_(ctx), comm_(comm), metric_(metric) {
+  fixed_ = shrink_to(ctx, *pair.fixed, level_grid(pair.fixed->grid, spacing, 8));
+  moving_ = shrink_to(ctx, *pair.moving, level_grid(pair.moving->grid, spacing, 8));
+  if (pair.fixed_mask) fixed_mask_ = shrink_to(ctx, *pair.fixed_mask, fixed_.grid);
+  if (pair.moving_mask) moving_mask_ = shrink_to(ctx, *pair.moving_mask, moving_.grid);
+  fixed_model_ = intensity_model(ctx, "fixed", fixed_.data, fixed_mask_.data);
+  moving_model_ = intensity_model(ctx, "moving", moving_.data, moving_mask_.data);
+  warped_ = Field<float>(ctx.backend, fixed_.grid.domain());
+  grad_ = Field<float>(ctx.backend, fixed_.grid.domain());
+  double inside = static_cast<double>(fixed_.data.size());
+  if (pair.fixed_mask)
+    inside = static_cast<double>(
+        std::count(fixed_mask_.data.begin(), fixed_mask_.data.end(), std::uint8_t{1}));
+  least_samples_ = 0.05 * inside;
+}
+
+double LinearProblem::evaluate(const Affine& map, Affine* gradient) {
+  const Box domain = fixed_.grid.domain();
+  const Affine to_index = moving_.grid.to_index(), to_world = fixed_.grid.to_world();
+  sampler::Params p;
+  p.map = to_index * map * to_world;
+  p.displacement_map = p.map.linear;
+  p.moving_domain = moving_.grid.domain();
+  const VectorView<const float> none;
+  const sampler::Masks masks{fixed_mask_.data, moving_mask_.data};
+  const std::int64_t outside =
+      sampler::forward(ctx_, p, domain, domain, moving_.data, none, masks, warped_);
+  double inside = static_cast<double>(domain.volume() - outside);
+  comm_.all_sum({&inside, 1});
+  if (inside < std::max(least_samples_, 16.0)) return std::numeric_limits<double>::infinity();
+  const Cost cost =
+      registration::evaluate(ctx_, comm_, metric_, fixed_model_, moving_model_, domain, fixed_.data,
+                             warped_, true, gradient ? grad_.view() : View<float>{});
+  if (!gradient) return cost.value;
+  const auto sums = sampler::backward_affine(ctx_, p, domain, domain, moving_.data, none, grad_);
+  double flat[12];
+  for (int i = 0; i < 3; ++i) {
+    for (int j = 0; j < 3; ++j) flat[4 * i + j] = sums.map[i][j];
+    flat[4 * i + 3] = sums.translation[i];
+  }
+  comm_.all_sum(flat);
+  Affine index_gradient;
+  const double scale = cost.grad_factor / cost.samples;
+  for (int i = 0; i < 3; ++i) {
+    for (int j = 0; j < 3; ++j) index_gradient.linear[i][j] = scale * flat[4 * i + j];
+    index_gradient.translation[i] = scale * flat[4 * i + 3];
+  }
+  *gradient = pull_back(to_index, index_gradient, to_world);
+  return cost.value;
+}
+
+int parameters(LinearKind kind, int dimension) {
+  const bool flat = dimension == 2;
+  switch (kind) {
+    case LinearKind::translation:
+      return dimension;
+    case LinearKind::rigid:
+      return flat ? 3 : 6;
+    case LinearKind::similarity:
+      return flat ? 4 : 7;
+    case LinearKind::affine:
+      return flat ? 6 : 12;
+  }
+  return 0;
+}
+
+Affine parametric_map(LinearKind kind, int dimension, const std::vector<double>& theta,
+                      const Vec3& centre, double radius) {
+  const bool flat = dimension == 2;
+  Eigen::Matrix3d m = Eigen::Matrix3d::Identity();
+  std::size_t next = 0;
+  if (kind == LinearKind::affine) {
+    for (int i = 0; i < dimension; ++i)
+      for (int j = 0; j < dimension; ++j) m(i, j) += theta[next++] / radius;
+  } else if (kind != LinearKind::translation) {
+    if (flat) {
+      m = rotation(0, 0, theta[0] / radius);
+      next = 1;
+    } else {
+      m = rotation(theta[0] / radius, theta[1] / radius, theta[2] / radius);
+      next = 3;
+    }
+    if (kind == LinearKind::similarity) {
+      const double scale = std::exp(theta[next++] / radius);
+      m *= scale;
+      if (flat) m(2, 2) = 1;
+    }
+  }
+  Affine r;
+  const Eigen::Vector3d c(centre[0], centre[1], centre[2]);
+  const Eigen::Vector3d t = c - m * c;
+  for (int i = 0; i < 3; ++i) {
+    for (int j = 0; j < 3; ++j) r.linear[i][j] = m(i, j);
+    r.translation[i] = t[i] + (i < dimension ? theta[next + i] : 0);
+  }
+  return r;
+}
+
+Affine minimize(LinearProblem& problem, LinearKind kind, const Affine& start, int iterations,
+                double tolerance, const std::function<void(int, double, double)>& progress,
+                double* final_cost) {
+  const Grid& grid = problem.fixed_grid();
+  const double voxel = finest_spacing(grid);
+  const Family family{kind, grid.dimension(), grid.centre(), extent_radius(grid), start};
+  const int n = parameters(kind, grid.dimension());
+  Eigen::VectorXd theta = Eigen::VectorXd::Zero(n);
+  Affine cost_gradient;
+  double cost = problem.evaluate(start, &cost_gradient);
+  if (!std::isfinite(cost)) {
+    if (final_cost) *final_cost = cost;
+    return start;
+  }
+  Eigen::VectorXd gradient = family.gradient(to_std(theta), cost_gradient);
+  Eigen::MatrixXd inverse_hessian;
+  bool fresh = true;
+  for (int iteration = 1; iteration <= iterations; ++iteration) {
+    if (gradient.norm() < 1e-12) break;
+    if (fresh) {
+      // The first step moves things by about one voxel.
+      inverse_hessian = Eigen::MatrixXd::Identity(n, n) * (voxel / gradient.norm());
+    }
+    Eigen::VectorXd direction = -inverse_hessian * gradient;
+    if (direction.dot(gradient) >= 0) {
+      inverse_hessian = Eigen::MatrixXd::Identity(n, n) * (voxel / gradient.norm());
+      direction = -inverse_hessian * gradient;
+      fresh = true;
+    }
+    const Affine current = family.map(to_std(theta));
+    double step = 1;
+    const double bound = 4 * voxel;  // no corner moves more in one step
+    const double motion = corner_motion(grid, current, family.map(to_std(theta + direction)));
+    if (motion > bound) step = bound / motion;
+    double next_cost = 0;
+    Eigen::VectorXd next;
+    bool accepted = false;
+    for (int trial = 0; trial < 8; ++trial, step *= 0.4) {
+      next = theta + step * direction;
+      next_cost = problem.evaluate(family.map(to_std(next)), &cost_gradient);
+      if (next_cost <= cost + 1e-4 * step * direction.dot(gradient)) {
+        accepted = true;
+        break;
+      }
+    }
+    if (!accepted) {
+      if (fresh) break;
+      fresh = true;  // once more along the gradient itself
+      continue;
+    }
+    const double moved = corner_motion(grid, current, family.map(to_std(next)));
+    const Eigen::VectorXd next_gradient = family.gradient(to_std(next), cost_gradient);
+    const Eigen::VectorXd s = next - theta, y = next_gradient - gradient;
+    const double sy = s.dot(y);
+    if (sy > 1e-10 * s.norm() * y.norm()) {
+      if (fresh) inverse_hessian = Eigen::MatrixXd::Identity(n, n) * (sy / y.squaredNorm());
+      const Eigen::MatrixXd left = Eigen::MatrixXd::Identity(n, n) - s * y.transpose() / sy;
+      inverse_hessian = left * inverse_hessian * left.transpose() + s * s.transpose() / sy;
+      fresh = false;
+    }
+    theta = next;
+    gradient = next_gradient;
+    cost = next_cost;
+    if (progress) progress(iteration, cost, moved / voxel);
+    if (moved < tolerance * voxel) break;
+  }
+  if (final_cost) *final_cost = cost;
+  return family.map(to_std(theta));
+}
+
+Affine run_linear(Context& ctx, dist::Comm& comm, const LinearStage& stage, const Pair& pair,
+                  const Affine& start, const ProgressSink& progress) {
+  Affine map = start;
+  const double finest = finest_spacing(pair.fixed->grid);
+  const int levels = static_cast<int>(stage.resolutions.size());
+  const char* names[] = {"translation", "rigid", "similarity", "affine"};
+  for (int level = 0; level < levels; ++level) {
+    LinearProblem problem(ctx, comm, pair, stage.metric, stage.resolutions[level] * finest);
+    const int iterations = stage.iterations[level];
+    map = minimize(
+        problem, stage.kind, map, iterations, stage.tolerance,
+        [&](int iteration, double cost, double motion) {
+          if (progress)
+            progress({names[static_cast<int>(stage.kind)], level, levels, iteration, iterations,
+                      cost, motion});
+        },
+        nullptr);
+  }
+  return map;
+}
+
+}  // namespace ffdp::registration

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "ffdp/core/context.hpp"
+#include "ffdp/core/image.hpp"
+#include "ffdp/dist/comm.hpp"
+#include "ffdp/registration/config.hpp"
+
+namespace ffdp::registration {
+
+/// What a metric needs to know of one image, the same on all ranks and fixed for a level.
+struct IntensityModel {
+  float mean = 0;        ///< [intensity]
+  float variance = 1;    ///< [intensity^2]
+  float lo = 0, hi = 1;  ///< robust range for MI [intensity]
+};
+
+/// Mean, variance and the 0.1 % and 99.9 % quantiles of the finite voxels, within `mask` where one
+/// is given. Throws InvalidArgument where the image is constant.
+IntensityModel intensity_model(Context& ctx, const char* name, View<const float> image,
+                               View<const std::uint8_t> mask);
+
+/// A cost to be minimised, and how many voxels it was made of.
+struct Cost {
+  double value = 0;    ///< mean over the counted voxels
+  double samples = 0;  ///< [voxels]
+  /// samples x d(cost)/d(warped) is this factor times what was written to grad [1].
+  float grad_factor = 1;
+};
+
+/// Cost of one metric on one pair of images, and its gradient (see Cost::grad_factor).
+/// @param missing  warped holds NaN where there is no sample
+/// @param grad     [z,y,x] gradient, written over the domain; null for value only
+Cost evaluate(Context& ctx, dist::Comm& comm, const MetricConfig& config,
+              const IntensityModel& fixed_model, const IntensityModel& moving_model, Box domain,
+              View<const float> fixed, View<const float> warped, bool missing, View<float> grad);
+
+}  // namespace ffdp::registration

@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: Apache-2.0
+# Installs the build into a scratch prefix, builds examples/ against it and runs them.
+set(prefix ${BINARY_DIR}/install_test/prefix)
+set(work ${BINARY_DIR}/install_test/examples)
+file(REMOVE_RECURSE ${BINARY_DIR}/install_test)
+function(run)
+  execute_process(COMMAND ${ARGN} RESULT_VARIABLE result OUTPUT_VARIABLE output ERROR_VARIABLE output)
+  if(result)
+    message(FATAL_ERROR "${ARGN}\n${output}")
+  endif()
+endfunction()
+run(${CMAKE_COMMAND} --install ${BINARY_DIR} --prefix ${prefix})
+run(${CMAKE_COMMAND} -G Ninja -S ${SOURCE_DIR}/examples -B ${work} -DCMAKE_PREFIX_PATH=${prefix}
+  -DCMAKE_CXX_FLAGS=${CXX_FLAGS} -DCMAKE_BUILD_TYPE=Release)
+run(${CMAKE_COMMAND} --build ${work})
+run(${CMAKE_CTEST_COMMAND} --test-dir ${work} --no-tests=error --output-on-failure)
+file(GLOB_RECURSE private ${prefix}/include/*/reference.hpp ${prefix}/include/*/backends.hpp)
+if(private)
+  message(FATAL_ERROR "private headers are installed: ${private}")
+endif()
+run(${prefix}/bin/ffdp --version)
