@@ -97,7 +97,8 @@ void ByteSource::seek(std::int64_t position) {
 
 std::string read_file(const std::string& path, std::size_t most) {
   ByteSource source(path);
-  std::string content(most + 1, '\0');
+  const std::size_t size = static_cast<std::size_t>(source.file_size());
+  std::string content((source.compressed() ? most : std::min(most, size)) + 1, '\0');
   content.resize(source.read_some(content.data(), content.size()));
   if (content.size() > most)
     throw IoError(path + ": is larger than " + std::to_string(most) +

@@ -21,9 +21,9 @@ FFDP_HD inline Sample sample(const VectorView<const float>& u, const Box& domain
     cell[a] = axis_cell(offset[a], domain.lo[a] - at[a], domain.hi[a] - at[a]);
   const std::int64_t base =
       u[0].offset(at[0] + cell[0].lower, at[1] + cell[1].lower, at[2] + cell[2].lower);
-  const std::int64_t dz = cell[0].fraction > 0 ? u.stride_z : 0;
-  const std::int64_t dy = cell[1].fraction > 0 ? u.stride_y : 0;
-  const std::int64_t dx = cell[2].fraction > 0 ? 1 : 0;
+  const std::int64_t dz = domain.size(0) > 1 ? u.stride_z : 0;
+  const std::int64_t dy = domain.size(1) > 1 ? u.stride_y : 0;
+  const std::int64_t dx = domain.size(2) > 1 ? 1 : 0;
   Sample s;
   for (int c = 0; c < 3; ++c) {
     const float* d = u.data + c * u.stride_c + base;

@@ -3,8 +3,9 @@
 
 #include "ffdp/ops/points/points.hpp"
 
-namespace ffdp::points::cpu {
+namespace ffdp::points {
 
+namespace cpu {
 template <class T>
 void sample(Context& ctx, const Params& params, const Box& domain, View<const T> image,
             std::span<const Vec3> points, std::span<double> out);
@@ -18,5 +19,22 @@ void sample_vectors(Context& ctx, const Box& domain, VectorView<const float> fie
                     std::span<const Vec3> points, std::span<Vec3> vectors);
 template <class T>
 void bspline_coefficients(Context& ctx, View<T> image);
+}  // namespace cpu
 
-}  // namespace ffdp::points::cpu
+namespace cuda {
+template <class T>
+void sample(Context& ctx, const Params& params, const Box& domain, View<const T> image,
+            std::span<const Vec3> points, std::span<double> out);
+template <class T>
+void nearest_label(Context& ctx, const Box& domain, View<const T> image, T fill,
+                   std::span<const Vec3> points, std::span<T> out);
+template <class T>
+void vote_label(Context& ctx, const Box& domain, View<const T> image, T fill,
+                std::span<const Vec3> points, std::span<T> out);
+void sample_vectors(Context& ctx, const Box& domain, VectorView<const float> field,
+                    std::span<const Vec3> points, std::span<Vec3> vectors);
+template <class T>
+void bspline_coefficients(Context& ctx, View<T> image);
+}  // namespace cuda
+
+}  // namespace ffdp::points

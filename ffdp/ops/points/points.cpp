@@ -7,15 +7,15 @@
 #include <string>
 
 #include "ffdp/core/error.hpp"
+#include "ffdp/ops/common/dispatch.hpp"
 #include "ffdp/ops/points/backends.hpp"
 #include "ffdp/ops/points/math.hpp"
 
 namespace ffdp::points {
 namespace {
 
-void check(const Context& ctx, const Params& params, const Box& domain, const Box& stored,
-           std::span<const Vec3> points, std::size_t results) {
-  require(ctx.backend == Backend::cpu, "points: this build has no CUDA backend");
+void check(const Params& params, const Box& domain, const Box& stored, std::span<const Vec3> points,
+           std::size_t results) {
   require(!domain.empty(), "points: the domain " + to_string(domain) + " is empty");
   require(results == points.size(), "points: room for " + std::to_string(results) +
                                         " results, one for each of " +
@@ -63,35 +63,44 @@ Box reach(const Params& params, const Box& domain, std::span<const Vec3> points)
 template <class T>
 void sample(Context& ctx, const Params& params, const Box& domain, View<const T> image,
             std::span<const Vec3> points, std::span<double> out) {
-  check(ctx, params, domain, image.stored, points, out.size());
-  cpu::sample(ctx, params, domain, image, points, out);
+  check(params, domain, image.stored, points, out.size());
+  dispatch(
+      ctx, [&](auto& c) { cpu::sample(c, params, domain, image, points, out); },
+      [&](auto& c) { cuda::sample(c, params, domain, image, points, out); });
 }
 
 template <class T>
 void nearest_label(Context& ctx, const Box& domain, View<const T> image, T fill,
                    std::span<const Vec3> points, std::span<T> out) {
-  check(ctx, {Mode::nearest, 0}, domain, image.stored, points, out.size());
-  cpu::nearest_label(ctx, domain, image, fill, points, out);
+  check({Mode::nearest, 0}, domain, image.stored, points, out.size());
+  dispatch(
+      ctx, [&](auto& c) { cpu::nearest_label(c, domain, image, fill, points, out); },
+      [&](auto& c) { cuda::nearest_label(c, domain, image, fill, points, out); });
 }
 
 template <class T>
 void vote_label(Context& ctx, const Box& domain, View<const T> image, T fill,
                 std::span<const Vec3> points, std::span<T> out) {
-  check(ctx, {Mode::linear, 0}, domain, image.stored, points, out.size());
-  cpu::vote_label(ctx, domain, image, fill, points, out);
+  check({Mode::linear, 0}, domain, image.stored, points, out.size());
+  dispatch(
+      ctx, [&](auto& c) { cpu::vote_label(c, domain, image, fill, points, out); },
+      [&](auto& c) { cuda::vote_label(c, domain, image, fill, points, out); });
 }
 
 void sample_vectors(Context& ctx, const Box& domain, VectorView<const float> field,
                     std::span<const Vec3> points, std::span<Vec3> vectors) {
-  check(ctx, {Mode::linear, 0}, domain, field.stored, points, vectors.size());
-  cpu::sample_vectors(ctx, domain, field, points, vectors);
+  check({Mode::linear, 0}, domain, field.stored, points, vectors.size());
+  dispatch(
+      ctx, [&](auto& c) { cpu::sample_vectors(c, domain, field, points, vectors); },
+      [&](auto& c) { cuda::sample_vectors(c, domain, field, points, vectors); });
 }
 
 template <class T>
 void bspline_coefficients(Context& ctx, View<T> image) {
-  require(ctx.backend == Backend::cpu, "points: this build has no CUDA backend");
   require(!image.stored.empty(), "points: the image " + to_string(image.stored) + " is empty");
-  cpu::bspline_coefficients(ctx, image);
+  dispatch(
+      ctx, [&](auto& c) { cpu::bspline_coefficients(c, image); },
+      [&](auto& c) { cuda::bspline_coefficients(c, image); });
 }
 
 template void sample(Context&, const Params&, const Box&, View<const std::uint8_t>,

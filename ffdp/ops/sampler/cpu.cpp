@@ -29,7 +29,11 @@ struct Cell {
   bool inside, free_z, free_y, free_x;
 };
 
-template <class Offset>
+/// What the corners are for: a value needs no upper neighbour at fraction 0 (it may not be stored),
+/// a gradient always does.
+enum class Need { value, gradient };
+
+template <class Offset, Need need>
 struct Locator {
   View<const float> moving;
   Box domain;
@@ -55,9 +59,9 @@ struct Locator {
     const bool inside = z.inside && y.inside && w.inside;
     // Outside, any valid address will do: the value is not used.
     return {inside ? base : Offset{0},
-            inside && z.fraction > 0 ? sz : Offset{0},
-            inside && y.fraction > 0 ? sy : Offset{0},
-            inside && w.fraction > 0 ? Offset{1} : Offset{0},
+            inside && upper(z, 0) ? sz : Offset{0},
+            inside && upper(y, 1) ? sy : Offset{0},
+            inside && upper(w, 2) ? Offset{1} : Offset{0},
             z.fraction,
             y.fraction,
             w.fraction,
@@ -65,6 +69,9 @@ struct Locator {
             !z.clamped,
             !y.clamped,
             !w.clamped};
+  }
+  bool upper(const AxisCell& cell, int axis) const {
+    return need == Need::gradient ? domain.size(axis) > 1 : cell.fraction > 0;
   }
   void corners(const Cell<Offset>& c, float (&v)[8]) const {
     const float* d = moving.data;
@@ -79,12 +86,12 @@ struct Locator {
   }
 };
 
-template <class Body>
+template <Need need, class Body>
 auto with_offsets(View<const float> moving, const Box& domain, Body&& body) {
   const std::int64_t extent = moving.stride_z * moving.stored.size(0);
   if (extent < std::numeric_limits<std::int32_t>::max())
-    return body(Locator<std::int32_t>(moving, domain));
-  return body(Locator<std::int64_t>(moving, domain));
+    return body(Locator<std::int32_t, need>(moving, domain));
+  return body(Locator<std::int64_t, need>(moving, domain));
 }
 
 struct Count {
@@ -106,7 +113,7 @@ std::int64_t forward(Context& ctx, const Params& p, Box, Box compute, View<const
                      VectorView<const float> displacement, const Masks& masks, View<float> warped) {
   const std::vector<float> zeros = zero_row(compute, displacement);
   const float* zero = zeros.data() - (displacement ? 0 : compute.lo[2]);
-  return with_offsets(moving, p.moving_domain, [&](const auto& locate) {
+  return with_offsets<Need::value>(moving, p.moving_domain, [&](const auto& locate) {
     return parallel_sum<Count>(
                ctx, compute.size(0),
                [&](std::int64_t i, int) {
@@ -159,7 +166,7 @@ void backward_displacement(Context& ctx, const Params& p, Box, Box compute, floa
                            View<const float> grad_warped, VectorView<float> grad_u) {
   const std::vector<float> zeros = zero_row(compute, displacement);
   const float* zero = zeros.data() - (displacement ? 0 : compute.lo[2]);
-  with_offsets(moving, p.moving_domain, [&](const auto& locate) {
+  with_offsets<Need::gradient>(moving, p.moving_domain, [&](const auto& locate) {
     parallel_for(ctx, compute.size(0), [&](std::int64_t i, int) {
       const int z = compute.lo[0] + static_cast<int>(i);
       for (int y = compute.lo[1]; y < compute.hi[1]; ++y) {
@@ -191,7 +198,7 @@ AffineGradient backward_affine(Context& ctx, const Params& p, Box, Box compute,
                                View<const float> grad_warped) {
   const std::vector<float> zeros = zero_row(compute, displacement);
   const float* zero = zeros.data() - (displacement ? 0 : compute.lo[2]);
-  return with_offsets(moving, p.moving_domain, [&](const auto& locate) {
+  return with_offsets<Need::gradient>(moving, p.moving_domain, [&](const auto& locate) {
     return parallel_sum<AffineGradient>(ctx, compute.size(0), [&](std::int64_t i, int) {
       const int z = compute.lo[0] + static_cast<int>(i);
       AffineGradient total;
@@ -234,7 +241,7 @@ void backward_moving(Context&, const Params& p, Box, Box compute,
                      View<float> grad_moving) {
   const std::vector<float> zeros = zero_row(compute, displacement);
   const float* zero = zeros.data() - (displacement ? 0 : compute.lo[2]);
-  const Locator<std::int64_t> locate(grad_moving, p.moving_domain);
+  const Locator<std::int64_t, Need::value> locate(grad_moving, p.moving_domain);
   for (int z = compute.lo[0]; z < compute.hi[0]; ++z)
     for (int y = compute.lo[1]; y < compute.hi[1]; ++y) {
       const Row row = make_row(p, displacement, zero, z, y);

@@ -1,0 +1,455 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ffdp/io/nifti.hpp"
+
+#include <cmath>
+#include <cstring>
+#include <fstream>
+#include <functional>
+#include <limits>
+
+#include "tests/support/compare.hpp"
+#include "tests/support/data.hpp"
+#include "tests/support/fields.hpp"
+#include <sys/resource.h>
+
+#include <gtest/gtest.h>
+
+#include "ffdp/core/error.hpp"
+#include "ffdp/io/byte_sink.hpp"
+#include "ffdp/io/orientation.hpp"
+
+namespace ffdp::io {
+namespace {
+
+/// A rotation by three angles, so that no axis is special.
+Mat3 oblique(double a, double b, double c) {
+  const Mat3 x{{{1, 0, 0}, {0, std::cos(a), -std::sin(a)}, {0, std::sin(a), std::cos(a)}}};
+  const Mat3 y{{{std::cos(b), 0, std::sin(b)}, {0, 1, 0}, {-std::sin(b), 0, std::cos(b)}}};
+  const Mat3 z{{{std::cos(c), -std::sin(c), 0}, {std::sin(c), std::cos(c), 0}, {0, 0, 1}}};
+  return x * y * z;
+}
+
+Grid oblique_grid(Int3 size) {
+  Grid grid;
+  grid.size = size;
+  grid.spacing = {0.75, 1.25, 2.5};
+  grid.origin = {-31.25, 12.5, 100.75};
+  grid.direction = oblique(0.3, -0.4, 0.5);
+  return grid;
+}
+
+template <class T>
+Image<T> numbered_image(const Grid& grid) {
+  Image<T> image{grid, Field<T>(Backend::cpu, grid.domain())};
+  std::int64_t i = 0;
+  for (T& value : image.data) value = static_cast<T>((i++ * 37) % 127);
+  return image;
+}
+
+WriteOptions options_for(DataType type) {
+  WriteOptions options;
+  options.type = type;
+  options.threads = 2;
+  return options;
+}
+
+std::string content_of(const std::string& path) {
+  std::ifstream stream(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(stream), {}};
+}
+void put(const std::string& path, const std::string& content) {
+  std::ofstream(path, std::ios::binary) << content;
+}
+template <class V>
+void poke(std::string& bytes, std::size_t offset, V value) {
+  std::memcpy(bytes.data() + offset, &value, sizeof(V));
+}
+
+std::string message_of(const std::function<void()>& call) {
+  try {
+    call();
+  } catch (const IoError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+template <class T>
+class NiftiTypes : public testing::Test {};
+using AllTypes =
+    testing::Types<std::uint8_t, std::int8_t, std::uint16_t, std::int16_t, std::uint32_t,
+                   std::int32_t, std::uint64_t, std::int64_t, float, double>;
+TYPED_TEST_SUITE(NiftiTypes, AllTypes);
+
+TYPED_TEST(NiftiTypes, WhatIsWrittenIsReadBackExactly) {
+  const test::TemporaryFolder folder;
+  auto image = numbered_image<TypeParam>(oblique_grid({5, 6, 7}));
+  image.data.data()[3] = std::numeric_limits<TypeParam>::max();
+  image.data.data()[4] = std::numeric_limits<TypeParam>::lowest();
+  for (const char* name : {"a.nii", "a.nii.gz"}) {
+    write_image(folder / name, image, options_for(data_type_of<TypeParam>()));
+    const auto back = read_image<TypeParam>(folder / name);
+    EXPECT_TRUE(same_space(back.grid, image.grid, 1e-5));
+    EXPECT_TRUE(std::equal(back.data.begin(), back.data.end(), image.data.begin()));
+    EXPECT_EQ(read_info(folder / name).type, data_type_of<TypeParam>());
+  }
+}
+
+TYPED_TEST(NiftiTypes, BigEndianFilesAreRead) {
+  const test::TemporaryFolder folder;
+  const auto image = numbered_image<TypeParam>(oblique_grid({2, 3, 4}));
+  write_image(folder / "a.nii", image, options_for(data_type_of<TypeParam>()));
+  std::string bytes = content_of(folder / "a.nii");
+  const auto swap = [&](std::size_t offset, std::size_t size, std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i)
+      std::reverse(bytes.begin() + static_cast<long>(offset + i * size),
+                   bytes.begin() + static_cast<long>(offset + (i + 1) * size));
+  };
+  swap(0, 4, 1);
+  swap(40, 2, 8);
+  swap(68, 2, 4);
+  swap(76, 4, 11);
+  swap(252, 2, 2);
+  swap(256, 4, 18);
+  swap(112, 4, 0);
+  swap(352, sizeof(TypeParam), 24);
+  put(folder / "b.nii", bytes);
+  const auto back = read_image<TypeParam>(folder / "b.nii");
+  EXPECT_TRUE(read_info(folder / "b.nii").big_endian);
+  EXPECT_TRUE(same_space(back.grid, image.grid, 1e-5));
+  EXPECT_TRUE(std::equal(back.data.begin(), back.data.end(), image.data.begin()));
+}
+
+TEST(Nifti, ABoxReadAloneEqualsThatPartOfTheWhole) {
+  const test::TemporaryFolder folder;
+  const Box whole = box_of({6, 7, 8});
+  const auto image = numbered_image<std::int16_t>(oblique_grid({6, 7, 8}));
+  for (const char* name : {"a.nii", "a.nii.gz"}) {
+    write_image(folder / name, image, options_for(DataType::int16));
+    const NiftiInfo info = read_info(folder / name);
+    for (const Box& box : {whole, Box{{1, 2, 3}, {5, 4, 6}}, Box{{0, 3, 0}, {6, 4, 8}},
+                           Box{{2, 0, 0}, {4, 7, 8}}, Box{{5, 6, 7}, {6, 7, 8}}}) {
+      const Field<float> part = read_box<float>(info, box, 0);
+      test::for_each_voxel(box, [&](int z, int y, int x) {
+        ASSERT_EQ(part.view()(z, y, x), image.data.view()(z, y, x)) << name << to_string(box);
+      });
+    }
+    EXPECT_THROW(read_box<float>(info, grow(whole, 1), 0), InvalidArgument);
+  }
+}
+
+TEST(Nifti, SlopeAndInterceptAreAppliedBothWays) {
+  const test::TemporaryFolder folder;
+  Image<double> image{oblique_grid({2, 3, 4}), Field<double>(Backend::cpu, box_of({2, 3, 4}))};
+  double value = -3;
+  for (double& v : image.data) v = value += 0.5;
+  WriteOptions options = options_for(DataType::uint8);
+  options.slope = 0.5;
+  options.intercept = -4;
+  write_image(folder / "a.nii.gz", image, options);
+  const auto back = read_image<double>(folder / "a.nii.gz");
+  EXPECT_TRUE(std::equal(back.data.begin(), back.data.end(), image.data.begin()));
+  EXPECT_EQ(read_info(folder / "a.nii.gz").value_type(), DataType::float32);
+}
+
+TEST(Nifti, IntegersAreRoundedAndClampedWhenWritten) {
+  const test::TemporaryFolder folder;
+  Image<float> image{Grid{}, Field<float>(Backend::cpu, box_of({1, 2, 3}))};
+  image.grid.size = {1, 2, 3};
+  const float values[6] = {-7, 0.5F, 1.49F, 300, std::nanf(""), 254.6F};
+  std::copy(values, values + 6, image.data.begin());
+  write_image(folder / "a.nii", image, options_for(DataType::uint8));
+  const auto back = read_image<int>(folder / "a.nii");
+  const int want[6] = {0, 1, 1, 255, 0, 255};
+  EXPECT_TRUE(std::equal(want, want + 6, back.data.begin()));
+}
+
+TEST(Nifti, LabelsThatAreNoWholeNumbersInRangeAreRefused) {
+  const test::TemporaryFolder folder;
+  const Grid grid = oblique_grid({1, 1, 2});
+  Image<double> image{grid, Field<double>(Backend::cpu, grid.domain())};
+  for (double bad : {0.5, -1.0, 256.0, std::nan("")}) {
+    image.data.data()[0] = 1;
+    image.data.data()[1] = bad;
+    write_image(folder / "a.nii", image, options_for(DataType::float64));
+    EXPECT_THROW(read_image<std::uint8_t>(folder / "a.nii"), IoError) << bad;
+  }
+  image.data.data()[1] = 255;
+  write_image(folder / "a.nii", image, options_for(DataType::float64));
+  EXPECT_EQ(read_image<std::uint8_t>(folder / "a.nii").data.data()[1], 255);
+}
+
+TEST(Nifti, NaNAndInfinityAreKept) {
+  const test::TemporaryFolder folder;
+  auto image = numbered_image<float>(oblique_grid({1, 2, 2}));
+  image.data.data()[0] = std::nanf("");
+  image.data.data()[1] = HUGE_VALF;
+  write_image(folder / "a.nii.gz", image, options_for(DataType::float32));
+  const auto back = read_image<double>(folder / "a.nii.gz");
+  EXPECT_TRUE(std::isnan(back.data.data()[0]));
+  EXPECT_TRUE(std::isinf(back.data.data()[1]));
+}
+
+TEST(Nifti, VolumesOfASeriesAreReadOneByOne) {
+  const test::TemporaryFolder folder;
+  const Grid grid = oblique_grid({3, 4, 5});
+  const auto image = numbered_image<std::int16_t>(grid);
+  NiftiWriter writer(folder / "a.nii.gz", grid, 3, 2.5, options_for(DataType::int32));
+  for (int volume = 0; volume < 3; ++volume)
+    for (std::int64_t i = 0; i < image.data.size(); ++i) {
+      const int value = image.data.data()[i] + 1000 * volume;
+      writer.write(&value, 1);
+    }
+  writer.commit();
+  const NiftiInfo info = read_info(folder / "a.nii.gz");
+  EXPECT_EQ(info.volumes(), 3);
+  EXPECT_EQ(info.time_step, 2.5);
+  for (int volume : {2, 0, 1})
+    EXPECT_EQ(read_volume<int>(info, volume).data.data()[7], image.data.data()[7] + 1000 * volume);
+  EXPECT_NE(message_of([&] { read_image<float>(folder / "a.nii.gz"); }).find("3 volumes"),
+            std::string::npos);
+}
+
+TEST(Nifti, WarpsAreStoredPlaneByPlaneInLps) {
+  const test::TemporaryFolder folder;
+  const Grid grid = oblique_grid({3, 4, 5});
+  const DisplacementImage warp{
+      grid, test::make_vector_field(grid.domain(), [](int c, int z, int y, int x) {
+        return 10 * c + noise(z, y, x, 3);
+      })};
+  write_displacement(folder / "w.nii.gz", warp, options_for(DataType::float32));
+  const NiftiInfo info = read_info(folder / "w.nii.gz");
+  EXPECT_EQ(info.dimension, 5);
+  EXPECT_EQ(info.intent, intent_vector);
+  EXPECT_EQ(info.components(), 3);
+  const auto back = read_displacement(folder / "w.nii.gz");
+  EXPECT_TRUE(std::equal(back.data.begin(), back.data.end(), warp.data.begin()));
+  EXPECT_TRUE(same_space(back.grid, grid, 1e-5));
+  // The same bytes under intent 1006 are RAS vectors.
+  write_displacement(folder / "w.nii", warp, options_for(DataType::float32));
+  std::string bytes = content_of(folder / "w.nii");
+  poke(bytes, 68, std::int16_t{intent_displacement});
+  put(folder / "r.nii", bytes);
+  const auto ras = read_displacement(folder / "r.nii");
+  for (int c = 0; c < 3; ++c)
+    EXPECT_EQ(ras.data.view()[c](1, 2, 3), (c < 2 ? -1 : 1) * warp.data.view()[c](1, 2, 3));
+}
+
+TEST(Nifti, TwoDimensionalFilesStayTwoDimensional) {
+  const test::TemporaryFolder folder;
+  Grid grid;
+  grid.size = {1, 4, 5};
+  grid.spacing = {0.5, 0.25, 1};
+  const auto image = numbered_image<float>(grid);
+  write_image(folder / "a.nii", image, options_for(DataType::float32));
+  EXPECT_EQ(read_info(folder / "a.nii").dimension, 2);
+  const DisplacementImage warp{
+      grid, test::make_vector_field(grid.domain(), [](int c, int z, int y, int x) {
+        return c == 2 ? 0 : noise(z, y, x, 3);
+      })};
+  write_displacement(folder / "w.nii", warp, options_for(DataType::float32));
+  EXPECT_EQ(read_info(folder / "w.nii").components(), 2);
+  const auto back = read_displacement(folder / "w.nii");
+  EXPECT_TRUE(std::equal(back.data.begin(), back.data.end(), warp.data.begin()));
+}
+
+TEST(Nifti, LongAxesMakeNifti2) {
+  const test::TemporaryFolder folder;
+  Grid grid = oblique_grid({1, 2, 40000});
+  const auto image = numbered_image<std::uint8_t>(grid);
+  write_image(folder / "a.nii.gz", image, options_for(DataType::uint8));
+  const NiftiInfo info = read_info(folder / "a.nii.gz");
+  EXPECT_EQ(info.version, 2);
+  EXPECT_TRUE(same_space(info.grid, grid, 1e-9));
+  const auto back = read_image<std::uint8_t>(folder / "a.nii.gz");
+  EXPECT_TRUE(std::equal(back.data.begin(), back.data.end(), image.data.begin()));
+}
+
+TEST(Nifti, EveryThreadCountWritesTheSameBytes) {
+  const test::TemporaryFolder folder;
+  Image<float> image{oblique_grid({40, 100, 150}),
+                     Field<float>(Backend::cpu, box_of({40, 100, 150}))};
+  test::for_each_voxel(image.grid.domain(), [&](int z, int y, int x) {
+    image.data.view()(z, y, x) = noise(z, y, x, 1);
+  });
+  WriteOptions options = options_for(DataType::float32);
+  options.threads = 1;
+  write_image(folder / "1.nii.gz", image, options);
+  options.threads = 5;
+  write_image(folder / "5.nii.gz", image, options);
+  EXPECT_EQ(content_of(folder / "1.nii.gz"), content_of(folder / "5.nii.gz"));
+  const auto back = read_image<float>(folder / "5.nii.gz");
+  EXPECT_TRUE(std::equal(back.data.begin(), back.data.end(), image.data.begin()));
+}
+
+TEST(Orientation, QuaternionsComeBackFromAnyRotation) {
+  for (int i = 0; i < 300; ++i) {
+    const double pi = std::acos(-1.0);
+    Mat3 m = oblique(i % 7 * pi / 3, i % 5 * pi / 2, i * 0.37);
+    if (i % 2)
+      for (auto& row : m) row[2] = -row[2];
+    const Mat3 back = rotation_of(quaternion_of(m));
+    for (int r = 0; r < 3; ++r)
+      for (int c = 0; c < 3; ++c) ASSERT_LT(std::abs(back[r][c] - m[r][c]), 1e-7) << i;
+  }
+}
+
+/// The header rules, as ITK 5.4 (SimpleITK 2.5.7) was seen to decide for the same headers.
+struct Rule {
+  int qform_code, sform_code;
+  double sform_turn, shear;  ///< of the sform against the qform [rad], [1]
+  GridSource want;
+};
+class HeaderRules : public testing::TestWithParam<Rule> {};
+
+TEST_P(HeaderRules, AreThoseOfItk) {
+  const Rule rule = GetParam();
+  NiftiInfo info;
+  info.path = "x.nii";
+  info.grid.size = {4, 5, 6};
+  info.qform_code = rule.qform_code;
+  info.sform_code = rule.sform_code;
+  Mat3 sheared{{{1, rule.shear, 0}, {0, 1, 0}, {0, 0, 1}}};
+  info.qform.linear = oblique(0.1, 0.2, 0.3);
+  info.sform.linear = oblique(0.1, 0.2, 0.3 + rule.sform_turn) * sheared;
+  place_grid(info, {1, 1, 1});
+  EXPECT_EQ(info.grid_source, rule.want);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Cases, HeaderRules,
+    testing::Values(Rule{0, 0, 0, 0, GridSource::spacing_only},
+                    Rule{1, 0, 0.5, 0, GridSource::qform}, Rule{0, 2, 0.5, 0, GridSource::sform},
+                    Rule{1, 1, 0.5, 0, GridSource::sform}, Rule{2, 1, 0.5, 0, GridSource::sform},
+                    Rule{1, 2, 0.5, 0, GridSource::qform}, Rule{1, 4, 0.5, 0, GridSource::qform},
+                    Rule{1, 2, 1e-6, 0, GridSource::sform}, Rule{1, 2, 1e-3, 0, GridSource::qform},
+                    Rule{1, 1, 0.5, 1e-3, GridSource::qform},
+                    Rule{1, 1, 0.5, 5e-5, GridSource::sform}));
+
+TEST(Orientation, AShearedSformAloneIsRefused) {
+  NiftiInfo info;
+  info.path = "x.nii";
+  info.sform_code = 1;
+  info.sform.linear = {{{1, 0.3, 0}, {0, 1, 0}, {0, 0, 1}}};
+  EXPECT_THROW(place_grid(info, {1, 1, 1}), IoError);
+}
+
+TEST(Orientation, TransformsThatDisagreeAreReported) {
+  NiftiInfo info;
+  info.grid.size = {4, 4, 4};
+  info.qform_code = info.sform_code = 1;
+  info.sform.translation = {5, 0, 0};
+  place_grid(info, {1, 1, 1});
+  ASSERT_EQ(info.warnings.size(), 1U);
+  EXPECT_NE(info.warnings[0].find("differ"), std::string::npos);
+}
+
+/// A good file to be broken.
+std::string good_file(const test::TemporaryFolder& folder) {
+  const auto image = numbered_image<std::int16_t>(oblique_grid({4, 5, 6}));
+  write_image(folder / "good.nii", image, options_for(DataType::int16));
+  return content_of(folder / "good.nii");
+}
+
+TEST(BrokenNifti, EachIsRefusedByNameAndReason) {
+  const test::TemporaryFolder folder;
+  const std::string good = good_file(folder);
+  const auto refuse = [&](const char* name, const std::string& bytes, const char* reason) {
+    put(folder / name, bytes);
+    const std::string message = message_of([&] { read_image<float>(folder / name); });
+    EXPECT_NE(message.find(name), std::string::npos) << name << ": " << message;
+    EXPECT_NE(message.find(reason), std::string::npos) << name << ": " << message;
+  };
+  const auto with = [&](std::size_t offset, auto value) {
+    std::string bytes = good;
+    poke(bytes, offset, value);
+    return bytes;
+  };
+  refuse("empty.nii", "", "no data");
+  refuse("text.nii", "this is no image at all", "no NIfTI");
+  refuse("short.nii", good.substr(0, good.size() - 1), "ends before");
+  refuse("header_only.nii", good.substr(0, 352), "ends before");
+  refuse("zero_axis.nii", with(44, std::int16_t{0}), "axis y has size 0");
+  refuse("negative_axis.nii", with(42, std::int16_t{-3}), "axis x has size -3");
+  refuse("no_axes.nii", with(40, std::int16_t{0}), "0 axes");
+  refuse("complex.nii", with(70, std::int16_t{32}), "complex64");
+  refuse("rgb.nii", with(70, std::int16_t{128}), "RGB24");
+  refuse("type.nii", with(70, std::int16_t{77}), "unknown");
+  refuse("analyze.nii", with(344, std::int32_t{0}), "Analyze");
+  refuse("pair.nii", with(345, 'i'), ".hdr/.img");
+  refuse("huge.nii", with(42, std::int16_t{32767}), "ends before");
+  EXPECT_NE(message_of([&] { read_info(folder / "missing.nii"); }).find("No such file"),
+            std::string::npos);
+  EXPECT_NE(message_of([&] { read_info(folder.path()); }).find("no regular file"),
+            std::string::npos);
+}
+
+TEST(BrokenNifti, ATruncatedOrDamagedGzipIsRefused) {
+  const test::TemporaryFolder folder;
+  Image<float> image{oblique_grid({30, 40, 50}), Field<float>(Backend::cpu, box_of({30, 40, 50}))};
+  std::uint32_t i = 0;
+  for (float& v : image.data) v = noise(0, 0, static_cast<int>(i++), 1);
+  write_image(folder / "a.nii.gz", image, options_for(DataType::float32));
+  const std::string good = content_of(folder / "a.nii.gz");
+  for (double part : {0.01, 0.5, 0.999}) {
+    put(folder / "t.nii.gz", good.substr(0, static_cast<std::size_t>(part * double(good.size()))));
+    EXPECT_THROW(read_image<float>(folder / "t.nii.gz"), IoError) << part;
+  }
+  std::string damaged = good;
+  damaged[good.size() / 2] = static_cast<char>(damaged[good.size() / 2] ^ 0x55);
+  put(folder / "d.nii.gz", damaged);
+  EXPECT_THROW(read_image<float>(folder / "d.nii.gz"), IoError);
+}
+
+TEST(BrokenNifti, AHeaderThatLiesIsRefusedBeforeAnythingIsAllocated) {
+  const test::TemporaryFolder folder;
+  std::string bytes = good_file(folder);
+  for (std::size_t axis = 0; axis < 3; ++axis) poke(bytes, 42 + 2 * axis, std::int16_t{32767});
+  put(folder / "raw.nii", bytes);
+  ByteSink gzip(folder / "gzip.nii.gz", 1, 1);
+  gzip.write(bytes.data(), bytes.size());
+  gzip.commit();
+  rlimit old{};
+  getrlimit(RLIMIT_AS, &old);
+  rlimit tight = old;
+  tight.rlim_cur = std::size_t{4} << 30;
+  setrlimit(RLIMIT_AS, &tight);
+  for (const char* name : {"raw.nii", "gzip.nii.gz"})
+    EXPECT_NE(message_of([&] { read_image<float>(folder / name); }).find("32767x32767x32767"),
+              std::string::npos)
+        << name;
+  setrlimit(RLIMIT_AS, &old);
+}
+
+TEST(NiftiWriter, NothingStaysBehindWithoutCommit) {
+  const test::TemporaryFolder folder;
+  {
+    NiftiWriter writer(folder / "a.nii.gz", oblique_grid({2, 2, 2}), 1, 1,
+                       options_for(DataType::uint8));
+    const std::uint8_t one = 1;
+    writer.write(&one, 1);
+    EXPECT_EQ(folder.count(), 1U);
+    EXPECT_FALSE(std::filesystem::exists(folder / "a.nii.gz"));
+    EXPECT_THROW(writer.commit(), InvalidArgument);
+  }
+  EXPECT_EQ(folder.count(), 0U);
+}
+
+TEST(NiftiWriter, FailuresNameThePathAndTheReason) {
+  const auto image = numbered_image<float>(oblique_grid({2, 2, 2}));
+  const WriteOptions options = options_for(DataType::float32);
+  const auto writing = [&](const std::string& path) {
+    return message_of([&] { write_image(path, image, options); });
+  };
+  EXPECT_NE(writing("/nowhere/a.nii").find("/nowhere/a.nii: cannot be written: No such file"),
+            std::string::npos);
+  const test::TemporaryFolder folder;
+  std::filesystem::create_symlink("/dev/full", folder / "full.nii");
+  EXPECT_NE(writing(folder / "full.nii").find("No space left on device"), std::string::npos);
+  std::filesystem::create_symlink("/dev/full", folder / "full.nii.gz");
+  EXPECT_NE(writing(folder / "full.nii.gz").find("No space left on device"), std::string::npos);
+  EXPECT_NE(writing(folder / "a.png").find("must end in .nii"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace ffdp::io

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ffdp/io/transform_file.hpp"
+
+#include <cmath>
+#include <fstream>
+#include <functional>
+
+#include "tests/support/compare.hpp"
+#include "tests/support/data.hpp"
+#include "tests/support/fields.hpp"
+
+#include <gtest/gtest.h>
+
+#include "ffdp/core/error.hpp"
+#include "ffdp/io/itk_parameters.hpp"
+#include "ffdp/io/nifti.hpp"
+
+namespace ffdp::io {
+namespace {
+
+const Affine sample{{{{1.1, 0.2, -0.1}, {-0.05, 0.9, 0.3}, {0.15, -0.25, 1.05}}}, {10, -20, 30}};
+
+/// Largest difference of the maps at points up to 100 mm away [mm].
+double distance(const Affine& a, const Affine& b) {
+  double most = 0;
+  for (int corner = 0; corner < 8; ++corner) {
+    const Vec3 p{corner & 1 ? 100.0 : -100, corner & 2 ? 100.0 : -100, corner & 4 ? 100.0 : -100};
+    const Vec3 x = a(p), y = b(p);
+    for (int i = 0; i < 3; ++i) most = std::max(most, std::abs(x[i] - y[i]));
+  }
+  return most;
+}
+
+Affine only_affine(const TransformFile& file) {
+  EXPECT_EQ(file.transforms.size(), 1U);
+  return std::get<Affine>(file.transforms.at(0));
+}
+
+void put(const std::string& path, const std::string& content) {
+  std::ofstream(path, std::ios::binary) << content;
+}
+
+std::string message_of(const std::function<void()>& call) {
+  try {
+    call();
+  } catch (const IoError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST(TransformFile, AffinesComeBackFromEveryFormatWhateverTheCentre) {
+  const test::TemporaryFolder folder;
+  for (const char* name : {"a.mat", "a.txt", "a.tfm", "a.h5"}) {
+    write_affine(folder / name, sample, {5, -60, 7});
+    EXPECT_LT(distance(only_affine(read_transform(folder / name)), sample), 1e-12) << name;
+  }
+  EXPECT_THROW(write_affine(folder / "a.png", sample, {}), IoError);
+}
+
+TEST(TransformFile, ACompositeComesBackInOrder) {
+  const test::TemporaryFolder folder;
+  Grid grid;
+  grid.size = {3, 4, 5};
+  grid.spacing = {1, 2, 3};
+  grid.origin = {-4, 5, 6};
+  grid.direction = {{{0, 1, 0}, {1, 0, 0}, {0, 0, -1}}};
+  const auto field = std::make_shared<const DisplacementImage>(DisplacementImage{
+      grid, test::make_vector_field(
+                grid.domain(), [](int c, int z, int y, int x) { return c + noise(z, y, x, 1); })});
+  write_composite(folder / "c.h5", {Transform(field), Transform(sample)});
+  const TransformFile file = read_transform(folder / "c.h5");
+  ASSERT_EQ(file.transforms.size(), 2U);
+  const auto& back = *std::get<1>(file.transforms[0]);
+  EXPECT_EQ(back.grid, grid);
+  EXPECT_TRUE(std::equal(back.data.begin(), back.data.end(), field->data.begin()));
+  EXPECT_LT(distance(std::get<Affine>(file.transforms[1]), sample), 1e-12);
+  EXPECT_THROW(write_composite(folder.path() + "/no/such/folder.h5", {Transform(sample)}), IoError);
+  EXPECT_EQ(folder.count(), 1U);
+}
+
+/// Reads an ITK text file with this transform.
+Affine from_text(const std::string& type, const std::string& parameters, const std::string& fixed) {
+  const test::TemporaryFolder folder;
+  put(folder / "t.tfm", "#Insight Transform File V1.0\n#Transform 0\nTransform: " + type +
+                            "\nParameters: " + parameters + "\nFixedParameters: " + fixed + "\n");
+  return only_affine(read_transform(folder / "t.tfm"));
+}
+
+// Points mapped by SimpleITK 2.5.7 (ITK 5.4) with the same parameters, p = (10, 20, 30).
+TEST(TransformFile, ItkClassesMapPointsAsItkDoes) {
+  const auto expect = [](const Affine& got, const Vec3& want, const char* name) {
+    const Vec3 p = got({10, 20, 30});
+    for (int i = 0; i < 3; ++i) EXPECT_NEAR(p[i], want[i], 1e-6) << name << " " << i;
+  };
+  expect(
+      from_text("AffineTransform_double_3_3", "1.1 .2 -.1 -.05 .9 .3 .15 -.25 1.05 4 5 6", "1 2 3"),
+      {15.80000000, 30.85000000, 34.20000000}, "AffineTransform_double_3_3");
+  expect(from_text("MatrixOffsetTransformBase_double_3_3",
+                   "1.1 .2 -.1 -.05 .9 .3 .15 -.25 1.05 4 5 6", "1 2 3"),
+         {15.80000000, 30.85000000, 34.20000000}, "MatrixOffsetTransformBase_double_3_3");
+  expect(from_text("Euler3DTransform_double_3_3", ".1 -.2 .3 4 5 6", "1 2 3 0"),
+         {3.84280618, 22.43730903, 38.90569164}, "Euler3DTransform_double_3_3");
+  expect(from_text("Euler3DTransform_double_3_3", ".1 -.2 .3 4 5 6", "1 2 3 1"),
+         {3.49047027, 22.45892610, 38.87880392}, "Euler3DTransform_double_3_3");
+  expect(from_text("VersorRigid3DTransform_double_3_3", ".1 -.2 .3 4 5 6", "1 2 3"),
+         {-7.47101595, 17.80000000, 38.35700532}, "VersorRigid3DTransform_double_3_3");
+  expect(from_text("Similarity3DTransform_double_3_3", ".1 -.2 .3 4 5 6 1.2", "1 2 3"),
+         {-9.96521914, 19.96000000, 44.22840638}, "Similarity3DTransform_double_3_3");
+  expect(from_text("TranslationTransform_double_3_3", "4 5 6", ""),
+         {14.00000000, 25.00000000, 36.00000000}, "TranslationTransform_double_3_3");
+  expect(from_text("VersorTransform_double_3_3", ".1 -.2 .3", "1 2 3"),
+         {-11.47101595, 12.80000000, 32.35700532}, "VersorTransform_double_3_3");
+  expect(from_text("ScaleTransform_double_3_3", "1.1 1.2 .9", "1 2 3"),
+         {10.90000000, 23.60000000, 27.30000000}, "ScaleTransform_double_3_3");
+  expect(from_text("AffineTransform_double_2_2", "1.1 .2 -.05 .9 4 5", "1 2"),
+         {18.50000000, 22.75000000, 30.00000000}, "AffineTransform_double_2_2");
+  expect(from_text("Euler2DTransform_double_2_2", ".3 4 5", "1 2"),
+         {8.27866468, 26.85573866, 30.00000000}, "Euler2DTransform_double_2_2");
+  expect(from_text("Similarity2DTransform_double_2_2", "1.2 .3 4 5", "1 2"),
+         {8.93439762, 30.82688640, 30.00000000}, "Similarity2DTransform_double_2_2");
+}
+
+TEST(TransformFile, GreedyMatricesAreRas) {
+  const test::TemporaryFolder folder;
+  put(folder / "g.mat", "1 0 0 5\n0 1 0 6\n0 0 1 7\n0 0 0 1\n");
+  const Affine a = only_affine(read_transform(folder / "g.mat"));
+  EXPECT_EQ(a.translation, (Vec3{-5, -6, 7}));
+  EXPECT_EQ(flip_ras_lps(flip_ras_lps(sample)), sample);
+}
+
+TEST(TransformFile, SeveralTransformsInATextFileAreAComposite) {
+  const test::TemporaryFolder folder;
+  const std::string shift =
+      "Transform: TranslationTransform_double_3_3\nParameters: 1 0 0\n"
+      "FixedParameters:\n";
+  const std::string twice =
+      "Transform: ScaleTransform_double_3_3\nParameters: 2 2 2\n"
+      "FixedParameters: 0 0 0\n";
+  put(folder / "t.tfm",
+      "#Insight Transform File V1.0\n#Transform 0\n" + shift + "#Transform 1\n" + twice);
+  const TransformFile file = read_transform(folder / "t.tfm");
+  ASSERT_EQ(file.transforms.size(), 2U);
+  // The last one of the file meets a point first.
+  EXPECT_EQ(std::get<Affine>(file.transforms[0])({1, 1, 1}), (Vec3{2, 2, 2}));
+}
+
+TEST(TransformFile, WhatIsNotATransformIsRefusedByName) {
+  const test::TemporaryFolder folder;
+  const auto refuse = [&](const char* name, const std::string& content, const char* reason) {
+    put(folder / name, content);
+    const std::string message = message_of([&] { read_transform(folder / name); });
+    EXPECT_NE(message.find(name), std::string::npos) << message;
+    EXPECT_NE(message.find(reason), std::string::npos) << message;
+  };
+  write_affine(folder / "good.mat", sample, {});
+  std::ifstream stream(folder / "good.mat", std::ios::binary);
+  const std::string good{std::istreambuf_iterator<char>(stream), {}};
+  refuse("empty.mat", "", "is empty");
+  refuse("words.mat", "hello there", "starts with 'hello there'");
+  refuse("short.mat", good.substr(0, 100), "truncated");
+  refuse("matrix.mat", "1 0 0 0 0 1 0 0 0 0 1 0 1 0 0 1", "last row");
+  refuse("a.fsl", "1 0 0 0 0 1 0 0 0 0 1 0 0 0 0 1", "FSL");
+  refuse("nan.mat", "1 0 0 nan 0 1 0 0 0 0 1 0 0 0 0 1", "NaN");
+  const std::string head = "#Insight Transform File V1.0\n#Transform 0\nTransform: ";
+  refuse("count.tfm",
+         head + "AffineTransform_double_3_3\nParameters: 1 2\nFixedParameters: 0 0 0\n",
+         "2 parameters, 12 are wanted");
+  refuse("class.tfm", head + "BSplineTransform_double_3_3\nParameters: 1\nFixedParameters: 0\n",
+         "BSplineTransform_double_3_3 is not supported");
+  refuse("number.tfm", head + "AffineTransform_double_3_3\nParameters: 1 x\nFixedParameters: 0\n",
+         "got 'x'");
+  refuse("cut.tfm", head + "AffineTransform_double_3_3\n", "truncated");
+  refuse("a.h5", "\x89HDF\r\n\x1a\nrubbish", "HDF5");
+  EXPECT_NE(message_of([&] { read_transform(folder / "none.mat"); }).find("No such file"),
+            std::string::npos);
+  Image<float> image{Grid{}, Field<float>(Backend::cpu, box_of({1, 1, 1}))};
+  image.data.data()[0] = 0;
+  write_image(folder / "image.nii.gz", image, {});
+  EXPECT_NE(message_of([&] { read_transform(folder / "image.nii.gz"); }).find("dim = [5, nx"),
+            std::string::npos);
+}
+
+TEST(TransformData, EveryAffineFormatOfH6IsReadOrRefusedByName) {
+  const std::string h6 = "h6_affine_file_formats/";
+  if (!test::has_data(h6)) GTEST_SKIP() << "no " << test::data_path(h6);
+  int read = 0, refused = 0;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(test::data_path(h6))) {
+    const std::string path = entry.path().string();
+    if (!entry.is_regular_file() || path.ends_with(".md")) continue;
+    try {
+      EXPECT_FALSE(read_transform(path).transforms.empty());
+      ++read;
+    } catch (const IoError& error) {
+      ++refused;
+      const bool known = path.find(".afni") != std::string::npos ||
+                         path.find(".fsl") != std::string::npos ||
+                         path.ends_with("affine-LAS.itk.tfm");  // a link stored as text
+      EXPECT_TRUE(known) << error.what();
+      EXPECT_NE(std::string(error.what()).find(path), std::string::npos);
+    }
+  }
+  EXPECT_GE(read, 20);
+  EXPECT_EQ(refused, 13);
+  const auto affine = [&](const char* name) {
+    return only_affine(read_transform(test::data_path(h6 + name)));
+  };
+  EXPECT_LT(
+      distance(affine("nitransforms/bold-to-t1w.lta"), affine("nitransforms/bold-to-t1w.v2v.lta")),
+      1e-3);
+  EXPECT_LT(
+      distance(
+          affine("itkantswasm/Initializer_0.05_antsRegistrationTest_AffineScaleMasks.mat"),
+          affine("itkantswasm/Initializer_0.05_antsRegistrationTest_AffineScaleMasks_Float.mat")),
+      1e-4);
+}
+
+TEST(TransformData, TheAffinesOfTheCompositeOfH4AreItsMat) {
+  const std::string h4 = "h4_ants_composite_h5/B1_fixed_B2_moving";
+  if (!test::has_data(h4 + "Composite.h5")) GTEST_SKIP() << "no " << test::data_path(h4);
+  const TransformFile composite = read_transform(test::data_path(h4 + "Composite.h5"));
+  ASSERT_EQ(composite.transforms.size(), 3U);
+  EXPECT_EQ(std::get<1>(composite.transforms[0])->grid.size, (Int3{1, 254, 197}));
+  const Affine both =
+      std::get<Affine>(composite.transforms[2]) * std::get<Affine>(composite.transforms[1]);
+  const Affine mat = only_affine(read_transform(test::data_path(h4 + "0GenericAffine.mat")));
+  EXPECT_LT(distance(both, mat), 1e-6);
+}
+
+}  // namespace
+}  // namespace ffdp::io
