@@ -12,6 +12,8 @@ void add_apply(CLI::App& app);
 void add_compose(CLI::App& app);
 void add_invert(CLI::App& app);
 void add_info(CLI::App& app);
+void add_jacobian(CLI::App& app);
+void add_evaluate(CLI::App& app);
 void add_phantom(CLI::App& app);
 void add_completion(CLI::App& app);
 

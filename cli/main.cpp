@@ -32,6 +32,8 @@ void add_commands(CLI::App& app) {
   ffdp::cli::add_compose(app);
   ffdp::cli::add_invert(app);
   ffdp::cli::add_info(app);
+  ffdp::cli::add_jacobian(app);
+  ffdp::cli::add_evaluate(app);
   ffdp::cli::add_phantom(app);
   ffdp::cli::add_completion(app);
 }
