@@ -126,15 +126,15 @@ TEST(Nifti, ABoxReadAloneEqualsThatPartOfTheWhole) {
   const auto image = numbered_image<std::int16_t>(oblique_grid({6, 7, 8}));
   for (const char* name : {"a.nii", "a.nii.gz"}) {
     write_image(folder / name, image, options_for(DataType::int16));
-    const NiftiInfo info = read_info(folder / name);
+    NiftiReader reader(folder / name);
     for (const Box& box : {whole, Box{{1, 2, 3}, {5, 4, 6}}, Box{{0, 3, 0}, {6, 4, 8}},
                            Box{{2, 0, 0}, {4, 7, 8}}, Box{{5, 6, 7}, {6, 7, 8}}}) {
-      const Field<float> part = read_box<float>(info, box, 0);
+      const Field<float> part = reader.read_box<float>(box, 0);
       test::for_each_voxel(box, [&](int z, int y, int x) {
         ASSERT_EQ(part.view()(z, y, x), image.data.view()(z, y, x)) << name << to_string(box);
       });
     }
-    EXPECT_THROW(read_box<float>(info, grow(whole, 1), 0), InvalidArgument);
+    EXPECT_THROW(reader.read_box<float>(grow(whole, 1), 0), InvalidArgument);
   }
 }
 
@@ -201,11 +201,11 @@ TEST(Nifti, VolumesOfASeriesAreReadOneByOne) {
       writer.write(&value, 1);
     }
   writer.commit();
-  const NiftiInfo info = read_info(folder / "a.nii.gz");
-  EXPECT_EQ(info.volumes(), 3);
-  EXPECT_EQ(info.time_step, 2.5);
+  NiftiReader reader(folder / "a.nii.gz");
+  EXPECT_EQ(reader.info().volumes(), 3);
+  EXPECT_EQ(reader.info().time_step, 2.5);
   for (int volume : {2, 0, 1})
-    EXPECT_EQ(read_volume<int>(info, volume).data.data()[7], image.data.data()[7] + 1000 * volume);
+    EXPECT_EQ(reader.read_volume<int>(volume).data.data()[7], image.data.data()[7] + 1000 * volume);
   EXPECT_NE(message_of([&] { read_image<float>(folder / "a.nii.gz"); }).find("3 volumes"),
             std::string::npos);
 }
