@@ -85,6 +85,12 @@ class NiftiReader {
   NiftiInfo info_;
 };
 
+/// One volume of a scalar file; NiftiReader is better for several.
+template <class T>
+Image<T> read_volume(const NiftiInfo& info, std::int64_t volume) {
+  return NiftiReader(info.path).read_volume<T>(volume);
+}
+
 /// The image of a file with one volume and one component; more is an IoError.
 template <class T>
 Image<T> read_image(const std::string& path);
