@@ -82,7 +82,7 @@ void read_values(ByteSource& source, const NiftiInfo& info, std::vector<std::byt
 template <class T>
 void read_view(ByteSource& source, const NiftiInfo& info, std::int64_t first, View<T> out) {
   const Box& box = out.stored;
-  const auto [nz, ny, nx] = info.grid.size;
+  const int ny = info.grid.size[1], nx = info.grid.size[2];
   const std::int64_t size = static_cast<std::int64_t>(size_of(info.type));
   std::vector<std::byte> raw;
   const auto run = [&](int z, int y, std::int64_t count) {
@@ -113,12 +113,12 @@ bool is_nifti_name(const std::string& path) {
 }
 
 NiftiInfo read_info(const std::string& path) {
-  ByteSource source(path);
+  ByteSource source(path, Expect::little);
   return parse_header(source);
 }
 
 NiftiReader::NiftiReader(const std::string& path)
-    : source_(std::make_unique<ByteSource>(path)), info_(parse_header(*source_)) {
+    : source_(std::make_unique<ByteSource>(path, Expect::all)), info_(parse_header(*source_)) {
   log_warnings(info_);
 }
 NiftiReader::NiftiReader(NiftiReader&&) noexcept = default;
@@ -162,7 +162,7 @@ bool is_displacement(const NiftiInfo& info) {
 }
 
 DisplacementImage read_displacement(const std::string& path) {
-  ByteSource source(path);
+  ByteSource source(path, Expect::all);
   const NiftiInfo info = parse_header(source);
   if (!is_displacement(info))
     throw IoError(path + ": " + std::to_string(info.dimension) + " dimensions, " +

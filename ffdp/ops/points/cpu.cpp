@@ -115,7 +115,7 @@ void sample_vectors(Context& ctx, const Box& domain, VectorView<const float> fie
 template <class T>
 void bspline_coefficients(Context& ctx, View<T> image) {
   const Box& box = image.stored;
-  const auto [nz, ny, nx] = std::array{box.size(0), box.size(1), box.size(2)};
+  const int nz = box.size(0), ny = box.size(1), nx = box.size(2);
   T* const data = image.data;
   parallel_for(ctx, nz, [&](std::int64_t z, int) {
     T* const plane = data + z * image.stride_z;
