@@ -8,6 +8,7 @@ class App;
 /// One function a subcommand: it adds its options to the program and runs as its callback.
 namespace ffdp::cli {
 
+void add_register(CLI::App& app);
 void add_apply(CLI::App& app);
 void add_compose(CLI::App& app);
 void add_invert(CLI::App& app);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <memory>
 
 #include "ffdp/core/error.hpp"
 #include "ffdp/core/parallel.hpp"
@@ -18,25 +19,39 @@ namespace {
 
 /// One image pair at one level, with its metrics' constants.
 struct LevelPair {
-  Image<float> fixed, moving;
-  Image<std::uint8_t> fixed_mask, moving_mask;
+  std::shared_ptr<const Image<float>> fixed, moving;
+  std::shared_ptr<const Image<std::uint8_t>> fixed_mask, moving_mask;  // or null
   IntensityModel fixed_model, moving_model;
   sampler::Params sampling;
 };
 
+/// The image on the grid of the level; the image itself, not a copy, where the grid is its own.
+template <class T>
+std::shared_ptr<const Image<T>> at_level(Context& ctx, const Image<T>* image, const Grid& grid) {
+  if (!image) return nullptr;
+  if (image->grid.size == grid.size) return {std::shared_ptr<void>(), image};
+  return std::make_shared<const Image<T>>(shrink_to(ctx, *image, grid));
+}
+
+View<const std::uint8_t> mask_view(const std::shared_ptr<const Image<std::uint8_t>>& mask) {
+  return mask ? mask->data.view() : View<const std::uint8_t>{};
+}
+
 LevelPair make_level(Context& ctx, const Pair& pair, const Grid& grid, double shrink,
                      const Affine& affine) {
-  LevelPair level;
-  level.fixed = shrink_to(ctx, *pair.fixed, grid);
   const double spacing = shrink * finest_spacing(pair.fixed->grid);
-  level.moving = shrink_to(ctx, *pair.moving, level_grid(pair.moving->grid, spacing, 8));
-  if (pair.fixed_mask) level.fixed_mask = shrink_to(ctx, *pair.fixed_mask, grid);
-  if (pair.moving_mask) level.moving_mask = shrink_to(ctx, *pair.moving_mask, level.moving.grid);
-  level.fixed_model = intensity_model(ctx, "fixed", level.fixed.data, level.fixed_mask.data);
-  level.moving_model = intensity_model(ctx, "moving", level.moving.data, level.moving_mask.data);
-  level.sampling.map = level.moving.grid.to_index() * affine * grid.to_world();
+  const Grid moving_grid = level_grid(pair.moving->grid, spacing, 8);
+  LevelPair level;
+  level.fixed = at_level(ctx, pair.fixed, grid);
+  level.moving = at_level(ctx, pair.moving, moving_grid);
+  level.fixed_mask = at_level(ctx, pair.fixed_mask, grid);
+  level.moving_mask = at_level(ctx, pair.moving_mask, moving_grid);
+  level.fixed_model = intensity_model(ctx, "fixed", level.fixed->data, mask_view(level.fixed_mask));
+  level.moving_model =
+      intensity_model(ctx, "moving", level.moving->data, mask_view(level.moving_mask));
+  level.sampling.map = moving_grid.to_index() * affine * grid.to_world();
   level.sampling.displacement_map = level.sampling.map.linear;
-  level.sampling.moving_domain = level.moving.grid.domain();
+  level.sampling.moving_domain = moving_grid.domain();
   return level;
 }
 
@@ -145,18 +160,18 @@ class Level {
     for (const MetricConfig& metric : stage_.metrics) {
       const LevelPair& pair = pairs_[metric.image_pair];
       double outside = static_cast<double>(
-          sampler::forward(ctx_, pair.sampling, domain, domain, pair.moving.data, b_.u,
-                           {pair.fixed_mask.data, pair.moving_mask.data}, b_.warped));
+          sampler::forward(ctx_, pair.sampling, domain, domain, pair.moving->data, b_.u,
+                           {mask_view(pair.fixed_mask), mask_view(pair.moving_mask)}, b_.warped));
       comm_.all_sum({&outside, 1});
       require(outside < static_cast<double>(domain.volume()),
               "deformable: the images do not overlap (inside the masks)");
       const Cost cost = evaluate(ctx_, comm_, metric, pair.fixed_model, pair.moving_model, domain,
-                                 pair.fixed.data, b_.warped, outside > 0, b_.grad_warped);
+                                 pair.fixed->data, b_.warped, outside > 0, b_.grad_warped);
       total += metric.weight * cost.value;
       const double scale = metric.weight * cost.grad_factor * static_cast<double>(domain.volume()) /
                            std::max(cost.samples, 1.0);
       sampler::backward_displacement(ctx_, pair.sampling, domain, domain, static_cast<float>(scale),
-                                     pair.moving.data, b_.u, b_.grad_warped, b_.gradient);
+                                     pair.moving->data, b_.u, b_.grad_warped, b_.gradient);
     }
     return total;
   }

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ffdp/registration/config.hpp"
+
+#include "ffdp/core/error.hpp"
+
+namespace ffdp::registration {
+namespace {
+
+void within(const char* what, double value, double lo, double hi) {
+  require(value >= lo && value <= hi, std::string("config: ") + what + " is " +
+                                          std::to_string(value) + ", must be within " +
+                                          std::to_string(lo) + " and " + std::to_string(hi));
+}
+
+void validate(const MetricConfig& metric) {
+  within("metric weight", metric.weight, 0, 1e6);
+  within("image_pair", metric.image_pair, 0, 1000);
+  within("radius", metric.radius, 1, 32);
+  within("sigma of the window", metric.sigma, 0.1, 16);
+  within("floor", metric.floor, 0, 1);
+  within("bins", metric.bins, 10, 128);
+}
+
+}  // namespace
+
+Config preset(const std::string& name) {
+  Config config;
+  config.preset = name;
+  config.linear = {LinearStage{}};
+  DeformableStage stage;
+  if (name == "rigid") {
+    config.linear[0].kind = LinearKind::rigid;
+    return config;
+  }
+  if (name == "affine") return config;
+  stage.metrics[0].radius = 3;
+  stage.epsilon = 1;
+  stage.sigma_update = 1;
+  stage.sigma_warp = 0.7071;
+  stage.iterations = {100, 50, 10};
+  if (name == "fast") {
+    stage.iterations = {100, 50, 0};
+  } else if (name == "accurate") {
+    stage.iterations = {100, 100, 20};
+    config.symmetric = true;
+  } else {
+    require(name == "default", "preset: \"" + name +
+                                   "\" is unknown, one of fast, default, accurate, affine, rigid "
+                                   "is wanted");
+  }
+  config.deformable = {stage};
+  return config;
+}
+
+void validate(const Config& config) {
+  within("winsorize_lo", config.winsorize_lo, 0, 1);
+  within("winsorize_hi", config.winsorize_hi, 0, 1);
+  require(config.winsorize_lo < config.winsorize_hi, "config: the winsorizing range is empty");
+  within("inverse_tolerance", config.inverse_tolerance, 1e-4, 1);
+  for (const LinearStage& stage : config.linear) {
+    validate(stage.metric);
+    require(!stage.resolutions.empty() && stage.resolutions.size() == stage.iterations.size(),
+            "config: a linear stage has " + std::to_string(stage.resolutions.size()) +
+                " resolutions and " + std::to_string(stage.iterations.size()) +
+                " iterations, as many of both are needed");
+    for (double r : stage.resolutions) within("resolution", r, 1, 1024);
+    for (int n : stage.iterations) within("iterations", n, 0, 1e6);
+    within("tolerance", stage.tolerance, 0, 10);
+  }
+  require(config.deformable.size() <= 1, "config: there is at most one deformable stage");
+  for (const DeformableStage& stage : config.deformable) {
+    require(!stage.metrics.empty(), "config: the deformable stage has no metric");
+    for (const MetricConfig& metric : stage.metrics) validate(metric);
+    require(!stage.iterations.empty(), "config: the deformable stage has no iterations");
+    for (int n : stage.iterations) within("iterations", n, 0, 1e6);
+    for (int s : stage.shrink) within("shrink", s, 1, 1024);
+    within("beta1", stage.beta1, 0, 0.9999);
+    within("beta2", stage.beta2, 0, 0.99999);
+    within("epsilon", stage.epsilon, 0, 1e6);
+    within("step", stage.step, 1e-6, 1);
+    within("sigma_update", stage.sigma_update, 0, 32);
+    within("sigma_warp", stage.sigma_warp, 0, 32);
+    within("convergence window", stage.convergence.window, 2, 1000);
+  }
+}
+
+}  // namespace ffdp::registration

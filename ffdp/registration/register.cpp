@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ffdp/registration/register.hpp"
+
+#include <algorithm>
+#include <chrono>
+
+#include "ffdp/core/error.hpp"
+#include "ffdp/ops/sampler/sampler.hpp"
+#include "ffdp/registration/initialize.hpp"
+#include "ffdp/registration/preprocess.hpp"
+
+namespace ffdp::registration {
+namespace {
+
+class Clock {
+ public:
+  explicit Clock(std::vector<StageTime>& times) : times_(times) {}
+  void stage(const char* name) {
+    const auto now = std::chrono::steady_clock::now();
+    times_.push_back({name, std::chrono::duration<double>(now - last_).count()});
+    last_ = now;
+  }
+
+ private:
+  std::vector<StageTime>& times_;
+  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
+};
+
+void check_mask(const char* name, const Image<std::uint8_t>& mask, const Grid& grid) {
+  require(same_space(mask.grid, grid, 1e-2),
+          std::string(name) + ": the mask lies on another grid than its image");
+  require(std::any_of(mask.data.begin(), mask.data.end(), [](std::uint8_t m) { return m != 0; }),
+          std::string(name) + ": the mask is empty");
+}
+
+void check(Context& ctx, const Config& config, const Inputs& in) {
+  validate(config);
+  require(!in.fixed.empty() && in.fixed.size() == in.moving.size(),
+          "register: " + std::to_string(in.fixed.size()) + " fixed and " +
+              std::to_string(in.moving.size()) + " moving images, as many of both are needed");
+  for (std::size_t i = 0; i < in.fixed.size(); ++i) {
+    require_registrable(ctx, in.fixed_names[i], in.fixed[i]);
+    require_registrable(ctx, in.moving_names[i], in.moving[i]);
+    const int f = in.fixed[i].grid.dimension(), m = in.moving[i].grid.dimension();
+    require(f == m, in.moving_names[i] + ": a " + std::to_string(m) + "-D image, " +
+                        in.fixed_names[i] + " is " + std::to_string(f) + "-D");
+    require(same_space(in.fixed[i].grid, in.fixed[0].grid, 1e-2),
+            in.fixed_names[i] + ": lies on another grid than " + in.fixed_names[0]);
+  }
+  for (const auto& stage : config.deformable)
+    for (const auto& metric : stage.metrics)
+      require(metric.image_pair < static_cast<int>(in.fixed.size()),
+              "register: a metric names image pair " + std::to_string(metric.image_pair) + " of " +
+                  std::to_string(in.fixed.size()));
+  if (in.fixed_mask) check_mask("fixed mask", *in.fixed_mask, in.fixed[0].grid);
+  if (in.moving_mask) check_mask("moving mask", *in.moving_mask, in.moving[0].grid);
+}
+
+std::vector<Pair> make_pairs(const Inputs& in) {
+  std::vector<Pair> pairs;
+  for (std::size_t i = 0; i < in.fixed.size(); ++i)
+    pairs.push_back({&in.fixed[i], &in.moving[i], in.fixed_mask ? &*in.fixed_mask : nullptr,
+                     in.moving_mask ? &*in.moving_mask : nullptr});
+  return pairs;
+}
+
+/// The deformable stage with its shrink factors and iterations filled in for this image.
+DeformableStage resolved(const DeformableStage& stage, const Grid& grid) {
+  DeformableStage r = stage;
+  if (r.shrink.empty()) r.shrink = automatic_shrink(grid);
+  const std::size_t levels = r.shrink.size();
+  // The lists end at the finest level; coarser levels repeat the first number.
+  while (r.iterations.size() < levels) r.iterations.insert(r.iterations.begin(), r.iterations[0]);
+  if (r.iterations.size() > levels)
+    r.iterations.erase(r.iterations.begin(),
+                       r.iterations.begin() + static_cast<int>(r.iterations.size() - levels));
+  return r;
+}
+
+/// Fixed and moving change places: the moving image, resampled to the fixed grid by the affine, is
+/// the fixed one. Gives the inverse of the warp it finds, so that it can be averaged with the
+/// forward one (docs/algorithm.md).
+VectorField<float> backward_warp(Context& ctx, dist::Comm& comm, const DeformableStage& stage,
+                                 const std::vector<Pair>& pairs, const Affine& affine,
+                                 double tolerance, const ProgressSink& progress,
+                                 std::vector<LevelTrace>* trace) {
+  const Grid& grid = pairs[0].fixed->grid;
+  const Box domain = grid.domain();
+  std::vector<Image<float>> resampled;
+  std::vector<Pair> swapped;
+  std::optional<Image<std::uint8_t>> mask;
+  for (const Pair& pair : pairs) {
+    sampler::Params p;
+    p.map = pair.moving->grid.to_index() * affine * grid.to_world();
+    p.displacement_map = p.map.linear;
+    p.moving_domain = pair.moving->grid.domain();
+    resampled.push_back({grid, Field<float>(ctx.backend, domain)});
+    const VectorView<const float> none;
+    const View<const std::uint8_t> moving_mask =
+        pair.moving_mask ? pair.moving_mask->data.view() : View<const std::uint8_t>{};
+    auto& image = resampled.back().data;
+    const std::int64_t outside =
+        sampler::forward(ctx, p, domain, domain, pair.moving->data, none, {{}, moving_mask}, image);
+    if (outside > 0) {
+      if (!mask) {
+        mask = Image<std::uint8_t>{grid, Field<std::uint8_t>(ctx.backend, domain)};
+        std::fill(mask->data.begin(), mask->data.end(), std::uint8_t{1});
+      }
+      for (std::int64_t i = 0; i < image.size(); ++i)
+        if (!(image.data()[i] == image.data()[i])) {
+          image.data()[i] = 0;
+          mask->data.data()[i] = 0;
+        }
+    }
+  }
+  for (std::size_t i = 0; i < pairs.size(); ++i)
+    swapped.push_back(
+        {&resampled[i], pairs[i].fixed, mask ? &*mask : nullptr, pairs[i].fixed_mask});
+  const auto u = run_deformable(ctx, comm, stage, swapped, Affine{}, {}, progress, trace);
+  resampled.clear();
+  return inverse_warp(ctx, u, tolerance, nullptr);
+}
+
+}  // namespace
+
+Result register_images(Context& ctx, dist::Comm& comm, const Config& config, Inputs in,
+                       const ProgressSink& progress) {
+  Result result;
+  Clock clock(result.times);
+  check(ctx, config, in);
+  for (std::size_t i = 0; i < in.fixed.size(); ++i) {
+    if (config.winsorize_lo > 0 || config.winsorize_hi < 1) {
+      winsorize(ctx, in.fixed[i], config.winsorize_lo, config.winsorize_hi);
+      winsorize(ctx, in.moving[i], config.winsorize_lo, config.winsorize_hi);
+    }
+    if (config.match_histograms) match_histogram(ctx, in.moving[i], in.fixed[i]);
+    normalize(ctx, in.fixed_names[i], in.fixed[i]);
+    normalize(ctx, in.moving_names[i], in.moving[i]);
+  }
+  const std::vector<Pair> pairs = make_pairs(in);
+  const Grid grid = in.fixed[0].grid;
+  result.fixed_grid = grid;
+  clock.stage("preparation");
+
+  result.affine =
+      in.start ? *in.start : initialize(ctx, comm, config.initialization, pairs[0], progress);
+  clock.stage("initialization");
+  for (const LinearStage& stage : config.linear) {
+    result.affine =
+        run_linear(ctx, comm, stage, pairs[stage.metric.image_pair], result.affine, progress);
+    clock.stage("linear");
+  }
+  if (config.deformable.empty()) return result;
+
+  const DeformableStage stage = resolved(config.deformable[0], grid);
+  result.displacement =
+      run_deformable(ctx, comm, stage, pairs, result.affine, {}, progress, &result.levels);
+  clock.stage("deformable");
+  if (config.symmetric) {
+    average(ctx, result.displacement,
+            backward_warp(ctx, comm, stage, pairs, result.affine, config.inverse_tolerance,
+                          progress, &result.levels));
+    clock.stage("deformable, backward");
+  }
+  in = Inputs();
+  ctx.release_scratch();
+  result.jacobian = repair_folds(ctx, result.displacement, 0.01, 20);
+  result.inverse =
+      inverse_warp(ctx, result.displacement, config.inverse_tolerance, &result.inverse_residual);
+  clock.stage("inverse");
+  return result;
+}
+
+}  // namespace ffdp::registration

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ffdp/registration/deformable.hpp"
+#include "ffdp/registration/warp.hpp"
+
+namespace ffdp::registration {
+
+/// What is registered. The images are consumed: register_images works on them in place.
+struct Inputs {
+  std::vector<Image<float>> fixed;   ///< at least one; all on the grid of the first
+  std::vector<Image<float>> moving;  ///< as many
+  std::vector<std::string> fixed_names, moving_names;  ///< for messages
+  std::optional<Image<std::uint8_t>> fixed_mask;       ///< on the grid of fixed[0]
+  std::optional<Image<std::uint8_t>> moving_mask;      ///< on the grid of moving[0]
+  std::optional<Affine> start;  ///< fixed to moving, LPS mm; replaces the initialisation
+};
+
+struct StageTime {
+  std::string name;
+  double seconds = 0;
+};
+
+/// phi(p) = affine(p + d(p)), fixed point p to moving point; d is `displacement` in mm.
+struct Result {
+  Grid fixed_grid;
+  Affine affine;                    ///< LPS mm
+  VectorField<float> displacement;  ///< [3,z,y,x] u [voxels of fixed_grid]; empty if linear only
+  VectorField<float> inverse;       ///< (Id + u)^-1 - Id, likewise
+  invert::Residual inverse_residual;
+  jacobian::Statistics jacobian;
+  std::vector<LevelTrace> levels;
+  std::vector<StageTime> times;
+};
+
+/// The whole registration: checks, intensity preparation, initialisation, linear stages, deformable
+/// stage, inverse. Throws InvalidArgument where an input cannot be registered, before any work.
+Result register_images(Context& ctx, dist::Comm& comm, const Config& config, Inputs inputs,
+                       const ProgressSink& progress);
+
+}  // namespace ffdp::registration
