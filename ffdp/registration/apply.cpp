@@ -24,11 +24,16 @@ constexpr std::int64_t batch_tasks = 64;
 /// Fills `points` with affine(index) of the voxels [begin, begin + points.size()) of the grid.
 void voxel_points(const Grid& grid, const Affine& affine, std::int64_t begin,
                   std::span<Vec3> points) {
-  const std::int64_t nx = grid.size[2], ny = grid.size[1];
-  for (std::size_t i = 0; i < points.size(); ++i) {
-    const std::int64_t voxel = begin + static_cast<std::int64_t>(i), row = voxel / nx;
-    points[i] = affine({static_cast<double>(row / ny), static_cast<double>(row % ny),
-                        static_cast<double>(voxel % nx)});
+  const std::int64_t row = begin / grid.size[2];
+  int x = static_cast<int>(begin % grid.size[2]), y = static_cast<int>(row % grid.size[1]),
+      z = static_cast<int>(row / grid.size[1]);
+  for (Vec3& point : points) {
+    point = affine({static_cast<double>(z), static_cast<double>(y), static_cast<double>(x)});
+    if (++x < grid.size[2]) continue;
+    x = 0;
+    if (++y < grid.size[1]) continue;
+    y = 0;
+    ++z;
   }
 }
 

@@ -11,6 +11,7 @@
 #include "tests/support/compare.hpp"
 #include "tests/support/data.hpp"
 #include "tests/support/fields.hpp"
+#include "tests/support/program.hpp"
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -23,23 +24,9 @@
 namespace ffdp {
 namespace {
 
-struct Outcome {
-  int code = -1;
-  std::string text;  ///< stdout and stderr
-};
+using test::Outcome;
 
-/// Runs the program with these arguments.
-Outcome run(const std::string& arguments) {
-  const std::string command = std::string(FFDP_PROGRAM) + " " + arguments + " 2>&1";
-  Outcome outcome;
-  FILE* pipe = popen(command.c_str(), "r");
-  char buffer[4096];
-  while (const std::size_t n = std::fread(buffer, 1, sizeof(buffer), pipe))
-    outcome.text.append(buffer, n);
-  const int status = pclose(pipe);
-  outcome.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-  return outcome;
-}
+Outcome run(const std::string& arguments) { return test::run_program(arguments); }
 
 void succeed(const std::string& arguments) {
   const Outcome outcome = run(arguments);
