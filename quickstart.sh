@@ -19,12 +19,10 @@ run() { say "${@/#$ffdp/ffdp}"; "$@"; }
 run "$ffdp" phantom -q --pair --size 128x160x128 --spacing 1.25 --rotate 4 -6 8 --translate 6 -4 5 -o "$out/brain"
 run "$ffdp" evaluate --fixed "$out/brain_fixed.nii.gz" --warped "$out/brain_moving.nii.gz" \
   --fixed-labels "$out/brain_fixed_labels.nii.gz" --warped-labels "$out/brain_moving_labels.nii.gz" --summary
-time run "$ffdp" register "$out/brain_fixed.nii.gz" "$out/brain_moving.nii.gz" -o "$out/reg_"
-run "$ffdp" apply -q --input "$out/brain_moving_labels.nii.gz" --reference "$out/brain_fixed.nii.gz" \
-  -t "$out/reg_1Warp.nii.gz" -t "$out/reg_0GenericAffine.mat" --interpolation label \
-  --output "$out/warped_labels.nii.gz"
+time run "$ffdp" register "$out/brain_fixed.nii.gz" "$out/brain_moving.nii.gz" -o "$out/reg_" \
+  --moving-labels "$out/brain_moving_labels.nii.gz"
 run "$ffdp" evaluate --fixed "$out/brain_fixed.nii.gz" --warped "$out/reg_Warped.nii.gz" \
-  --fixed-labels "$out/brain_fixed_labels.nii.gz" --warped-labels "$out/warped_labels.nii.gz" \
+  --fixed-labels "$out/brain_fixed_labels.nii.gz" --warped-labels "$out/reg_WarpedLabels.nii.gz" \
   --warp "$out/reg_1Warp.nii.gz" --json "$out/evaluation.json" --summary
 
 echo

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-namespace CLI {
-class App;
-}
+#include <CLI/CLI.hpp>
 
 /// One function a subcommand: it adds its options to the program and runs as its callback.
 namespace ffdp::cli {
@@ -13,6 +11,8 @@ void add_apply(CLI::App& app);
 void add_compose(CLI::App& app);
 void add_invert(CLI::App& app);
 void add_info(CLI::App& app);
+void add_jacobian(CLI::App& app);
+void add_evaluate(CLI::App& app);
 void add_phantom(CLI::App& app);
 void add_completion(CLI::App& app);
 

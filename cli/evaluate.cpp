@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ffdp/registration/evaluate.hpp"
+
+#include <cmath>
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "cli/commands.hpp"
+#include "cli/common.hpp"
+#include <nlohmann/json.hpp>
+
+#include "ffdp/core/error.hpp"
+#include "ffdp/io/atomic_file.hpp"
+#include "ffdp/io/points_csv.hpp"
+
+namespace ffdp::cli {
+namespace {
+
+using nlohmann::ordered_json;
+
+struct EvaluateCommand {
+  std::string fixed, warped, fixed_labels, warped_labels, warp, mask, fixed_points, moving_points;
+  std::vector<std::string> transforms;
+  std::string json;
+  bool summary = false;
+  Common common;
+};
+
+/// Both given (true), neither (false), or an error.
+bool both(const char* option_a, const std::string& a, const char* option_b, const std::string& b) {
+  if (a.empty() == b.empty()) return !a.empty();
+  throw InvalidArgument(std::string("evaluate: ") + (a.empty() ? option_b : option_a) +
+                        " is given without " + (a.empty() ? option_a : option_b));
+}
+
+void require_same_space(const Grid& a, const std::string& name_a, const Grid& b,
+                        const std::string& name_b) {
+  if (same_space(a, b, 0.01)) return;
+  const auto words = [](const Grid& g) {
+    return std::to_string(g.size[2]) + "x" + std::to_string(g.size[1]) + "x" +
+           std::to_string(g.size[0]) + " voxels";
+  };
+  throw InvalidArgument("evaluate: " + name_b + " (" + words(b) + ") lies on another grid than " +
+                        name_a + " (" + words(a) + "), resample it first");
+}
+
+/// NaN and infinity have no JSON.
+ordered_json number(double value) {
+  return std::isfinite(value) ? ordered_json(value) : ordered_json(nullptr);
+}
+
+ordered_json labels_report(Context& ctx, const EvaluateCommand& command) {
+  const auto fixed = io::read_image<std::int32_t>(command.fixed_labels);
+  const auto warped = io::read_image<std::int32_t>(command.warped_labels);
+  require_same_space(fixed.grid, command.fixed_labels, warped.grid, command.warped_labels);
+  const auto scores =
+      registration::compare_labels(ctx, fixed.grid.spacing_zyx(), fixed.data, warped.data);
+  ordered_json table = ordered_json::array();
+  for (const registration::LabelScore& s : scores.labels)
+    table.push_back({{"label", s.label},
+                     {"fixed_voxels", s.fixed_voxels},
+                     {"warped_voxels", s.warped_voxels},
+                     {"dice", number(s.dice)},
+                     {"hd90_mm", number(s.hd90)},
+                     {"hd95_mm", number(s.hd95)}});
+  return {{"common_labels", scores.common},      {"mean_dice", scores.mean_dice},
+          {"inverse_dice", scores.inverse_dice}, {"pooled_dice", scores.pooled_dice},
+          {"mean_hd90_mm", scores.mean_hd90},    {"mean_hd95_mm", scores.mean_hd95},
+          {"labels", std::move(table)}};
+}
+
+void add_folds(ordered_json& report, const std::string& where, const jacobian::Statistics& s) {
+  const double count = static_cast<double>(s.count);
+  report["voxels_" + where] = s.count;
+  report["folds_" + where] = s.folded;
+  report["folds_percent_" + where] = number(100 * static_cast<double>(s.folded) / count);
+  report["sd_log_j_" + where] = s.sd_log();
+  report["min_j_" + where] = s.min;
+  report["max_j_" + where] = s.max;
+}
+
+ordered_json warp_report(Context& ctx, const EvaluateCommand& command,
+                         const Image<std::uint8_t>& mask) {
+  const DisplacementImage warp = io::read_displacement(command.warp);
+  const VectorField<float> u = registration::in_voxels(ctx, warp);
+  const Box domain = warp.grid.domain();
+  ordered_json report;
+  add_folds(report, "everywhere", jacobian::statistics(ctx, domain, domain, u, {}));
+  if (mask.data.empty()) return report;
+  require_same_space(warp.grid, command.warp, mask.grid, "the mask");
+  add_folds(report, "inside", jacobian::statistics(ctx, domain, domain, u, mask.data));
+  return report;
+}
+
+ordered_json image_report(Context& ctx, const EvaluateCommand& command,
+                          const Image<std::uint8_t>& mask) {
+  const auto fixed = io::read_image<float>(command.fixed);
+  const auto warped = io::read_image<float>(command.warped);
+  require_same_space(fixed.grid, command.fixed, warped.grid, command.warped);
+  if (!mask.data.empty()) require_same_space(fixed.grid, command.fixed, mask.grid, "the mask");
+  const auto s = registration::compare_images(ctx, fixed.data, warped.data, mask.data);
+  return {{"voxels", s.voxels}, {"ncc", s.ncc}, {"mi", s.mi}};
+}
+
+ordered_json point_report(Context& ctx, const EvaluateCommand& command) {
+  const auto fixed = io::read_points(command.fixed_points).points;
+  const auto moving = io::read_points(command.moving_points).points;
+  const auto say = [](const registration::PointScores& s) -> ordered_json {
+    return {{"points", s.count},     {"mean_mm", s.mean}, {"sd_mm", s.sd},
+            {"median_mm", s.median}, {"p95_mm", s.p95},   {"max_mm", s.max}};
+  };
+  std::vector<Vec3> mapped = fixed;
+  read_chain(ctx, command.transforms).map(ctx, mapped);
+  return {{"before", say(registration::compare_points(fixed, moving))},
+          {"after", say(registration::compare_points(mapped, moving))}};
+}
+
+/// The mask of --mask, else where --fixed-labels is not background, else empty.
+Image<std::uint8_t> read_mask(const EvaluateCommand& command) {
+  const std::string& path = command.mask.empty() ? command.fixed_labels : command.mask;
+  if (path.empty()) return {};
+  const auto values = io::read_image<float>(path);
+  Image<std::uint8_t> mask{values.grid, Field<std::uint8_t>(Backend::cpu, values.grid.domain())};
+  for (std::int64_t i = 0; i < values.data.size(); ++i)
+    mask.data.data()[i] = values.data.data()[i] != 0;
+  return mask;
+}
+
+double value(const ordered_json& entry) {
+  return entry.is_null() ? std::nan("") : entry.get<double>();
+}
+
+void print(const ordered_json& report, bool summary) {
+  if (report.contains("labels")) {
+    const auto& l = report["labels"];
+    if (!summary) {
+      std::printf("%8s %12s %12s %8s %10s %10s\n", "label", "fixed", "warped", "Dice", "HD90 [mm]",
+                  "HD95 [mm]");
+      for (const auto& s : l["labels"])
+        std::printf("%8lld %12lld %12lld %8.4f %10.3f %10.3f\n", s["label"].get<long long>(),
+                    s["fixed_voxels"].get<long long>(), s["warped_voxels"].get<long long>(),
+                    value(s["dice"]), value(s["hd90_mm"]), value(s["hd95_mm"]));
+    }
+    std::printf(
+        "labels   %lld common, mean Dice %.4f, InvDice %.4f, pooled Dice %.4f, HD90 %.3f mm, "
+        "HD95 %.3f mm\n",
+        l["common_labels"].get<long long>(), value(l["mean_dice"]), value(l["inverse_dice"]),
+        value(l["pooled_dice"]), value(l["mean_hd90_mm"]), value(l["mean_hd95_mm"]));
+  }
+  if (report.contains("warp"))
+    for (const char* where : {"everywhere", "inside"}) {
+      const auto& w = report["warp"];
+      const std::string suffix = std::string("_") + where;
+      if (!w.contains("folds" + suffix)) continue;
+      std::printf("warp     %s: folds %lld (%.4f %%), SDlogJ %.4f, determinant %.4f to %.4f\n",
+                  where, w["folds" + suffix].get<long long>(), value(w["folds_percent" + suffix]),
+                  value(w["sd_log_j" + suffix]), value(w["min_j" + suffix]),
+                  value(w["max_j" + suffix]));
+    }
+  if (report.contains("images")) {
+    const auto& i = report["images"];
+    std::printf("images   NCC %.4f, MI %.4f over %lld voxels\n", value(i["ncc"]), value(i["mi"]),
+                i["voxels"].get<long long>());
+  }
+  if (report.contains("points"))
+    for (const char* when : {"before", "after"}) {
+      const auto& p = report["points"][when];
+      std::printf(
+          "points   TRE %-6s mean %.3f mm, SD %.3f, median %.3f, 95 %% %.3f, max %.3f (%lld)\n",
+          when, value(p["mean_mm"]), value(p["sd_mm"]), value(p["median_mm"]), value(p["p95_mm"]),
+          value(p["max_mm"]), p["points"].get<long long>());
+    }
+}
+
+void run(const EvaluateCommand& command) {
+  Context ctx = start(command.common);
+  ordered_json report;
+  const bool images = both("--fixed", command.fixed, "--warped", command.warped);
+  const bool labels =
+      both("--fixed-labels", command.fixed_labels, "--warped-labels", command.warped_labels);
+  const bool points =
+      both("--fixed-points", command.fixed_points, "--moving-points", command.moving_points);
+  if (!images && !labels && !points && command.warp.empty())
+    throw InvalidArgument(
+        "evaluate: nothing to evaluate is given, wanted images, labels, a warp or points");
+  const Image<std::uint8_t> mask =
+      images || !command.warp.empty() ? read_mask(command) : Image<std::uint8_t>{};
+  if (labels) report["labels"] = labels_report(ctx, command);
+  if (!command.warp.empty()) report["warp"] = warp_report(ctx, command, mask);
+  if (images) report["images"] = image_report(ctx, command, mask);
+  if (points) report["points"] = point_report(ctx, command);
+  if (!command.json.empty()) io::write_file(command.json, report.dump(2) + "\n");
+  if (!command.common.quiet) print(report, command.summary);
+}
+
+}  // namespace
+
+void add_evaluate(CLI::App& app) {
+  auto command = std::make_shared<EvaluateCommand>();
+  CLI::App* sub =
+      app.add_subcommand("evaluate", "Judge a registration: Dice, distances, folds, TRE");
+  sub->footer(
+      "Whatever is given is evaluated; docs/evaluation.md defines the figures. Example:\n"
+      "  ffdp evaluate --fixed-labels f_seg.nii.gz --warped-labels w_seg.nii.gz \\\n"
+      "    --warp out/1Warp.nii.gz --json out/scores.json");
+  sub->add_option("--fixed", command->fixed, "Fixed image");
+  sub->add_option("--warped", command->warped, "Moving image, resampled into the fixed grid");
+  sub->add_option("--fixed-labels", command->fixed_labels, "Label map of the fixed image");
+  sub->add_option("--warped-labels", command->warped_labels,
+                  "Label map of the moving image, "
+                  "resampled into the fixed grid");
+  sub->add_option("--warp", command->warp, "Displacement field, for folds and SDlogJ");
+  sub->add_option("--mask", command->mask,
+                  "Where images and warp count; else where --fixed-labels "
+                  "is not 0; else everywhere");
+  sub->add_option("--fixed-points", command->fixed_points, "Landmarks, CSV with x, y, z, LPS mm");
+  sub->add_option("--moving-points", command->moving_points, "The same landmarks, moving image");
+  add_transforms(*sub, command->transforms);
+  sub->add_option("--json", command->json, "Write everything to this file, too");
+  sub->add_flag("--summary", command->summary, "Print no line for each label");
+  add_common(*sub, command->common);
+  sub->callback([command] { run(*command); });
+}
+
+}  // namespace ffdp::cli

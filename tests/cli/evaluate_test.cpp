@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+// The program itself: `ffdp phantom`, `evaluate` and `jacobian` on files.
+#include <cmath>
+#include <fstream>
+#include <string>
+
+#include "tests/support/compare.hpp"
+#include "tests/support/data.hpp"
+#include "tests/support/program.hpp"
+#include <nlohmann/json.hpp>
+
+#include <gtest/gtest.h>
+
+#include "ffdp/io/nifti.hpp"
+
+namespace ffdp {
+namespace {
+
+using test::run_program;
+
+/// A small phantom pair in a folder of its own.
+class PhantomPair : public testing::Test {
+ protected:
+  void SetUp() override {
+    const auto made = run_program("phantom -q --pair --size 40x48x44 --spacing 4 --warp-mm 6 -o " +
+                                  folder_.path() + "/b");
+    ASSERT_EQ(made.code, 0) << made.text;
+    ASSERT_EQ(folder_.count(), 5U);
+  }
+  std::string file(const std::string& name) const { return folder_ / ("b_" + name + ".nii.gz"); }
+  /// Evaluates with these arguments and returns the JSON report.
+  nlohmann::json evaluate(const std::string& arguments) const {
+    const std::string json = folder_ / "report.json";
+    const auto outcome = run_program("evaluate --summary --json " + json + " " + arguments);
+    EXPECT_EQ(outcome.code, 0) << outcome.text;
+    return nlohmann::json::parse(std::ifstream(json));
+  }
+  void fails(const std::string& arguments, const std::string& part) const {
+    const auto outcome = run_program(arguments);
+    EXPECT_EQ(outcome.code, 1) << outcome.text;
+    EXPECT_NE(outcome.text.find(part), std::string::npos) << outcome.text;
+  }
+  test::TemporaryFolder folder_;
+};
+
+TEST_F(PhantomPair, TheTrueWarpAlignsImagesAndLabels) {
+  const std::string fixed = " --fixed " + file("fixed") + " --fixed-labels " + file("fixed_labels");
+  const auto before =
+      evaluate(fixed + " --warped " + file("moving") + " --warped-labels " + file("moving_labels"));
+  for (const char* what : {"moving", "moving_labels"}) {
+    const auto applied =
+        run_program("apply -q --input " + file(what) + " --reference " + file("fixed") + " -t " +
+                    file("true_warp") + " --interpolation " +
+                    (what == std::string("moving") ? "linear" : "label") + " --output " +
+                    (folder_ / (std::string("w_") + what + ".nii.gz")));
+    ASSERT_EQ(applied.code, 0) << applied.text;
+  }
+  const auto after =
+      evaluate(fixed + " --warped " + (folder_ / "w_moving.nii.gz") + " --warped-labels " +
+               (folder_ / "w_moving_labels.nii.gz") + " --warp " + file("true_warp"));
+  EXPECT_GT(after["images"]["ncc"], 0.9);
+  EXPECT_GT(after["images"]["ncc"], before["images"]["ncc"]);
+  EXPECT_GT(after["labels"]["mean_dice"], 0.75);
+  EXPECT_GT(after["labels"]["mean_dice"], before["labels"]["mean_dice"].get<double>() + 0.1);
+  EXPECT_LT(after["labels"]["mean_hd95_mm"], before["labels"]["mean_hd95_mm"]);
+  EXPECT_EQ(after["warp"]["folds_everywhere"], 0);
+  EXPECT_GT(after["warp"]["sd_log_j_inside"], 0.05);
+}
+
+TEST_F(PhantomPair, AnImageAgainstItselfIsPerfect) {
+  const auto report =
+      evaluate("--fixed " + file("fixed") + " --warped " + file("fixed") + " --fixed-labels " +
+               file("fixed_labels") + " --warped-labels " + file("fixed_labels"));
+  EXPECT_GT(report["images"]["ncc"], 0.999999);
+  EXPECT_EQ(report["labels"]["mean_dice"], 1);
+  EXPECT_EQ(report["labels"]["mean_hd95_mm"], 0);
+  EXPECT_GT(report["labels"]["common_labels"], 20);
+}
+
+TEST_F(PhantomPair, PointsGoThroughTheTransforms) {
+  std::ofstream(folder_ / "f.csv") << "x,y,z\n0,0,0\n10,20,-5\n";
+  std::ofstream(folder_ / "m.csv") << "x,y,z\n3,0,0\n13,20,-1\n";
+  std::ofstream(folder_ / "t.txt")
+      << "#Insight Transform File V1.0\n#Transform 0\n"
+         "Transform: AffineTransform_double_3_3\n"
+         "Parameters: 1 0 0 0 1 0 0 0 1 3 0 0\nFixedParameters: 0 0 0\n";
+  const auto report = evaluate("--fixed-points " + (folder_ / "f.csv") + " --moving-points " +
+                               (folder_ / "m.csv") + " -t " + (folder_ / "t.txt"));
+  EXPECT_EQ(report["points"]["before"]["max_mm"], 5);
+  EXPECT_EQ(report["points"]["after"]["mean_mm"], 2);
+  EXPECT_EQ(report["points"]["after"]["points"], 2);
+}
+
+TEST_F(PhantomPair, JacobianAndItsLogarithm) {
+  ASSERT_EQ(run_program("jacobian " + file("true_warp") + " -o " + (folder_ / "j.nii.gz")).code, 0);
+  ASSERT_EQ(
+      run_program("jacobian --log " + file("true_warp") + " -o " + (folder_ / "l.nii.gz")).code, 0);
+  const auto j = io::read_image<float>(folder_ / "j.nii.gz");
+  auto l = io::read_image<float>(folder_ / "l.nii.gz");
+  for (float& value : l.data) value = std::exp(value);
+  const auto difference = test::compare(l.data, j.data);
+  EXPECT_LT(difference.relative_max, 1e-6) << difference;
+}
+
+TEST_F(PhantomPair, WhatDoesNotFitIsRefused) {
+  ASSERT_EQ(run_program("phantom -q --size 20 -o " + (folder_ / "s")).code, 0);
+  fails("evaluate --fixed " + file("fixed"), "--fixed is given without --warped");
+  fails("evaluate", "nothing to evaluate");
+  fails("evaluate --fixed " + file("fixed") + " --warped " + (folder_ / "s.nii.gz"),
+        "another grid");
+  fails("evaluate --warp " + file("fixed"), "b_fixed.nii.gz");
+  fails("phantom --size 20x-1x3 -o " + (folder_ / "t"), "--size 20x-1x3");
+  fails("phantom --pair --warp-mm 90 -o " + (folder_ / "t"), "at most");
+  fails("phantom --size 10 -o " + (folder_ / "no/such/t"), "no/such");
+}
+
+TEST(JacobianOfAFile, MatchesTheExpectedOne) {
+  const std::string h7 = test::data_path("h7_synth_itk_affine_warp3d/");
+  if (!test::has_data("h7_synth_itk_affine_warp3d")) GTEST_SKIP() << "no " << h7;
+  const test::TemporaryFolder folder;
+  const auto made = run_program("jacobian " + h7 + "x1Warp.nii.gz -o " + (folder / "j.nii"));
+  ASSERT_EQ(made.code, 0) << made.text;
+  const auto got = io::read_image<float>(folder / "j.nii");
+  const auto want = io::read_image<float>(h7 + "jacobian_det_warp_central.nii.gz");
+  const auto difference = test::compare(got.data, want.data);
+  EXPECT_LT(difference.relative_max, 1e-5) << difference;
+}
+
+}  // namespace
+}  // namespace ffdp
