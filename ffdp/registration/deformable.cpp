@@ -166,7 +166,7 @@ class Level {
       require(outside < static_cast<double>(domain.volume()),
               "deformable: the images do not overlap (inside the masks)");
       const Cost cost = evaluate(ctx_, comm_, metric, pair.fixed_model, pair.moving_model, domain,
-                                 pair.fixed->data, b_.warped, outside > 0, b_.grad_warped);
+                                 pair.fixed->data, b_.warped, outside > 0, b_.grad_warped, b_.step);
       total += metric.weight * cost.value;
       const double scale = metric.weight * cost.grad_factor * static_cast<double>(domain.volume()) /
                            std::max(cost.samples, 1.0);

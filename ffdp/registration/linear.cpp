@@ -143,9 +143,9 @@ double LinearProblem::evaluate(const Affine& map, Affine* gradient) {
   double inside = static_cast<double>(domain.volume() - outside);
   comm_.all_sum({&inside, 1});
   if (inside < std::max(least_samples_, 16.0)) return std::numeric_limits<double>::infinity();
-  const Cost cost =
-      registration::evaluate(ctx_, comm_, metric_, fixed_model_, moving_model_, domain, fixed_.data,
-                             warped_, true, gradient ? grad_.view() : View<float>{});
+  const Cost cost = registration::evaluate(
+      ctx_, comm_, metric_, fixed_model_, moving_model_, domain, fixed_.data, warped_, true,
+      gradient ? grad_.view() : View<float>{}, VectorView<float>{});
   if (!gradient) return cost.value;
   const auto sums = sampler::backward_affine(ctx_, p, domain, domain, moving_.data, none, grad_);
   double flat[12];

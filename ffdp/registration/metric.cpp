@@ -44,7 +44,8 @@ void for_plane(View<const float> image, View<const std::uint8_t> mask, int z, Bo
 
 Cost lncc_cost(Context& ctx, dist::Comm& comm, const MetricConfig& config,
                const IntensityModel& fixed_model, const IntensityModel& moving_model, Box domain,
-               View<const float> fixed, View<const float> warped, bool missing, View<float> grad) {
+               View<const float> fixed, View<const float> warped, bool missing, View<float> grad,
+               VectorView<float> workspace) {
   const auto floor = static_cast<float>(config.floor);
   lncc::Params p{.window = config.window,
                  .radius = config.radius,
@@ -54,7 +55,8 @@ Cost lncc_cost(Context& ctx, dist::Comm& comm, const MetricConfig& config,
                  .fixed_floor = floor * fixed_model.variance,
                  .moving_floor = floor * moving_model.variance,
                  .missing_values = missing};
-  const MetricSum sum = lncc::forward_backward(ctx, p, domain, domain, fixed, warped, grad);
+  const MetricSum sum =
+      lncc::forward_backward(ctx, p, domain, domain, fixed, warped, grad, workspace);
   double totals[2] = {sum.value, sum.weight};
   comm.all_sum(totals);
   return {-totals[0] / std::max(totals[1], 1.0), totals[1], -1.0F};
@@ -109,10 +111,11 @@ IntensityModel intensity_model(Context& ctx, const char* name, View<const float>
 
 Cost evaluate(Context& ctx, dist::Comm& comm, const MetricConfig& config,
               const IntensityModel& fixed_model, const IntensityModel& moving_model, Box domain,
-              View<const float> fixed, View<const float> warped, bool missing, View<float> grad) {
+              View<const float> fixed, View<const float> warped, bool missing, View<float> grad,
+              VectorView<float> workspace) {
   if (config.kind == MetricKind::lncc)
     return lncc_cost(ctx, comm, config, fixed_model, moving_model, domain, fixed, warped, missing,
-                     grad);
+                     grad, workspace);
   if (config.kind == MetricKind::mse) {
     const MetricSum sum = mse::forward_backward(ctx, {}, domain, domain, fixed, warped, grad);
     double totals[2] = {sum.value, sum.weight};

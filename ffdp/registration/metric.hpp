@@ -31,8 +31,10 @@ struct Cost {
 /// Cost of one metric on one pair of images, and its gradient (see Cost::grad_factor).
 /// @param missing  warped holds NaN where there is no sample
 /// @param grad     [z,y,x] gradient, written over the domain; null for value only
+/// @param workspace  [3,z,y,x] over the domain, may be overwritten; null: scratch of the context
 Cost evaluate(Context& ctx, dist::Comm& comm, const MetricConfig& config,
               const IntensityModel& fixed_model, const IntensityModel& moving_model, Box domain,
-              View<const float> fixed, View<const float> warped, bool missing, View<float> grad);
+              View<const float> fixed, View<const float> warped, bool missing, View<float> grad,
+              VectorView<float> workspace);
 
 }  // namespace ffdp::registration

@@ -6,10 +6,12 @@
 namespace ffdp::lncc {
 namespace cpu {
 MetricSum forward_backward(Context&, const Params&, Box domain, Box compute,
-                           View<const float> fixed, View<const float> warped, View<float> grad);
+                           View<const float> fixed, View<const float> warped, View<float> grad,
+                           VectorView<float> workspace);
 }
 namespace cuda {
 MetricSum forward_backward(Context&, const Params&, Box domain, Box compute,
-                           View<const float> fixed, View<const float> warped, View<float> grad);
+                           View<const float> fixed, View<const float> warped, View<float> grad,
+                           VectorView<float> workspace);
 }
 }  // namespace ffdp::lncc

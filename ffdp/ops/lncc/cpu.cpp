@@ -109,7 +109,8 @@ struct Windows {
 
 template <bool Missing>
 MetricSum evaluate(Context& ctx, const Params& p, const Box& domain, const Box& compute,
-                   View<const float> fixed, View<const float> warped, View<float> grad) {
+                   View<const float> fixed, View<const float> warped, View<float> grad,
+                   VectorView<float> workspace) {
   const Taps taps = make_taps(p);
   const Box rows = grad ? intersect(grow(compute, reach(p)), domain) : compute;
   Windows<Missing> windows{p, domain, compute, rows, fixed, warped, {}, {}, {}};
@@ -122,7 +123,7 @@ MetricSum evaluate(Context& ctx, const Params& p, const Box& domain, const Box& 
   windows.parts.resize(stencil_units(quantities, taps, rows).count());
   const std::int64_t volume = rows.volume();
   if (grad) {
-    float* abd = ctx.scratch<float>(coefficient_slot, 3 * volume);
+    float* abd = workspace ? workspace.data : ctx.scratch<float>(coefficient_slot, 3 * volume);
     windows.coefficients = {abd, abd + volume, abd + 2 * volume};
   }
   using Rows = std::array<float*, quantities>;
@@ -163,9 +164,11 @@ MetricSum evaluate(Context& ctx, const Params& p, const Box& domain, const Box& 
 }  // namespace
 
 MetricSum forward_backward(Context& ctx, const Params& p, Box domain, Box compute,
-                           View<const float> fixed, View<const float> warped, View<float> grad) {
-  return p.missing_values ? evaluate<true>(ctx, p, domain, compute, fixed, warped, grad)
-                          : evaluate<false>(ctx, p, domain, compute, fixed, warped, grad);
+                           View<const float> fixed, View<const float> warped, View<float> grad,
+                           VectorView<float> workspace) {
+  return p.missing_values
+             ? evaluate<true>(ctx, p, domain, compute, fixed, warped, grad, workspace)
+             : evaluate<false>(ctx, p, domain, compute, fixed, warped, grad, workspace);
 }
 
 }  // namespace ffdp::lncc::cpu

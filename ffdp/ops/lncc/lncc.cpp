@@ -9,6 +9,12 @@ namespace ffdp::lncc {
 
 MetricSum forward_backward(Context& ctx, const Params& p, Box domain, Box compute,
                            View<const float> fixed, View<const float> warped, View<float> grad) {
+  return forward_backward(ctx, p, domain, compute, fixed, warped, grad, VectorView<float>{});
+}
+
+MetricSum forward_backward(Context& ctx, const Params& p, Box domain, Box compute,
+                           View<const float> fixed, View<const float> warped, View<float> grad,
+                           VectorView<float> workspace) {
   require_boxes("lncc", domain, compute);
   if (p.window == Window::gaussian)
     require(p.sigma > 0 && p.sigma <= 16, "lncc: sigma is " + std::to_string(p.sigma) +
@@ -23,10 +29,18 @@ MetricSum forward_backward(Context& ctx, const Params& p, Box domain, Box comput
   require_stored("lncc", "fixed", fixed, needed);
   require_stored("lncc", "warped", warped, needed);
   if (grad) require_stored("lncc", "grad", grad, compute);
+  const Box windows = intersect(grow(compute, reach(p)), domain);
+  require(!workspace || workspace.stored.volume() >= windows.volume(),
+          "lncc: workspace is stored over " + to_string(workspace.stored) +
+              ", needs as many voxels as " + to_string(windows));
   return dispatch(
       ctx,
-      [&](auto& c) { return cpu::forward_backward(c, p, domain, compute, fixed, warped, grad); },
-      [&](auto& c) { return cuda::forward_backward(c, p, domain, compute, fixed, warped, grad); });
+      [&](auto& c) {
+        return cpu::forward_backward(c, p, domain, compute, fixed, warped, grad, workspace);
+      },
+      [&](auto& c) {
+        return cuda::forward_backward(c, p, domain, compute, fixed, warped, grad, workspace);
+      });
 }
 
 }  // namespace ffdp::lncc

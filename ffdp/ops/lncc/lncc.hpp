@@ -49,4 +49,12 @@ inline int halo(const Params& p) { return 2 * reach(p); }
 MetricSum forward_backward(Context&, const Params&, Box domain, Box compute,
                            View<const float> fixed, View<const float> warped, View<float> grad);
 
+/// The same with the 12 B/voxel that the gradient needs lent by the caller instead of taken from
+/// the scratch of the context.
+/// @param workspace  [3,z,y,x] overwritten; contiguous storage of at least the voxels of
+///                   grow(compute, reach) within the domain; null data: scratch
+MetricSum forward_backward(Context&, const Params&, Box domain, Box compute,
+                           View<const float> fixed, View<const float> warped, View<float> grad,
+                           VectorView<float> workspace);
+
 }  // namespace ffdp::lncc
