@@ -23,7 +23,8 @@ time run "$ffdp" register "$out/brain_fixed.nii.gz" "$out/brain_moving.nii.gz" -
   --moving-labels "$out/brain_moving_labels.nii.gz"
 run "$ffdp" evaluate --fixed "$out/brain_fixed.nii.gz" --warped "$out/reg_Warped.nii.gz" \
   --fixed-labels "$out/brain_fixed_labels.nii.gz" --warped-labels "$out/reg_WarpedLabels.nii.gz" \
-  --warp "$out/reg_1Warp.nii.gz" --json "$out/evaluation.json" --summary
+  --warp "$out/reg_1Warp.nii.gz" --true-warp "$out/brain_true_warp.nii.gz" \
+  -t "$out/reg_1Warp.nii.gz" -t "$out/reg_0GenericAffine.mat" --json "$out/evaluation.json" --summary
 
 echo
 echo "The files are in $out:"

@@ -15,6 +15,7 @@
 #include "ffdp/core/error.hpp"
 #include "ffdp/io/atomic_file.hpp"
 #include "ffdp/io/points_csv.hpp"
+#include "ffdp/registration/apply.hpp"
 
 namespace ffdp::cli {
 namespace {
@@ -22,7 +23,8 @@ namespace {
 using nlohmann::ordered_json;
 
 struct EvaluateCommand {
-  std::string fixed, warped, fixed_labels, warped_labels, warp, mask, fixed_points, moving_points;
+  std::string fixed, warped, fixed_labels, warped_labels, warp, true_warp, mask, fixed_points,
+      moving_points;
   std::vector<std::string> transforms;
   std::string json;
   bool summary = false;
@@ -105,17 +107,27 @@ ordered_json image_report(Context& ctx, const EvaluateCommand& command,
   return {{"voxels", s.voxels}, {"ncc", s.ncc}, {"mi", s.mi}};
 }
 
+ordered_json point_entry(const registration::PointScores& s) {
+  return {{"points", s.count},     {"mean_mm", s.mean}, {"sd_mm", s.sd},
+          {"median_mm", s.median}, {"p95_mm", s.p95},   {"max_mm", s.max}};
+}
+
+ordered_json truth_report(Context& ctx, const EvaluateCommand& command,
+                          const Image<std::uint8_t>& mask) {
+  const DisplacementImage truth = io::read_displacement(command.true_warp);
+  if (!mask.data.empty()) require_same_space(truth.grid, command.true_warp, mask.grid, "the mask");
+  const DisplacementImage warp =
+      registration::compose(ctx, truth.grid, read_chain(ctx, command.transforms));
+  return point_entry(registration::compare_warps(warp.data, truth.data, mask.data));
+}
+
 ordered_json point_report(Context& ctx, const EvaluateCommand& command) {
   const auto fixed = io::read_points(command.fixed_points).points;
   const auto moving = io::read_points(command.moving_points).points;
-  const auto say = [](const registration::PointScores& s) -> ordered_json {
-    return {{"points", s.count},     {"mean_mm", s.mean}, {"sd_mm", s.sd},
-            {"median_mm", s.median}, {"p95_mm", s.p95},   {"max_mm", s.max}};
-  };
   std::vector<Vec3> mapped = fixed;
   read_chain(ctx, command.transforms).map(ctx, mapped);
-  return {{"before", say(registration::compare_points(fixed, moving))},
-          {"after", say(registration::compare_points(mapped, moving))}};
+  return {{"before", point_entry(registration::compare_points(fixed, moving))},
+          {"after", point_entry(registration::compare_points(mapped, moving))}};
 }
 
 /// The mask of --mask, else where --fixed-labels is not background, else empty.
@@ -165,6 +177,12 @@ void print(const ordered_json& report, bool summary) {
     std::printf("images   NCC %.4f, MI %.4f over %lld voxels\n", value(i["ncc"]), value(i["mi"]),
                 i["voxels"].get<long long>());
   }
+  if (report.contains("true_warp")) {
+    const auto& t = report["true_warp"];
+    std::printf("truth    error mean %.3f mm, SD %.3f, median %.3f, 95 %% %.3f, max %.3f\n",
+                value(t["mean_mm"]), value(t["sd_mm"]), value(t["median_mm"]), value(t["p95_mm"]),
+                value(t["max_mm"]));
+  }
   if (report.contains("points"))
     for (const char* when : {"before", "after"}) {
       const auto& p = report["points"][when];
@@ -183,14 +201,15 @@ void run(const EvaluateCommand& command) {
       both("--fixed-labels", command.fixed_labels, "--warped-labels", command.warped_labels);
   const bool points =
       both("--fixed-points", command.fixed_points, "--moving-points", command.moving_points);
-  if (!images && !labels && !points && command.warp.empty())
+  const bool warps = !command.warp.empty() || !command.true_warp.empty();
+  if (!images && !labels && !points && !warps)
     throw InvalidArgument(
         "evaluate: nothing to evaluate is given, wanted images, labels, a warp or points");
-  const Image<std::uint8_t> mask =
-      images || !command.warp.empty() ? read_mask(command) : Image<std::uint8_t>{};
+  const Image<std::uint8_t> mask = images || warps ? read_mask(command) : Image<std::uint8_t>{};
   if (labels) report["labels"] = labels_report(ctx, command);
   if (!command.warp.empty()) report["warp"] = warp_report(ctx, command, mask);
   if (images) report["images"] = image_report(ctx, command, mask);
+  if (!command.true_warp.empty()) report["true_warp"] = truth_report(ctx, command, mask);
   if (points) report["points"] = point_report(ctx, command);
   if (!command.json.empty()) io::write_file(command.json, report.dump(2) + "\n");
   if (!command.common.quiet) print(report, command.summary);
@@ -213,6 +232,8 @@ void add_evaluate(CLI::App& app) {
                   "Label map of the moving image, "
                   "resampled into the fixed grid");
   sub->add_option("--warp", command->warp, "Displacement field, for folds and SDlogJ");
+  sub->add_option("--true-warp", command->true_warp,
+                  "Known displacement from fixed to moving, compared with the chain of -t");
   sub->add_option("--mask", command->mask,
                   "Where images and warp count; else where --fixed-labels "
                   "is not 0; else everywhere");

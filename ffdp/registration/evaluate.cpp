@@ -135,6 +135,25 @@ void require_same_box(const Box& fixed, const Box& warped) {
                                ", must be stored as fixed, over " + to_string(fixed));
 }
 
+/// Reorders the errors.
+PointScores scores_of(std::vector<double>& errors) {
+  PointScores scores;
+  if (errors.empty()) return scores;
+  double sum = 0, squares = 0;
+  for (double e : errors) {
+    sum += e;
+    squares += e * e;
+    scores.max = std::max(scores.max, e);
+  }
+  const auto n = static_cast<double>(errors.size());
+  scores.count = static_cast<std::int64_t>(errors.size());
+  scores.mean = sum / n;
+  scores.sd = std::sqrt(std::max(0.0, squares / n - scores.mean * scores.mean));
+  scores.median = percentile(errors, 50);
+  scores.p95 = percentile(errors, 95);
+  return scores;
+}
+
 /// Sums for the correlation, of intensities shifted by a constant.
 struct Moments {
   double n = 0, f = 0, w = 0, ff = 0, ww = 0, fw = 0;
@@ -228,25 +247,28 @@ PointScores compare_points(std::span<const Vec3> mapped, std::span<const Vec3> w
   require(mapped.size() == wanted.size(), "evaluate: " + std::to_string(wanted.size()) +
                                               " moving points, must be as many as the " +
                                               std::to_string(mapped.size()) + " fixed points");
-  PointScores scores;
   std::vector<double> errors;
-  double sum = 0, squares = 0;
-  for (std::size_t i = 0; i < mapped.size(); ++i) {
-    const double e = std::hypot(mapped[i][0] - wanted[i][0], mapped[i][1] - wanted[i][1],
-                                mapped[i][2] - wanted[i][2]);
-    errors.push_back(e);
-    sum += e;
-    squares += e * e;
-    scores.max = std::max(scores.max, e);
-  }
-  if (errors.empty()) return scores;
-  const auto n = static_cast<double>(errors.size());
-  scores.count = static_cast<std::int64_t>(errors.size());
-  scores.mean = sum / n;
-  scores.sd = std::sqrt(std::max(0.0, squares / n - scores.mean * scores.mean));
-  scores.median = percentile(errors, 50);
-  scores.p95 = percentile(errors, 95);
-  return scores;
+  for (std::size_t i = 0; i < mapped.size(); ++i)
+    errors.push_back(std::hypot(mapped[i][0] - wanted[i][0], mapped[i][1] - wanted[i][1],
+                                mapped[i][2] - wanted[i][2]));
+  return scores_of(errors);
+}
+
+PointScores compare_warps(const VectorView<const float>& warp, const VectorView<const float>& truth,
+                          const View<const std::uint8_t>& mask) {
+  require_same_box(truth.stored, warp.stored);
+  std::vector<double> errors;
+  const Box& box = truth.stored;
+  for (int z = box.lo[0]; z < box.hi[0]; ++z)
+    for (int y = box.lo[1]; y < box.hi[1]; ++y)
+      for (int x = box.lo[2]; x < box.hi[2]; ++x) {
+        if (mask && mask(z, y, x) == 0) continue;
+        Vec3 e;
+        for (int c = 0; c < 3; ++c)
+          e[c] = static_cast<double>(warp[c](z, y, x)) - static_cast<double>(truth[c](z, y, x));
+        errors.push_back(std::hypot(e[0], e[1], e[2]));
+      }
+  return scores_of(errors);
 }
 
 VectorField<float> in_voxels(Context& ctx, const DisplacementImage& displacement) {

@@ -53,6 +53,11 @@ struct PointScores {
 };
 PointScores compare_points(std::span<const Vec3> mapped, std::span<const Vec3> wanted);
 
+/// Distances between two warps [mm] at the voxels of their common grid.
+/// @param mask  [z,y,x] nonzero where a voxel counts, stored as both; null for all
+PointScores compare_warps(const VectorView<const float>& warp, const VectorView<const float>& truth,
+                          const View<const std::uint8_t>& mask);
+
 /// The displacement in voxels of its grid, components z, y, x, as ops take it.
 VectorField<float> in_voxels(Context& ctx, const DisplacementImage& displacement);
 

@@ -91,6 +91,15 @@ TEST_F(PhantomPair, PointsGoThroughTheTransforms) {
   EXPECT_EQ(report["points"]["after"]["points"], 2);
 }
 
+TEST_F(PhantomPair, ATransformIsComparedWithTheTrueWarp) {
+  const std::string truth = "--true-warp " + file("true_warp");
+  const auto perfect = evaluate(truth + " -t " + file("true_warp"))["true_warp"];
+  EXPECT_LT(perfect["max_mm"], 1e-4);
+  const auto none = evaluate(truth + " --mask " + file("fixed_labels"))["true_warp"];
+  EXPECT_GT(none["mean_mm"], 1);
+  EXPECT_LT(none["points"], perfect["points"]);
+}
+
 TEST_F(PhantomPair, JacobianAndItsLogarithm) {
   ASSERT_EQ(run_program("jacobian " + file("true_warp") + " -o " + (folder_ / "j.nii.gz")).code, 0);
   ASSERT_EQ(
