@@ -48,7 +48,7 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(DeformableStage, metrics, shrink
                                                 step, sigma_update, sigma_warp, convergence)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Config, preset, initialization, linear, deformable,
                                                 winsorize_lo, winsorize_hi, match_histograms,
-                                                symmetric, inverse_tolerance, seed)
+                                                symmetric, refine, inverse_tolerance, seed)
 }  // namespace ffdp::registration
 
 namespace ffdp::cli {

@@ -51,7 +51,9 @@ Config preset(const std::string& name) {
   } else if (name == "accurate") {
     stage.iterations = {100, 100, 20};
     stage.sigma_update = 1;
+    stage.epsilon = 0.7;
     config.symmetric = true;
+    config.refine = 8;
   } else {
     require(name == "default", "preset: \"" + name +
                                    "\" is unknown, one of fast, default, accurate, affine, rigid "
@@ -65,6 +67,7 @@ void validate(const Config& config) {
   within("winsorize_lo", config.winsorize_lo, 0, 1);
   within("winsorize_hi", config.winsorize_hi, 0, 1);
   require(config.winsorize_lo < config.winsorize_hi, "config: the winsorizing range is empty");
+  within("refine", config.refine, 0, 1e6);
   within("inverse_tolerance", config.inverse_tolerance, 1e-4, 1);
   for (const LinearStage& stage : config.linear) {
     validate(stage.metric);

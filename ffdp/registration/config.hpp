@@ -87,8 +87,11 @@ struct Config {
   std::vector<DeformableStage> deformable;    ///< at most one; empty: linear only
   double winsorize_lo = 0, winsorize_hi = 1;  ///< quantiles the intensities are clamped to
   bool match_histograms = false;              ///< moving to fixed, 256 levels, 12 match points
-  bool symmetric = false;                     ///< average of both directions, see docs/algorithm.md
-  double inverse_tolerance = 0.02;            ///< [voxels]
+  /// Average with the registration the other way, then `refine` iterations at the finest level
+  /// from there (docs/algorithm.md).
+  bool symmetric = false;
+  int refine = 0;
+  double inverse_tolerance = 0.02;  ///< [voxels]
   std::uint64_t seed = 0;
   friend bool operator==(const Config&, const Config&) = default;
 };

@@ -161,6 +161,12 @@ Result register_images(Context& ctx, dist::Comm& comm, const Config& config, Inp
             backward_warp(ctx, comm, stage, pairs, result.affine, config.inverse_tolerance,
                           progress, &result.levels));
     clock.stage("deformable, backward");
+    DeformableStage refine = stage;
+    refine.shrink = {stage.shrink.back()};
+    refine.iterations = {config.refine};
+    result.displacement = run_deformable(ctx, comm, refine, pairs, result.affine,
+                                         std::move(result.displacement), progress, &result.levels);
+    clock.stage("deformable, refinement");
   }
   in = Inputs();
   ctx.release_scratch();
