@@ -52,10 +52,9 @@ io::DataType output_type(const Options& o, const io::NiftiInfo& input) {
 }
 
 template <class T>
-void apply_to_volume(Context& ctx, const Options& o, const io::NiftiInfo& input,
-                     std::int64_t volume, const Grid& grid, const CompositeTransform& chain,
-                     io::NiftiWriter& writer) {
-  const Image<T> moving = io::read_volume<T>(input, volume);
+void apply_to_volume(Context& ctx, const Options& o, io::NiftiReader& input, std::int64_t volume,
+                     const Grid& grid, const CompositeTransform& chain, io::NiftiWriter& writer) {
+  const Image<T> moving = input.read_volume<T>(volume);
   const auto write = [&](auto values) {
     writer.write(values.data(), static_cast<std::int64_t>(values.size()));
   };
@@ -67,7 +66,8 @@ void apply_to_volume(Context& ctx, const Options& o, const io::NiftiInfo& input,
 
 void apply_to_image(Context& ctx, const Options& o) {
   if (o.reference.empty()) throw InvalidArgument(o.input + ": --reference is wanted for an image");
-  const io::NiftiInfo input = io::read_info(o.input);
+  io::NiftiReader reader(o.input);
+  const io::NiftiInfo& input = reader.info();
   if (input.components() != 1)
     throw IoError(o.input + ": " + std::to_string(input.components()) +
                   " components per voxel, a scalar image is wanted");
@@ -81,7 +81,7 @@ void apply_to_image(Context& ctx, const Options& o) {
                          options);
   for (std::int64_t volume = 0; volume < input.volumes(); ++volume)
     io::visit(input.value_type(), [&](auto zero) {
-      apply_to_volume<decltype(zero)>(ctx, o, input, volume, grid, chain, writer);
+      apply_to_volume<decltype(zero)>(ctx, o, reader, volume, grid, chain, writer);
     });
   writer.commit();
 }

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-namespace CLI {
-class App;
-}
+#include <CLI/CLI.hpp>
 
 /// One function a subcommand: it adds its options to the program and runs as its callback.
 namespace ffdp::cli {

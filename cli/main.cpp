@@ -44,10 +44,7 @@ int fail(const char* message) {
   return exit_error;
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  catch_signals();
+int run(int argc, char** argv) {
   CLI::App app("Registers images of any size, and applies, inverts and judges the result.", "ffdp");
   app.set_version_flag("--version", "ffdp " FFDP_VERSION);
   app.require_subcommand(1);
@@ -63,10 +60,19 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     std::fprintf(stderr, "ffdp: %s (try --help)\n", error.what());
     return exit_usage;
+  }
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  catch_signals();
+  try {
+    return run(argc, argv);
   } catch (const std::bad_alloc&) {
     return fail("out of memory");
   } catch (const std::exception& error) {
     return fail(error.what());
   }
-  return 0;
 }

@@ -170,6 +170,10 @@ void apply_flags(const Options& o, const CLI::App& command, Config& config) {
     const auto base = stage.metrics[0];
     stage.metrics.clear();
     for (const auto& text : o.metrics) stage.metrics.push_back(parse_metric(text, base));
+    // Without LNCC among the wanted metrics the linear stages keep to mutual information.
+    const auto is_lncc = [](const auto& m) { return m.kind == MetricKind::lncc; };
+    if (std::none_of(stage.metrics.begin(), stage.metrics.end(), is_lncc))
+      for (auto& linear : config.linear) linear.metric = registration::LinearStage{}.metric;
   }
 }
 

@@ -13,7 +13,7 @@
 namespace ffdp::io {
 namespace {
 constexpr std::size_t member_bytes = std::size_t{1} << 20;
-constexpr int members_per_thread = 2;  // evens out members that compress slower than others
+constexpr std::size_t members_per_thread = 2;  // evens out members that compress slower than others
 }  // namespace
 
 struct ByteSink::Compressors {
@@ -30,7 +30,7 @@ ByteSink::ByteSink(const std::string& path, int level, int threads)
   if (level == 0) return;
   require(level >= 1 && level <= 12,
           path + ": compression level " + std::to_string(level) + ", 0 to 12 are supported");
-  const std::size_t members = static_cast<std::size_t>(members_per_thread * threads_);
+  const std::size_t members = members_per_thread * static_cast<std::size_t>(threads_);
   raw_.resize(members * member_bytes);
   compressors_ = std::make_unique<Compressors>();
   for (int i = 0; i < threads_; ++i)

@@ -4,21 +4,23 @@
 #include <algorithm>
 #include <cerrno>
 #include <system_error>
+#include <vector>
 
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #include "ffdp/core/error.hpp"
 
 namespace ffdp::io {
 namespace {
-gzFile as_gzip(void* pointer) { return static_cast<gzFile>(pointer); }
+
+constexpr std::int64_t most_skipped = std::int64_t{1} << 20;  // at once [bytes]
+
 std::string reason(int error) { return std::generic_category().message(error); }
 }  // namespace
 
-ByteSource::ByteSource(const std::string& path) : path_(path) {
+ByteSource::ByteSource(const std::string& path, Expect expect) : path_(path) {
   descriptor_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (descriptor_ < 0) throw IoError(path + ": cannot be read: " + reason(errno));
   struct stat status;
@@ -30,19 +32,16 @@ ByteSource::ByteSource(const std::string& path) : path_(path) {
   file_size_ = status.st_size;
   unsigned char magic[2] = {};
   if (::pread(descriptor_, magic, 2, 0) != 2 || magic[0] != 0x1f || magic[1] != 0x8b) return;
-  gzip_ = gzdopen(descriptor_, "rb");
-  if (gzip_ == nullptr) {
+  try {
+    gzip_ = std::make_unique<GzipReader>(path, descriptor_, file_size_, expect);
+  } catch (...) {
     ::close(descriptor_);
-    throw OutOfMemory(path + ": out of memory for a gzip stream");
+    throw;
   }
-  gzbuffer(as_gzip(gzip_), 1U << 18);
 }
 
 ByteSource::~ByteSource() {
-  if (gzip_ != nullptr)
-    gzclose_r(as_gzip(gzip_));  // closes the descriptor too
-  else if (descriptor_ >= 0)
-    ::close(descriptor_);
+  if (descriptor_ >= 0) ::close(descriptor_);
 }
 
 std::int64_t ByteSource::most_bytes() const {
@@ -52,27 +51,14 @@ std::int64_t ByteSource::most_bytes() const {
 std::size_t ByteSource::read_some(void* to, std::size_t bytes) {
   char* next = static_cast<char*>(to);
   std::size_t got = 0;
-  while (got < bytes) {
-    const std::size_t ask = std::min(bytes - got, std::size_t{1} << 30);
-    if (gzip_ != nullptr) {
-      const int n = gzread(as_gzip(gzip_), next + got, static_cast<unsigned>(ask));
-      int code = Z_OK;
-      const char* message = gzerror(as_gzip(gzip_), &code);
-      if (n < 0 || (code != Z_OK && code != Z_STREAM_END && code != Z_BUF_ERROR))
-        throw IoError(path_ + ": broken gzip stream after byte " +
-                      std::to_string(position_ + static_cast<std::int64_t>(got)) + ": " + message);
-      if (n == 0) break;
-      got += static_cast<std::size_t>(n);
-    } else {
-      const ssize_t n =
-          ::pread(descriptor_, next + got, ask, position_ + static_cast<std::int64_t>(got));
-      if (n < 0) {
-        if (errno == EINTR) continue;
-        throw IoError(path_ + ": cannot be read: " + reason(errno));
-      }
-      if (n == 0) break;
-      got += static_cast<std::size_t>(n);
-    }
+  if (gzip_) got = gzip_->read_some(next, bytes);
+  while (!gzip_ && got < bytes) {
+    const ssize_t n = ::pread(descriptor_, next + got, std::min(bytes - got, std::size_t{1} << 30),
+                              position_ + static_cast<std::int64_t>(got));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) throw IoError(path_ + ": cannot be read: " + reason(errno));
+    if (n == 0) break;
+    got += static_cast<std::size_t>(n);
   }
   position_ += static_cast<std::int64_t>(got);
   return got;
@@ -88,15 +74,21 @@ void ByteSource::read(void* to, std::size_t bytes) {
 }
 
 void ByteSource::seek(std::int64_t position) {
-  if (gzip_ != nullptr && position != position_ &&
-      gzseek(as_gzip(gzip_), position, SEEK_SET) != position)
-    throw IoError(path_ + ": broken or truncated gzip stream before byte " +
-                  std::to_string(position));
-  position_ = position;
+  if (!gzip_) {
+    position_ = position;
+    return;
+  }
+  if (position < position_) {
+    gzip_->rewind();
+    position_ = 0;
+  }
+  std::vector<char> skipped(static_cast<std::size_t>(std::min(position - position_, most_skipped)));
+  while (position_ < position)
+    read(skipped.data(), static_cast<std::size_t>(std::min(position - position_, most_skipped)));
 }
 
 std::string read_file(const std::string& path, std::size_t most) {
-  ByteSource source(path);
+  ByteSource source(path, Expect::all);
   const std::size_t size = static_cast<std::size_t>(source.file_size());
   std::string content((source.compressed() ? most : std::min(most, size)) + 1, '\0');
   content.resize(source.read_some(content.data(), content.size()));

@@ -3,7 +3,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
+
+#include "ffdp/io/gzip_reader.hpp"
 
 namespace ffdp::io {
 
@@ -11,7 +14,7 @@ namespace ffdp::io {
 class ByteSource {
  public:
   /// Throws IoError naming path and reason.
-  explicit ByteSource(const std::string& path);
+  ByteSource(const std::string& path, Expect expect);
   ByteSource(const ByteSource&) = delete;
   ByteSource& operator=(const ByteSource&) = delete;
   ByteSource(ByteSource&&) = delete;
@@ -34,7 +37,7 @@ class ByteSource {
  private:
   std::string path_;
   int descriptor_ = -1;
-  void* gzip_ = nullptr;  ///< gzFile
+  std::unique_ptr<GzipReader> gzip_;  ///< null for a raw file
   std::int64_t file_size_ = 0;
   std::int64_t position_ = 0;
 };

@@ -63,7 +63,8 @@ std::string read_string(hid_t dataset) {
     const Handle memory(H5Tcopy(H5T_C_S1), H5Tclose);
     H5Tset_size(memory, H5T_VARIABLE);
     H5Tset_cset(memory, H5Tget_cset(type));
-    if (H5Dread(dataset, memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, &text) < 0 || text == nullptr)
+    if (H5Dread(dataset, memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, static_cast<void*>(&text)) < 0 ||
+        text == nullptr)
       return "";
     std::string result = text;
     H5free_memory(text);
@@ -165,14 +166,14 @@ void write_string(hid_t group, const char* name, const std::string& text) {
   const Handle set(H5Dcreate2(group, name, type, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT),
                    H5Dclose);
   const char* pointer = text.c_str();
-  if (H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, &pointer) < 0)
+  if (H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, static_cast<const void*>(&pointer)) < 0)
     throw IoError(std::string(name) + " cannot be written");
 }
 
 void write_field(hid_t group, const DisplacementImage& image) {
   const Grid& grid = image.grid;
-  std::vector<double> fixed;
-  for (int i = 0; i < 3; ++i) fixed.push_back(grid.size[2 - i]);
+  std::vector<double> fixed{static_cast<double>(grid.size[2]), static_cast<double>(grid.size[1]),
+                            static_cast<double>(grid.size[0])};
   fixed.insert(fixed.end(), grid.origin.begin(), grid.origin.end());
   fixed.insert(fixed.end(), grid.spacing.begin(), grid.spacing.end());
   for (const auto& row : grid.direction) fixed.insert(fixed.end(), row.begin(), row.end());

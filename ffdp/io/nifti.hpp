@@ -56,15 +56,40 @@ bool is_nifti_name(const std::string& path);
 /// an axis of size 0, a file too small for what it announces: nothing of that size is allocated).
 NiftiInfo read_info(const std::string& path);
 
-/// The voxels of `box` (z, y, x) of volume `volume`, as T. An integer T takes whole numbers in its
-/// range only, so that label ids are exact; anything else is an IoError. NaN and Inf are kept.
-/// Defined for all types of DataType.
-template <class T>
-Field<T> read_box(const NiftiInfo& info, const Box& box, std::int64_t volume);
+class ByteSource;
 
-/// One volume of a scalar file.
+/// An open NIfTI file. Parts that are read in the order in which they lie in the file cost one pass
+/// over it, also where it is compressed.
+class NiftiReader {
+ public:
+  /// Opens the file and checks the header as read_info does; sends its warnings to ffdp::log.
+  explicit NiftiReader(const std::string& path);
+  NiftiReader(NiftiReader&&) noexcept;
+  NiftiReader& operator=(NiftiReader&&) noexcept;
+  NiftiReader(const NiftiReader&) = delete;
+  NiftiReader& operator=(const NiftiReader&) = delete;
+  ~NiftiReader();
+
+  const NiftiInfo& info() const { return info_; }
+  /// The voxels of `box` (z, y, x) of volume `volume`, as T. An integer T takes whole numbers in
+  /// its range only, so that label ids are exact; anything else is an IoError. NaN and Inf are
+  /// kept. Defined for all types of DataType.
+  template <class T>
+  Field<T> read_box(const Box& box, std::int64_t volume);
+  /// One whole volume.
+  template <class T>
+  Image<T> read_volume(std::int64_t volume);
+
+ private:
+  std::unique_ptr<ByteSource> source_;
+  NiftiInfo info_;
+};
+
+/// One volume of a scalar file; NiftiReader is better for several.
 template <class T>
-Image<T> read_volume(const NiftiInfo& info, std::int64_t volume);
+Image<T> read_volume(const NiftiInfo& info, std::int64_t volume) {
+  return NiftiReader(info.path).read_volume<T>(volume);
+}
 
 /// The image of a file with one volume and one component; more is an IoError.
 template <class T>

@@ -69,7 +69,7 @@ void read_values(ByteSource& source, const NiftiInfo& info, std::vector<std::byt
   const std::size_t size = size_of(info.type);
   while (count > 0) {
     const std::size_t n = std::min(static_cast<std::size_t>(count), chunk_bytes / size);
-    if (raw.size() < n * size) raw.resize(n * size);
+    raw.resize(std::max(raw.size(), n * size));
     source.read(raw.data(), n * size);
     if (info.big_endian) swap_bytes(raw.data(), n, size);
     convert_all(raw.data(), n, info, out);
@@ -82,7 +82,7 @@ void read_values(ByteSource& source, const NiftiInfo& info, std::vector<std::byt
 template <class T>
 void read_view(ByteSource& source, const NiftiInfo& info, std::int64_t first, View<T> out) {
   const Box& box = out.stored;
-  const auto [nz, ny, nx] = info.grid.size;
+  const int ny = info.grid.size[1], nx = info.grid.size[2];
   const std::int64_t size = static_cast<std::int64_t>(size_of(info.type));
   std::vector<std::byte> raw;
   const auto run = [&](int z, int y, std::int64_t count) {
@@ -113,41 +113,47 @@ bool is_nifti_name(const std::string& path) {
 }
 
 NiftiInfo read_info(const std::string& path) {
-  ByteSource source(path);
+  ByteSource source(path, Expect::little);
   return parse_header(source);
 }
 
+NiftiReader::NiftiReader(const std::string& path)
+    : source_(std::make_unique<ByteSource>(path, Expect::all)), info_(parse_header(*source_)) {
+  log_warnings(info_);
+}
+NiftiReader::NiftiReader(NiftiReader&&) noexcept = default;
+NiftiReader& NiftiReader::operator=(NiftiReader&&) noexcept = default;
+NiftiReader::~NiftiReader() = default;
+
 template <class T>
-Field<T> read_box(const NiftiInfo& info, const Box& box, std::int64_t volume) {
-  require(info.grid.domain().contains(box), info.path + ": box " + to_string(box) +
-                                                " is asked, the image is " +
-                                                to_string(info.grid.domain()));
-  const std::int64_t volumes = info.volumes() * info.components();
-  require(volume >= 0 && volume < volumes, info.path + ": volume " + std::to_string(volume) +
+Field<T> NiftiReader::read_box(const Box& box, std::int64_t volume) {
+  require(info_.grid.domain().contains(box), info_.path + ": box " + to_string(box) +
+                                                 " is asked, the image is " +
+                                                 to_string(info_.grid.domain()));
+  const std::int64_t volumes = info_.volumes() * info_.components();
+  require(volume >= 0 && volume < volumes, info_.path + ": volume " + std::to_string(volume) +
                                                " is asked, the file has " +
                                                std::to_string(volumes));
-  ByteSource source(info.path);
   Field<T> field(Backend::cpu, box);
-  read_view<T>(source, info, volume * info.grid.domain().volume(), field);
+  read_view<T>(*source_, info_, volume * info_.grid.domain().volume(), field);
   return field;
 }
 
 template <class T>
-Image<T> read_volume(const NiftiInfo& info, std::int64_t volume) {
-  log_warnings(info);
-  return {info.grid, read_box<T>(info, info.grid.domain(), volume)};
+Image<T> NiftiReader::read_volume(std::int64_t volume) {
+  return {info_.grid, read_box<T>(info_.grid.domain(), volume)};
 }
 
 template <class T>
 Image<T> read_image(const std::string& path) {
-  const NiftiInfo info = read_info(path);
-  if (info.components() != 1)
-    throw IoError(path + ": " + std::to_string(info.components()) +
+  NiftiReader reader(path);
+  if (reader.info().components() != 1)
+    throw IoError(path + ": " + std::to_string(reader.info().components()) +
                   " components per voxel, a scalar image is wanted");
-  if (info.volumes() != 1)
-    throw IoError(path + ": " + std::to_string(info.volumes()) +
+  if (reader.info().volumes() != 1)
+    throw IoError(path + ": " + std::to_string(reader.info().volumes()) +
                   " volumes (4-D), one 3-D volume is wanted");
-  return read_volume<T>(info, 0);
+  return reader.read_volume<T>(0);
 }
 
 bool is_displacement(const NiftiInfo& info) {
@@ -156,7 +162,7 @@ bool is_displacement(const NiftiInfo& info) {
 }
 
 DisplacementImage read_displacement(const std::string& path) {
-  ByteSource source(path);
+  ByteSource source(path, Expect::all);
   const NiftiInfo info = parse_header(source);
   if (!is_displacement(info))
     throw IoError(path + ": " + std::to_string(info.dimension) + " dimensions, " +
@@ -182,26 +188,26 @@ DisplacementImage read_displacement(const std::string& path) {
   return image;
 }
 
-template Field<std::uint8_t> read_box(const NiftiInfo&, const Box&, std::int64_t);
-template Field<std::int8_t> read_box(const NiftiInfo&, const Box&, std::int64_t);
-template Field<std::uint16_t> read_box(const NiftiInfo&, const Box&, std::int64_t);
-template Field<std::int16_t> read_box(const NiftiInfo&, const Box&, std::int64_t);
-template Field<std::uint32_t> read_box(const NiftiInfo&, const Box&, std::int64_t);
-template Field<std::int32_t> read_box(const NiftiInfo&, const Box&, std::int64_t);
-template Field<std::uint64_t> read_box(const NiftiInfo&, const Box&, std::int64_t);
-template Field<std::int64_t> read_box(const NiftiInfo&, const Box&, std::int64_t);
-template Field<float> read_box(const NiftiInfo&, const Box&, std::int64_t);
-template Field<double> read_box(const NiftiInfo&, const Box&, std::int64_t);
-template Image<std::uint8_t> read_volume(const NiftiInfo&, std::int64_t);
-template Image<std::int8_t> read_volume(const NiftiInfo&, std::int64_t);
-template Image<std::uint16_t> read_volume(const NiftiInfo&, std::int64_t);
-template Image<std::int16_t> read_volume(const NiftiInfo&, std::int64_t);
-template Image<std::uint32_t> read_volume(const NiftiInfo&, std::int64_t);
-template Image<std::int32_t> read_volume(const NiftiInfo&, std::int64_t);
-template Image<std::uint64_t> read_volume(const NiftiInfo&, std::int64_t);
-template Image<std::int64_t> read_volume(const NiftiInfo&, std::int64_t);
-template Image<float> read_volume(const NiftiInfo&, std::int64_t);
-template Image<double> read_volume(const NiftiInfo&, std::int64_t);
+template Field<std::uint8_t> NiftiReader::read_box(const Box&, std::int64_t);
+template Field<std::int8_t> NiftiReader::read_box(const Box&, std::int64_t);
+template Field<std::uint16_t> NiftiReader::read_box(const Box&, std::int64_t);
+template Field<std::int16_t> NiftiReader::read_box(const Box&, std::int64_t);
+template Field<std::uint32_t> NiftiReader::read_box(const Box&, std::int64_t);
+template Field<std::int32_t> NiftiReader::read_box(const Box&, std::int64_t);
+template Field<std::uint64_t> NiftiReader::read_box(const Box&, std::int64_t);
+template Field<std::int64_t> NiftiReader::read_box(const Box&, std::int64_t);
+template Field<float> NiftiReader::read_box(const Box&, std::int64_t);
+template Field<double> NiftiReader::read_box(const Box&, std::int64_t);
+template Image<std::uint8_t> NiftiReader::read_volume(std::int64_t);
+template Image<std::int8_t> NiftiReader::read_volume(std::int64_t);
+template Image<std::uint16_t> NiftiReader::read_volume(std::int64_t);
+template Image<std::int16_t> NiftiReader::read_volume(std::int64_t);
+template Image<std::uint32_t> NiftiReader::read_volume(std::int64_t);
+template Image<std::int32_t> NiftiReader::read_volume(std::int64_t);
+template Image<std::uint64_t> NiftiReader::read_volume(std::int64_t);
+template Image<std::int64_t> NiftiReader::read_volume(std::int64_t);
+template Image<float> NiftiReader::read_volume(std::int64_t);
+template Image<double> NiftiReader::read_volume(std::int64_t);
 template Image<std::uint8_t> read_image(const std::string&);
 template Image<std::int8_t> read_image(const std::string&);
 template Image<std::uint16_t> read_image(const std::string&);

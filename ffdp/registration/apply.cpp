@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <exception>
 #include <limits>
 #include <string>
 #include <type_traits>
@@ -16,31 +17,32 @@
 namespace ffdp::registration {
 namespace {
 
-// Points of one piece: 64 Ki of them stay in cache and keep all threads busy.
-constexpr std::int64_t piece = std::int64_t{1} << 16;
-constexpr std::int64_t task = 2048;
+// A task's points stay in cache; a batch of tasks is one parallel region.
+constexpr std::int64_t task_points = std::int64_t{1} << 13;
+constexpr std::int64_t batch_tasks = 64;
 
 /// Fills `points` with affine(index) of the voxels [begin, begin + points.size()) of the grid.
-void voxel_points(const Context& ctx, const Grid& grid, const Affine& affine, std::int64_t begin,
+void voxel_points(const Grid& grid, const Affine& affine, std::int64_t begin,
                   std::span<Vec3> points) {
-  const std::int64_t nx = grid.size[2], ny = grid.size[1];
-  const std::int64_t n = static_cast<std::int64_t>(points.size());
-  parallel_for(ctx, (n + task - 1) / task, [&](std::int64_t t, int) {
-    const std::int64_t end = std::min(n, (t + 1) * task);
-    for (std::int64_t i = t * task; i < end; ++i) {
-      const std::int64_t voxel = begin + i, row = voxel / nx;
-      points[static_cast<std::size_t>(i)] =
-          affine({static_cast<double>(row / ny), static_cast<double>(row % ny),
-                  static_cast<double>(voxel % nx)});
-    }
-  });
+  const std::int64_t row = begin / grid.size[2];
+  int x = static_cast<int>(begin % grid.size[2]), y = static_cast<int>(row % grid.size[1]),
+      z = static_cast<int>(row / grid.size[1]);
+  for (Vec3& point : points) {
+    point = affine({static_cast<double>(z), static_cast<double>(y), static_cast<double>(x)});
+    if (++x < grid.size[2]) continue;
+    x = 0;
+    if (++y < grid.size[1]) continue;
+    y = 0;
+    ++z;
+  }
 }
 
-/// body(begin, points) for consecutive pieces of the grid; points are mapped through the chain
-/// and then by `last`.
-template <class Body>
-void for_each_mapped_piece(Context& ctx, const Grid& grid, const CompositeTransform& transform,
-                           const Affine& last, Body&& body) {
+/// Maps the voxels of the grid through the chain and then by `last`, makes a value of each point
+/// by value_of(serial_context, first voxel, points, values) on all threads, and hands the values
+/// on in order. Nothing is thrown through a parallel region.
+template <class T, class ValueOf>
+void for_each_mapped(const Context& ctx, const Grid& grid, const CompositeTransform& transform,
+                     const Affine& last, ValueOf&& value_of, const Consumer<T>& consume) {
   CompositeTransform chain;
   chain.append(grid.to_world());
   chain.append(transform);
@@ -49,14 +51,35 @@ void for_each_mapped_piece(Context& ctx, const Grid& grid, const CompositeTransf
   const Affine first = std::get<Affine>(chain.steps().front());
   CompositeTransform rest;
   for (std::size_t i = 1; i < chain.steps().size(); ++i) rest.append(chain.steps()[i]);
-  const std::int64_t voxels = grid.domain().volume();
-  std::vector<Vec3> points(static_cast<std::size_t>(std::min(piece, voxels)));
-  for (std::int64_t begin = 0; begin < voxels; begin += piece) {
-    const std::span<Vec3> here(points.data(),
-                               static_cast<std::size_t>(std::min(piece, voxels - begin)));
-    voxel_points(ctx, grid, first, begin, here);
-    rest.map(ctx, here);
-    body(begin, here);
+
+  struct Worker {
+    Context serial;
+    std::vector<Vec3> points = std::vector<Vec3>(task_points);
+    std::exception_ptr error;
+  };
+  std::vector<Worker> workers(static_cast<std::size_t>(ctx.threads));
+  const std::int64_t voxels = grid.domain().volume(), batch = task_points * batch_tasks;
+  std::vector<T> values(static_cast<std::size_t>(std::min(batch, voxels)));
+  for (std::int64_t start = 0; start < voxels; start += batch) {
+    const std::int64_t count = std::min(batch, voxels - start);
+    parallel_for(ctx, (count + task_points - 1) / task_points, [&](std::int64_t t, int w) {
+      Worker& worker = workers[static_cast<std::size_t>(w)];
+      const std::size_t begin = static_cast<std::size_t>(t * task_points);
+      const std::size_t n =
+          static_cast<std::size_t>(std::min(task_points, count - t * task_points));
+      const std::int64_t voxel = start + t * task_points;
+      const std::span<Vec3> points(worker.points.data(), n);
+      try {
+        voxel_points(grid, first, voxel, points);
+        rest.map(worker.serial, points);
+        value_of(worker.serial, voxel, points, std::span<T>(values.data() + begin, n));
+      } catch (...) {
+        worker.error = std::current_exception();
+      }
+    });
+    for (const Worker& worker : workers)
+      if (worker.error) std::rethrow_exception(worker.error);
+    consume(std::span<const T>(values.data(), static_cast<std::size_t>(count)));
   }
 }
 
@@ -100,14 +123,12 @@ template <class T>
 void apply_sampled(Context& ctx, const points::Params& params, const Grid& fixed_grid,
                    const CompositeTransform& transform, const Grid& moving_grid,
                    View<const T> moving, const Consumer<double>& consume) {
-  std::vector<double> values(
-      static_cast<std::size_t>(std::min(piece, fixed_grid.domain().volume())));
-  for_each_mapped_piece(ctx, fixed_grid, transform, moving_grid.to_index(),
-                        [&](std::int64_t, std::span<const Vec3> at) {
-                          const std::span<double> out(values.data(), at.size());
-                          points::sample(ctx, params, moving_grid.domain(), moving, at, out);
-                          consume(out);
-                        });
+  for_each_mapped<double>(
+      ctx, fixed_grid, transform, moving_grid.to_index(),
+      [&](Context& serial, std::int64_t, std::span<const Vec3> at, std::span<double> out) {
+        points::sample(serial, params, moving_grid.domain(), moving, at, out);
+      },
+      consume);
 }
 
 }  // namespace
@@ -142,31 +163,29 @@ void apply_label(Context& ctx, const ApplyParams& params, const Grid& fixed_grid
   const T fill = exact_fill<T>(params.fill);
   const View<const T> image = std::as_const(moving.data).view();
   const Box domain = moving.grid.domain();
-  std::vector<T> values(static_cast<std::size_t>(std::min(piece, fixed_grid.domain().volume())));
-  for_each_mapped_piece(ctx, fixed_grid, transform, moving.grid.to_index(),
-                        [&](std::int64_t, std::span<const Vec3> at) {
-                          const std::span<T> out(values.data(), at.size());
-                          if (params.interpolation == Interpolation::nearest)
-                            points::nearest_label<T>(ctx, domain, image, fill, at, out);
-                          else
-                            points::vote_label<T>(ctx, domain, image, fill, at, out);
-                          consume(out);
-                        });
+  for_each_mapped<T>(
+      ctx, fixed_grid, transform, moving.grid.to_index(),
+      [&](Context& serial, std::int64_t, std::span<const Vec3> at, std::span<T> out) {
+        if (params.interpolation == Interpolation::nearest)
+          points::nearest_label<T>(serial, domain, image, fill, at, out);
+        else
+          points::vote_label<T>(serial, domain, image, fill, at, out);
+      },
+      consume);
 }
 
 void compose(Context& ctx, const Grid& grid, const CompositeTransform& transform,
              const Consumer<Vec3>& consume) {
   check(grid, true);
   const Affine to_world = grid.to_world();
-  std::vector<Vec3> starts(static_cast<std::size_t>(std::min(piece, grid.domain().volume())));
-  for_each_mapped_piece(ctx, grid, transform, Affine{},
-                        [&](std::int64_t begin, std::span<Vec3> ends) {
-                          const std::span<Vec3> at(starts.data(), ends.size());
-                          voxel_points(ctx, grid, to_world, begin, at);
-                          for (std::size_t i = 0; i < ends.size(); ++i)
-                            for (std::size_t c = 0; c < 3; ++c) ends[i][c] -= at[i][c];
-                          consume(ends);
-                        });
+  for_each_mapped<Vec3>(
+      ctx, grid, transform, Affine{},
+      [&](Context&, std::int64_t begin, std::span<const Vec3> ends, std::span<Vec3> out) {
+        voxel_points(grid, to_world, begin, out);
+        for (std::size_t i = 0; i < ends.size(); ++i)
+          for (std::size_t c = 0; c < 3; ++c) out[i][c] = ends[i][c] - out[i][c];
+      },
+      consume);
 }
 
 DisplacementImage compose(Context& ctx, const Grid& grid, const CompositeTransform& transform) {

@@ -21,27 +21,36 @@ void validate(const MetricConfig& metric) {
   within("bins", metric.bins, 10, 128);
 }
 
+/// Mutual information finds the basin at 4 voxels; LNCC, which sees edges rather than the overlap
+/// of grey values, sets the map at 2: Dice of the affine on two brain pairs 0.556 -> 0.588 and
+/// 0.549 -> 0.591 (docs/algorithm.md).
+std::vector<LinearStage> linear_stages(LinearKind kind) {
+  LinearStage coarse, fine;
+  coarse.kind = fine.kind = kind;
+  coarse.resolutions = {4};
+  coarse.iterations = {60};
+  fine.metric.kind = MetricKind::lncc;
+  fine.metric.radius = 3;
+  fine.resolutions = {2};
+  fine.iterations = {40};
+  return {coarse, fine};
+}
+
 }  // namespace
 
 Config preset(const std::string& name) {
   Config config;
   config.preset = name;
-  config.linear = {LinearStage{}};
+  config.linear = linear_stages(name == "rigid" ? LinearKind::rigid : LinearKind::affine);
+  if (name == "rigid" || name == "affine") return config;
   DeformableStage stage;
-  if (name == "rigid") {
-    config.linear[0].kind = LinearKind::rigid;
-    return config;
-  }
-  if (name == "affine") return config;
   stage.metrics[0].radius = 3;
-  stage.epsilon = 1;
-  stage.sigma_update = 1;
-  stage.sigma_warp = 0.7071;
   stage.iterations = {100, 50, 10};
   if (name == "fast") {
-    stage.iterations = {100, 50, 0};
+    stage.iterations = {100, 40, 2};
   } else if (name == "accurate") {
     stage.iterations = {100, 100, 20};
+    stage.sigma_update = 1;
     config.symmetric = true;
   } else {
     require(name == "default", "preset: \"" + name +

@@ -71,10 +71,10 @@ struct DeformableStage {
   Optimizer optimizer = Optimizer::adam;
   adam::SecondMoment second_moment = adam::SecondMoment::vector;
   double beta1 = 0.9, beta2 = 0.99;
-  double epsilon = 0.1;         ///< added to sqrt(v) [root mean square of the first gradient]
-  double step = 0.5;            ///< largest step of one iteration [voxels of the level]
-  double sigma_update = 1.732;  ///< smoothing of the gradient [voxels of the level]
-  double sigma_warp = 0.7071;   ///< smoothing of the warp [voxels of the level]
+  double epsilon = 1;          ///< added to sqrt(v) [root mean square of the first gradient]
+  double step = 0.5;           ///< largest step of one iteration [voxels of the level]
+  double sigma_update = 0.8;   ///< smoothing of the gradient [voxels of the level]
+  double sigma_warp = 0.7071;  ///< smoothing of the warp [voxels of the level]
   Convergence convergence;
   friend bool operator==(const DeformableStage&, const DeformableStage&) = default;
 };

@@ -2,14 +2,18 @@
 // The program itself: `ffdp apply`, `compose`, `invert`, `info` on files.
 #include <algorithm>
 #include <cmath>
+#include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <fstream>
 #include <set>
 
 #include "tests/support/compare.hpp"
 #include "tests/support/data.hpp"
 #include "tests/support/fields.hpp"
+#include "tests/support/program.hpp"
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <gtest/gtest.h>
 
@@ -20,23 +24,9 @@
 namespace ffdp {
 namespace {
 
-struct Outcome {
-  int code = -1;
-  std::string text;  ///< stdout and stderr
-};
+using test::Outcome;
 
-/// Runs the program with these arguments.
-Outcome run(const std::string& arguments) {
-  const std::string command = std::string(FFDP_PROGRAM) + " " + arguments + " 2>&1";
-  Outcome outcome;
-  FILE* pipe = popen(command.c_str(), "r");
-  char buffer[4096];
-  while (const std::size_t n = std::fread(buffer, 1, sizeof(buffer), pipe))
-    outcome.text.append(buffer, n);
-  const int status = pclose(pipe);
-  outcome.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-  return outcome;
-}
+Outcome run(const std::string& arguments) { return test::run_program(arguments); }
 
 void succeed(const std::string& arguments) {
   const Outcome outcome = run(arguments);
@@ -215,11 +205,11 @@ TEST(AwkwardHeaders, EachFileIsReadOrRefusedInOneLine) {
       continue;
     }
     succeed(arguments);
-    const io::NiftiInfo in = io::read_info(path), out = io::read_info(folder / "o.nii");
-    EXPECT_TRUE(same_space(in.grid, out.grid, 1e-4)) << path;
-    ASSERT_EQ(in.volumes(), out.volumes());
-    for (std::int64_t v = 0; v < in.volumes(); ++v) {
-      const auto a = io::read_volume<float>(in, v), b = io::read_volume<float>(out, v);
+    io::NiftiReader in(path), out(folder / "o.nii");
+    EXPECT_TRUE(same_space(in.info().grid, out.info().grid, 1e-4)) << path;
+    ASSERT_EQ(in.info().volumes(), out.info().volumes());
+    for (std::int64_t v = 0; v < in.info().volumes(); ++v) {
+      const auto a = in.read_volume<float>(v), b = out.read_volume<float>(v);
       EXPECT_TRUE(std::equal(a.data.begin(), a.data.end(), b.data.begin(), b.data.end(),
                              [](float x, float y) { return x == y || (x != x && y != y); }))
           << path;
@@ -288,6 +278,52 @@ TEST_F(BadInput, OneVoxelAxesAndValuesOutsideWork) {
   const auto image = io::read_image<float>(out);
   for (float value : image.data) EXPECT_EQ(value, -7);
 }
+
+TEST(Interrupt, LeavesNoFileBehindAndHasItsOwnCode) {
+  const test::TemporaryFolder folder;
+  Image<float> image{Grid{}, test::make_field(box_of({160, 160, 160}), [](int z, int y, int x) {
+                       return noise(z, y, x, 1);
+                     })};
+  image.grid.size = {160, 160, 160};
+  const std::string in = folder / "in.nii", out = folder / "out.nii";
+  io::write_image(in, image, {});
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {  // seconds of work: 4 million points of 512 voxels each
+    execl(FFDP_PROGRAM, "ffdp", "apply", "-i", in.c_str(), "-r", in.c_str(), "-n", "sinc", "-o",
+          out.c_str(), "--threads", "1", nullptr);
+    _exit(99);
+  }
+  for (int i = 0; i < 1000 && folder.count() < 2; ++i) usleep(5000);
+  ASSERT_EQ(folder.count(), 2U);  // the input and the unfinished output
+  EXPECT_FALSE(std::filesystem::exists(out));
+  kill(child, SIGINT);
+  int status = 0;
+  waitpid(child, &status, 0);
+  EXPECT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 130);
+  EXPECT_EQ(folder.count(), 1U);
+}
+
+#if !defined(__SANITIZE_ADDRESS__)  // which reserves terabytes itself
+TEST(Memory, ASeriesIsAppliedOneVolumeAtATime) {
+  const test::TemporaryFolder folder;
+  Grid grid;
+  grid.size = {64, 64, 64};
+  const std::vector<float> volume(64 * 64 * 64, 1.5F);
+  io::NiftiWriter writer(folder / "in.nii.gz", grid, 200, 1, {});
+  for (int t = 0; t < 200; ++t) writer.write(volume.data(), std::ssize(volume));
+  writer.commit();
+  // 200 MiB of voxels in an address space that has no room for them beside the program.
+  const Outcome outcome = run("info " + folder / "in.nii.gz");
+  ASSERT_EQ(outcome.code, 0) << outcome.text;
+  const std::string command = "ulimit -v 200000; " FFDP_PROGRAM " apply --threads 1 -i " +
+                              folder / "in.nii.gz" + " -r " + folder / "in.nii.gz" + " -o " +
+                              folder / "out.nii.gz";
+  EXPECT_EQ(std::system(command.c_str()), 0);
+  EXPECT_EQ(io::read_info(folder / "out.nii.gz").volumes(), 200);
+}
+#endif
 
 TEST(Info, SaysWhatATransformMapsToWhat) {
   const test::TemporaryFolder folder;

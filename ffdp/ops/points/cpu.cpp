@@ -74,7 +74,7 @@ void sample(Context& ctx, const Params& params, const Box& domain, View<const T>
   };
   switch (params.mode) {
     case Mode::linear:
-      return run([&](const Vec3& q) { return linear_value(image, domain, q); });
+      return run([&](const Vec3& q) { return linear_value(image, linear_taps(domain, q)); });
     case Mode::nearest:
       return run(
           [&](const Vec3& q) { return static_cast<double>(nearest_value(image, domain, q)); });
@@ -104,8 +104,10 @@ void sample_vectors(Context& ctx, const Box& domain, VectorView<const float> fie
   const std::array<View<const float>, 3> component{field[0], field[1], field[2]};
   for_each_point(ctx, points.size(), [&](std::size_t i) {
     Vec3 v{};
-    if (inside(domain, points[i]))
-      for (std::size_t c = 0; c < 3; ++c) v[c] = linear_value(component[c], domain, points[i]);
+    if (inside(domain, points[i])) {
+      const LinearTaps taps = linear_taps(domain, points[i]);
+      for (std::size_t c = 0; c < 3; ++c) v[c] = linear_value(component[c], taps);
+    }
     vectors[i] = v;
   });
 }
@@ -113,7 +115,7 @@ void sample_vectors(Context& ctx, const Box& domain, VectorView<const float> fie
 template <class T>
 void bspline_coefficients(Context& ctx, View<T> image) {
   const Box& box = image.stored;
-  const auto [nz, ny, nx] = std::array{box.size(0), box.size(1), box.size(2)};
+  const int nz = box.size(0), ny = box.size(1), nx = box.size(2);
   T* const data = image.data;
   parallel_for(ctx, nz, [&](std::int64_t z, int) {
     T* const plane = data + z * image.stride_z;

@@ -39,9 +39,9 @@ struct LinearTap {
   double w[2];
 };
 FFDP_HD inline LinearTap linear_tap(double q, int lo, int hi) {
-  const double base = std::floor(q);
-  const int i = static_cast<int>(base);
-  const double f = q - base;
+  int i = static_cast<int>(q);
+  i -= q < i;  // floor, without a call where the processor has no instruction for it
+  const double f = q - i;
   return {{clamp_index(i, lo, hi), clamp_index(i + 1, lo, hi)}, {1 - f, f}};
 }
 
@@ -86,22 +86,29 @@ FFDP_HD inline Taps<2 * sinc_radius> sinc_taps(double q, int lo, int hi) {
   return t;
 }
 
-/// Trilinear value at q, which is inside. A corner of weight 0 is not read, so that neither
-/// its NaN nor a halo that is not stored can matter.
+/// The taps of a point on all axes.
+struct LinearTaps {
+  LinearTap z, y, x;
+};
+FFDP_HD inline LinearTaps linear_taps(const Box& domain, const Vec3& q) {
+  return {linear_tap(q[0], domain.lo[0], domain.hi[0]),
+          linear_tap(q[1], domain.lo[1], domain.hi[1]),
+          linear_tap(q[2], domain.lo[2], domain.hi[2])};
+}
+
+/// Trilinear value of a point inside. A corner of weight 0 is not read, so that neither its NaN
+/// nor a halo that is not stored can matter.
 template <class T>
-FFDP_HD double linear_value(const View<const T>& image, const Box& domain, const Vec3& q) {
-  const LinearTap z = linear_tap(q[0], domain.lo[0], domain.hi[0]);
-  const LinearTap y = linear_tap(q[1], domain.lo[1], domain.hi[1]);
-  const LinearTap x = linear_tap(q[2], domain.lo[2], domain.hi[2]);
+FFDP_HD double linear_value(const View<const T>& image, const LinearTaps& t) {
   double value = 0;
   for (int k = 0; k < 2; ++k)
     for (int j = 0; j < 2; ++j) {
-      const double w = z.w[k] * y.w[j];
+      const double w = t.z.w[k] * t.y.w[j];
       if (w == 0) continue;
-      const T* row = image.row(z.i[k], y.i[j]);
+      const T* row = image.row(t.z.i[k], t.y.i[j]);
       double along = 0;
       for (int i = 0; i < 2; ++i)
-        if (x.w[i] != 0) along += x.w[i] * static_cast<double>(row[x.i[i]]);
+        if (t.x.w[i] != 0) along += t.x.w[i] * static_cast<double>(row[t.x.i[i]]);
       value += w * along;
     }
   return value;
@@ -131,9 +138,7 @@ FFDP_HD double tensor_value(const View<const T>& image, const Taps<Count>& z, co
 /// The label with the largest sum of trilinear weights, the smaller one in a tie.
 template <class T>
 FFDP_HD T vote_value(const View<const T>& image, const Box& domain, const Vec3& q) {
-  const LinearTap z = linear_tap(q[0], domain.lo[0], domain.hi[0]);
-  const LinearTap y = linear_tap(q[1], domain.lo[1], domain.hi[1]);
-  const LinearTap x = linear_tap(q[2], domain.lo[2], domain.hi[2]);
+  const auto [z, y, x] = linear_taps(domain, q);
   T label[8];
   double weight[8];
   int count = 0;
