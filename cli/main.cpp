@@ -66,6 +66,7 @@ int run(int argc, char** argv) {
 
 }  // namespace
 
+// NOLINTNEXTLINE(bugprone-exception-escape): only for want of memory before the try block
 int main(int argc, char** argv) {
   catch_signals();
   try {

@@ -248,6 +248,7 @@ PointScores compare_points(std::span<const Vec3> mapped, std::span<const Vec3> w
                                               " moving points, must be as many as the " +
                                               std::to_string(mapped.size()) + " fixed points");
   std::vector<double> errors;
+  errors.reserve(mapped.size());
   for (std::size_t i = 0; i < mapped.size(); ++i)
     errors.push_back(std::hypot(mapped[i][0] - wanted[i][0], mapped[i][1] - wanted[i][1],
                                 mapped[i][2] - wanted[i][2]));
