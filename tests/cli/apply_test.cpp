@@ -107,7 +107,7 @@ TEST_F(SyntheticPair, PointsGoFromFixedToMovingAndBack) {
   std::ifstream stream(h7("points_fixed_to_moving_lps.csv"));
   std::string line, table = "x,y,z,mx,my,mz\n";
   std::getline(stream, line);
-  while (std::getline(stream, line)) table += line + "\n";
+  while (std::getline(stream, line)) table.append(line).append("\n");
   std::ofstream(folder / "in.csv") << table;
   succeed("apply -i " + folder / "in.csv" + " " + both + " -o " + folder / "out.csv");
   const io::PointsTable out = io::read_points(folder / "out.csv");
@@ -198,8 +198,8 @@ TEST(AwkwardHeaders, EachFileIsReadOrRefusedInOneLine) {
   for (const auto& entry : std::filesystem::recursive_directory_iterator(test::data_path(g2))) {
     const std::string path = entry.path().string();
     if (!entry.is_regular_file() || path.ends_with(".md")) continue;
-    const std::string arguments =
-        "apply -i " + path + " -r " + path + " -n nearest -o " + folder / "o.nii";
+    std::string arguments = "apply -n nearest -o " + folder / "o.nii";
+    arguments.append(" -i ").append(path).append(" -r ").append(path);
     if (path.find("complex") != std::string::npos || path.find("perfusion") != std::string::npos) {
       fail(folder, arguments, 1, {path, "voxels are"});
       continue;
@@ -310,7 +310,7 @@ TEST(Memory, ASeriesIsAppliedOneVolumeAtATime) {
   const test::TemporaryFolder folder;
   Grid grid;
   grid.size = {64, 64, 64};
-  const std::vector<float> volume(64 * 64 * 64, 1.5F);
+  const std::vector<float> volume(std::size_t{64} * 64 * 64, 1.5F);
   io::NiftiWriter writer(folder / "in.nii.gz", grid, 200, 1, {});
   for (int t = 0; t < 200; ++t) writer.write(volume.data(), std::ssize(volume));
   writer.commit();

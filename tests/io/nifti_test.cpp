@@ -216,7 +216,7 @@ TEST(Nifti, WarpsAreStoredPlaneByPlaneInLps) {
   const Grid grid = oblique_grid({3, 4, 5});
   const DisplacementImage warp{
       grid, test::make_vector_field(grid.domain(), [](int c, int z, int y, int x) {
-        return 10 * c + noise(z, y, x, 3);
+        return 10.0 * c + static_cast<double>(noise(z, y, x, 3));
       })};
   write_displacement(folder / "w.nii.gz", warp, options_for(DataType::float32));
   const NiftiInfo info = read_info(folder / "w.nii.gz");
