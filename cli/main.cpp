@@ -66,7 +66,6 @@ int run(int argc, char** argv) {
 
 }  // namespace
 
-// NOLINTNEXTLINE(bugprone-exception-escape): only for want of memory before the try block
 int main(int argc, char** argv) {
   catch_signals();
   try {

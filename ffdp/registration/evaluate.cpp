@@ -272,22 +272,4 @@ PointScores compare_warps(const VectorView<const float>& warp, const VectorView<
   return scores_of(errors);
 }
 
-VectorField<float> in_voxels(Context& ctx, const DisplacementImage& displacement) {
-  const Mat3 m = displacement.grid.to_index().linear;  // rows z, y, x; columns world x, y, z
-  const Box& box = displacement.data.stored();
-  VectorField<float> u(Backend::cpu, box);
-  const std::int64_t plane = std::int64_t{box.size(1)} * box.size(2);
-  const std::int64_t volume = box.volume();
-  parallel_for(ctx, box.size(0), [&](std::int64_t z, int) {
-    for (std::int64_t i = z * plane; i < (z + 1) * plane; ++i) {
-      const float* d = displacement.data.data() + i;
-      for (int c = 0; c < 3; ++c)
-        u.data()[c * volume + i] = static_cast<float>(m[c][0] * static_cast<double>(d[0]) +
-                                                      m[c][1] * static_cast<double>(d[volume]) +
-                                                      m[c][2] * static_cast<double>(d[2 * volume]));
-    }
-  });
-  return u;
-}
-
 }  // namespace ffdp::registration
