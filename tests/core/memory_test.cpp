@@ -23,8 +23,8 @@ TEST(Buffer, MovesAndIsAligned) {
 
 TEST(Buffer, MoreThanThereIsIsAnErrorThatSaysHowMuch) {
   try {
-    Buffer<char>(Backend::cpu, std::numeric_limits<std::size_t>::max() / 4);
-    FAIL() << "no exception";
+    const Buffer<char> buffer(Backend::cpu, std::numeric_limits<std::size_t>::max() / 4);
+    FAIL() << "no exception for " << buffer.size() << " bytes";
   } catch (const OutOfMemory& error) {
     EXPECT_NE(std::string(error.what()).find("MiB"), std::string::npos) << error.what();
   }
