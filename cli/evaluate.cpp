@@ -15,7 +15,9 @@
 #include "ffdp/core/error.hpp"
 #include "ffdp/io/atomic_file.hpp"
 #include "ffdp/io/points_csv.hpp"
+#include "ffdp/ops/jacobian/jacobian.hpp"
 #include "ffdp/registration/apply.hpp"
+#include "ffdp/registration/warp.hpp"
 
 namespace ffdp::cli {
 namespace {
@@ -87,7 +89,7 @@ void add_folds(ordered_json& report, const std::string& where, const jacobian::S
 ordered_json warp_report(Context& ctx, const EvaluateCommand& command,
                          const Image<std::uint8_t>& mask) {
   const DisplacementImage warp = io::read_displacement(command.warp);
-  const VectorField<float> u = registration::in_voxels(ctx, warp);
+  const VectorField<float> u = registration::to_voxels(ctx, warp);
   const Box domain = warp.grid.domain();
   ordered_json report;
   add_folds(report, "everywhere", jacobian::statistics(ctx, domain, domain, u, {}));

@@ -10,7 +10,7 @@
 #include "cli/commands.hpp"
 #include "cli/common.hpp"
 
-#include "ffdp/registration/evaluate.hpp"
+#include "ffdp/registration/warp.hpp"
 
 namespace ffdp::cli {
 namespace {
@@ -25,7 +25,7 @@ struct JacobianCommand {
 void run(const JacobianCommand& command) {
   Context ctx = start(command.common);
   const DisplacementImage displacement = io::read_displacement(command.warp);
-  const VectorField<float> u = registration::in_voxels(ctx, displacement);
+  const VectorField<float> u = registration::to_voxels(ctx, displacement);
   const Box domain = displacement.grid.domain();
   const jacobian::Statistics s = jacobian::statistics(ctx, domain, domain, u, {});
   Image<float> determinant{displacement.grid, Field<float>(Backend::cpu, domain)};

@@ -13,6 +13,8 @@ class Comm {
   Comm() = default;
   Comm(const Comm&) = delete;
   Comm& operator=(const Comm&) = delete;
+  Comm(Comm&&) = delete;
+  Comm& operator=(Comm&&) = delete;
   virtual ~Comm() = default;
 
   virtual int rank() const = 0;

@@ -248,6 +248,7 @@ PointScores compare_points(std::span<const Vec3> mapped, std::span<const Vec3> w
                                               " moving points, must be as many as the " +
                                               std::to_string(mapped.size()) + " fixed points");
   std::vector<double> errors;
+  errors.reserve(mapped.size());
   for (std::size_t i = 0; i < mapped.size(); ++i)
     errors.push_back(std::hypot(mapped[i][0] - wanted[i][0], mapped[i][1] - wanted[i][1],
                                 mapped[i][2] - wanted[i][2]));
@@ -269,24 +270,6 @@ PointScores compare_warps(const VectorView<const float>& warp, const VectorView<
         errors.push_back(std::hypot(e[0], e[1], e[2]));
       }
   return scores_of(errors);
-}
-
-VectorField<float> in_voxels(Context& ctx, const DisplacementImage& displacement) {
-  const Mat3 m = displacement.grid.to_index().linear;  // rows z, y, x; columns world x, y, z
-  const Box& box = displacement.data.stored();
-  VectorField<float> u(Backend::cpu, box);
-  const std::int64_t plane = std::int64_t{box.size(1)} * box.size(2);
-  const std::int64_t volume = box.volume();
-  parallel_for(ctx, box.size(0), [&](std::int64_t z, int) {
-    for (std::int64_t i = z * plane; i < (z + 1) * plane; ++i) {
-      const float* d = displacement.data.data() + i;
-      for (int c = 0; c < 3; ++c)
-        u.data()[c * volume + i] = static_cast<float>(m[c][0] * static_cast<double>(d[0]) +
-                                                      m[c][1] * static_cast<double>(d[volume]) +
-                                                      m[c][2] * static_cast<double>(d[2 * volume]));
-    }
-  });
-  return u;
 }
 
 }  // namespace ffdp::registration

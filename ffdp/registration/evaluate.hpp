@@ -58,7 +58,4 @@ PointScores compare_points(std::span<const Vec3> mapped, std::span<const Vec3> w
 PointScores compare_warps(const VectorView<const float>& warp, const VectorView<const float>& truth,
                           const View<const std::uint8_t>& mask);
 
-/// The displacement in voxels of its grid, components z, y, x, as ops take it.
-VectorField<float> in_voxels(Context& ctx, const DisplacementImage& displacement);
-
 }  // namespace ffdp::registration

@@ -155,19 +155,5 @@ TEST(ComparePoints, DistancesInMillimetres) {
   EXPECT_THROW(compare_points(mapped, {}), InvalidArgument);
 }
 
-TEST(InVoxels, TurnsAWorldVectorIntoSteps) {
-  DisplacementImage d;
-  d.grid.size = {3, 4, 5};
-  d.grid.spacing = {0.5, 2, 4};
-  d.grid.direction = {
-      {{0, -1, 0}, {1, 0, 0}, {0, 0, -1}}};  // x index along +y, y along -x, z along -z
-  d.data = test::make_vector_field(d.grid.domain(), [](int c, int, int, int) { return c + 1; });
-  Context ctx = context();
-  const VectorField<float> u = in_voxels(ctx, d);
-  for (int c = 0; c < 3; ++c)
-    for (double value : test::values(u.view()[c], d.grid.domain()))
-      EXPECT_LT(relative_error(value, c == 0 ? -3.0 / 4 : c == 1 ? -1.0 / 2 : 2 / 0.5), 1e-6);
-}
-
 }  // namespace
 }  // namespace ffdp::registration

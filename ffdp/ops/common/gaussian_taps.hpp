@@ -20,6 +20,7 @@ inline std::vector<float> gaussian_taps(double sigma) {
     sum += taps[k + radius];
   }
   std::vector<float> result;
+  result.reserve(taps.size());
   for (double tap : taps) result.push_back(static_cast<float>(tap / sum));
   return result;
 }

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ffdp/registration/register.hpp"
+
+#include <cmath>
+#include <vector>
+
+#include "tests/support/compare.hpp"
+#include "tests/support/fields.hpp"
+
+#include <gtest/gtest.h>
+
+#include "ffdp/core/error.hpp"
+#include "ffdp/registration/evaluate.hpp"
+#include "ffdp/registration/phantom.hpp"
+
+namespace ffdp::registration {
+namespace {
+
+/// A pair of phantoms and the truth between them.
+struct Truth {
+  Grid grid;
+  Phantom fixed, moving;
+
+  explicit Truth(Int3 size) {
+    grid.size = size;
+    grid.spacing = {2.5, 2.5, 2.5};
+    const Vec3 centre = grid.centre();
+    grid.origin = {-centre[0], -centre[1], -centre[2]};
+    fixed = moving = fitted_to(grid, {});
+    moving.scan = 2;
+  }
+  Inputs inputs() const {
+    Inputs in;
+    for (const Phantom* phantom : {&fixed, &moving}) {
+      Context ctx;
+      Image<float> image{grid, Field<float>(Backend::cpu, grid.domain())};
+      make_phantom(ctx, *phantom, grid, grid.domain(), image.data, {});
+      (phantom == &fixed ? in.fixed : in.moving).push_back(std::move(image));
+    }
+    in.fixed_names = {"fixed"};
+    in.moving_names = {"moving"};
+    return in;
+  }
+  Field<std::uint8_t> head() const {
+    Context ctx;
+    Field<std::uint8_t> labels(Backend::cpu, grid.domain());
+    make_phantom(ctx, fixed, grid, grid.domain(), {}, labels);
+    return labels;
+  }
+  /// Displacement [mm] of the whole map of `result`.
+  VectorField<float> map_of(const Result& result) const {
+    return test::make_vector_field(grid.domain(), [&](int c, int z, int y, int x) {
+      Vec3 index{double(z), double(y), double(x)};
+      const Vec3 p = grid.to_world()(index);
+      if (!result.displacement.empty())
+        for (int a = 0; a < 3; ++a)
+          index[a] += static_cast<double>(result.displacement.view()[a](z, y, x));
+      return result.affine(grid.to_world()(index))[c] - p[c];
+    });
+  }
+  /// Distance from the true map to that of `result`, inside the head [mm].
+  PointScores error(const Result& result) const {
+    Context ctx;
+    VectorField<float> truth(Backend::cpu, grid.domain());
+    make_true_warp(ctx, fixed, moving, grid, grid.domain(), truth);
+    return compare_warps(map_of(result), truth, head());
+  }
+};
+
+Result run(const Config& config, Inputs inputs, int threads) {
+  Context ctx;
+  ctx.threads = threads;
+  dist::SoloComm comm;
+  return register_images(ctx, comm, config, std::move(inputs), {});
+}
+
+Affine small_pose() {
+  const double a = 0.1;
+  return {{{{std::cos(a), -std::sin(a), 0}, {std::sin(a), std::cos(a), 0}, {0, 0, 1.03}}},
+          {5, -4, 3}};
+}
+
+TEST(Register, RecoversAKnownWarpWithoutFolds) {
+  Truth truth({60, 76, 60});
+  truth.fixed.warp_mm = 6;
+  truth.moving.pose = small_pose();
+  const Result result = run(preset("default"), truth.inputs(), 2);
+  const PointScores error = truth.error(result);
+  EXPECT_LT(error.mean, 0.4 * 2.5) << "of " << error.count << " voxels";
+  EXPECT_LT(error.p95, 2.5);
+  EXPECT_EQ(result.jacobian.folded, 0);
+  EXPECT_GT(result.jacobian.min, 0);
+  EXPECT_LE(result.inverse_residual.max, 0.1);
+}
+
+TEST(Register, RecoversAKnownWarpBetweenContrasts) {
+  Truth truth({60, 76, 60});
+  truth.fixed.warp_mm = 5;
+  truth.moving.contrast = Contrast::t2;
+  Config config = preset("default");
+  for (DeformableStage& stage : config.deformable)
+    stage.metrics = {MetricConfig{.kind = MetricKind::mi}};
+  const double before = truth.error(Result{}).mean;
+  const PointScores after = truth.error(run(config, truth.inputs(), 2));
+  EXPECT_GT(before, 1.5);
+  EXPECT_LT(after.mean, 0.6 * before);
+}
+
+TEST(Register, RecoversALargeAffine) {
+  Truth truth({60, 76, 60});
+  const double a = 0.35;  // 20 degrees
+  truth.moving.pose.linear = {{{std::cos(a), -std::sin(a), 0},
+                               {0.97 * std::sin(a), 0.97 * std::cos(a), 0.05},
+                               {0, 0, 0.92}}};
+  truth.moving.pose.translation = {20, -15, 12};
+  const Result result = run(preset("affine"), truth.inputs(), 2);
+  EXPECT_LT(truth.error(result).max, 1.5);
+  EXPECT_TRUE(result.displacement.empty());
+}
+
+TEST(Register, RecoversAWarpOfASlice) {
+  Truth truth({1, 76, 60});
+  truth.fixed = truth.moving = fitted_to(truth.grid, {});
+  truth.fixed.scan = 5;
+  const double a = 0.15;
+  truth.moving.pose.linear = {
+      {{std::cos(a), -std::sin(a), 0}, {std::sin(a), std::cos(a), 0}, {0, 0, 1}}};
+  truth.moving.pose.translation = {4, -6, 0};
+  const Result result = run(preset("default"), truth.inputs(), 2);
+  EXPECT_LT(truth.error(result).mean, 0.4 * 2.5);
+  EXPECT_EQ(result.jacobian.folded, 0);
+  for (double u : test::values(result.displacement.view()[0], truth.grid.domain())) EXPECT_EQ(u, 0);
+}
+
+TEST(Register, HasTheSameBitsAtAnyThreadCountAndEveryTime) {
+  Truth truth({40, 50, 44});
+  truth.fixed.warp_mm = 4;
+  truth.moving.pose = small_pose();
+  const Result want = run(preset("fast"), truth.inputs(), 1);
+  for (int threads : {1, 2, 4}) {
+    const Result got = run(preset("fast"), truth.inputs(), threads);
+    EXPECT_EQ(got.affine, want.affine);
+    EXPECT_TRUE(test::values(got.displacement.view(), truth.grid.domain()) ==
+                test::values(want.displacement.view(), truth.grid.domain()))
+        << threads << " threads";
+  }
+}
+
+TEST(Register, IsInvariantUnderScaleAndShiftOfIntensities) {
+  Truth truth({40, 50, 44});
+  truth.fixed.warp_mm = 4;
+  const Result want = run(preset("fast"), truth.inputs(), 2);
+  Inputs other = truth.inputs();
+  for (float& value : other.moving[0].data) value = 0.01F * value - 3;
+  const Result got = run(preset("fast"), std::move(other), 2);
+  const PointScores apart = compare_warps(truth.map_of(got), truth.map_of(want), truth.head());
+  // The rounding of the intensities may end a level an iteration sooner or later.
+  EXPECT_LT(apart.mean, 0.06 * 2.5);
+  EXPECT_LT(apart.p95, 0.1 * 2.5);
+}
+
+TEST(LinearProblem, GradientMatchesFiniteDifferences) {
+  Truth truth({40, 50, 44});
+  truth.moving.pose = small_pose();
+  const Inputs inputs = truth.inputs();
+  // Samples that enter or leave the moving image would make the cost jump.
+  const Image<std::uint8_t> inner{
+      truth.grid, test::make_field<std::uint8_t>(truth.grid.domain(), [&](int z, int y, int x) {
+        return grow(truth.grid.domain(), -8).contains(z, y, x);
+      })};
+  Context ctx;
+  ctx.threads = 2;
+  dist::SoloComm comm;
+  for (const MetricKind kind : {MetricKind::lncc, MetricKind::mi, MetricKind::mse}) {
+    LinearProblem problem(
+        ctx, comm,
+        {.fixed = inputs.fixed.data(), .moving = inputs.moving.data(), .fixed_mask = &inner},
+        {.kind = kind}, 5);
+    Affine map{{{{1.02, 0.03, 0}, {-0.04, 0.99, 0.01}, {0, 0.02, 1}}}, {1.3, -2.1, 0.7}};
+    Affine gradient;
+    problem.evaluate(map, &gradient);
+    std::vector<double> got, want;
+    const auto slope = [&](double& parameter, double h) {
+      const double kept = parameter;
+      parameter = kept + h;
+      const double above = problem.evaluate(map, nullptr);
+      parameter = kept - h;
+      const double below = problem.evaluate(map, nullptr);
+      parameter = kept;
+      return (above - below) / (2 * h);
+    };
+    for (int row = 0; row < 3; ++row) {
+      got.push_back(50 * gradient.translation[row]);
+      want.push_back(50 * slope(map.translation[row], 0.05));
+      for (int k = 0; k < 3; ++k) {
+        got.push_back(gradient.linear[row][k]);
+        want.push_back(slope(map.linear[row][k], 0.001));
+      }
+    }
+    const auto difference = test::compare(got, want);
+    // The cost has kinks where samples cross voxels and the edge of the image.
+    EXPECT_LT(difference.relative_l2, 0.05) << static_cast<int>(kind) << ": " << difference;
+    EXPECT_GT(difference.cosine, 0.99);
+  }
+}
+
+TEST(RegisterRejects, WhatCannotBeRegistered) {
+  const Truth truth({20, 24, 20});
+  const auto changed = [&](float value) {
+    Inputs in = truth.inputs();
+    for (float& v : in.moving[0].data) v = value;
+    return in;
+  };
+  EXPECT_THROW(run(preset("fast"), changed(0), 1), InvalidArgument) << "all zero";
+  EXPECT_THROW(run(preset("fast"), changed(7), 1), InvalidArgument) << "constant";
+  Inputs masked = truth.inputs();
+  masked.fixed_mask = Image<std::uint8_t>{
+      truth.grid,
+      test::make_field<std::uint8_t>(truth.grid.domain(), [](int, int, int) { return 0; })};
+  EXPECT_THROW(run(preset("fast"), std::move(masked), 1), InvalidArgument) << "empty mask";
+  EXPECT_THROW(run(preset("fast"), Inputs{}, 1), InvalidArgument) << "no image";
+  EXPECT_THROW(preset("fastest"), InvalidArgument);
+}
+
+}  // namespace
+}  // namespace ffdp::registration
