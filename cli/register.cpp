@@ -163,18 +163,17 @@ void apply_flags(const Options& o, const CLI::App& command, Config& config) {
               stage.shrink.size() == stage.iterations.size(),
           "register: --iterations has " + std::to_string(stage.iterations.size()) +
               " levels and --shrink " + std::to_string(stage.shrink.size()));
-  if (command.count("--step")) stage.step = o.step;
-  if (command.count("--sigma-update")) stage.sigma_update = o.sigma_update;
-  if (command.count("--sigma-warp")) stage.sigma_warp = o.sigma_warp;
   if (!o.metrics.empty()) {
     const auto base = stage.metrics[0];
     stage.metrics.clear();
     for (const auto& text : o.metrics) stage.metrics.push_back(parse_metric(text, base));
-    // Without LNCC among the wanted metrics the linear stages keep to mutual information.
     const auto is_lncc = [](const auto& m) { return m.kind == MetricKind::lncc; };
     if (std::none_of(stage.metrics.begin(), stage.metrics.end(), is_lncc))
-      for (auto& linear : config.linear) linear.metric = registration::LinearStage{}.metric;
+      registration::use_global_metrics(config);
   }
+  if (command.count("--step")) stage.step = o.step;
+  if (command.count("--sigma-update")) stage.sigma_update = o.sigma_update;
+  if (command.count("--sigma-warp")) stage.sigma_warp = o.sigma_warp;
 }
 
 Config make_config(const Options& o, const CLI::App& command) {

@@ -63,6 +63,14 @@ Config preset(const std::string& name) {
   return config;
 }
 
+void use_global_metrics(Config& config) {
+  for (LinearStage& stage : config.linear) stage.metric = LinearStage{}.metric;
+  for (DeformableStage& stage : config.deformable) {
+    stage.sigma_update = 5;
+    stage.sigma_warp = 3;
+  }
+}
+
 void validate(const Config& config) {
   within("winsorize_lo", config.winsorize_lo, 0, 1);
   within("winsorize_hi", config.winsorize_hi, 0, 1);
