@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ffdp/registration/evaluate.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -25,8 +27,8 @@ namespace {
 using nlohmann::ordered_json;
 
 struct EvaluateCommand {
-  std::string fixed, warped, fixed_labels, warped_labels, warp, true_warp, mask, fixed_points,
-      moving_points;
+  std::string fixed, warped, fixed_labels, warped_labels, warp, inverse_warp, true_warp, mask,
+      fixed_points, moving_points;
   std::vector<std::string> transforms;
   std::string json;
   bool summary = false;
@@ -123,6 +125,44 @@ ordered_json truth_report(Context& ctx, const EvaluateCommand& command,
   return point_entry(registration::compare_warps(warp.data, truth.data, mask.data));
 }
 
+/// How far a point gets from itself when it goes through one warp and then the other; in voxels of
+/// the finest axis, over the mask of the voxels it starts from.
+ordered_json consistency_entry(Context& ctx, const std::shared_ptr<const DisplacementImage>& first,
+                               const std::shared_ptr<const DisplacementImage>& second,
+                               const Image<std::uint8_t>& mask) {
+  registration::CompositeTransform chain;
+  chain.append(first);
+  chain.append(second);
+  const auto& spacing = first->grid.spacing;
+  const double voxel = *std::min_element(spacing.begin(), spacing.end());
+  double sum = 0, largest = 0;
+  std::int64_t count = 0, voxels = 0;
+  registration::compose(ctx, first->grid, chain, [&](std::span<const Vec3> vectors) {
+    for (const Vec3& v : vectors) {
+      if (!mask.data.empty() && !mask.data.data()[voxels++]) continue;
+      const double length = std::hypot(v[0], v[1], v[2]) / voxel;
+      sum += length;
+      largest = std::max(largest, length);
+      ++count;
+    }
+  });
+  return {{"mean_voxels", sum / static_cast<double>(std::max<std::int64_t>(count, 1))},
+          {"max_voxels", largest}};
+}
+
+ordered_json consistency_report(Context& ctx, const EvaluateCommand& command,
+                                const Image<std::uint8_t>& mask) {
+  if (command.warp.empty()) throw InvalidArgument("evaluate: --inverse-warp needs --warp");
+  const auto read = [](const std::string& path) {
+    return std::make_shared<const DisplacementImage>(io::read_displacement(path));
+  };
+  const auto warp = read(command.warp), inverse = read(command.inverse_warp);
+  require_same_space(warp->grid, command.warp, inverse->grid, command.inverse_warp);
+  if (!mask.data.empty()) require_same_space(warp->grid, command.warp, mask.grid, "the mask");
+  return {{"forward_then_inverse", consistency_entry(ctx, warp, inverse, mask)},
+          {"inverse_then_forward", consistency_entry(ctx, inverse, warp, mask)}};
+}
+
 ordered_json point_report(Context& ctx, const EvaluateCommand& command) {
   const auto fixed = io::read_points(command.fixed_points).points;
   const auto moving = io::read_points(command.moving_points).points;
@@ -174,6 +214,10 @@ void print(const ordered_json& report, bool summary) {
                   value(w["sd_log_j" + suffix]), value(w["min_j" + suffix]),
                   value(w["max_j" + suffix]));
     }
+  if (report.contains("inverse"))
+    for (const auto& [order, entry] : report["inverse"].items())
+      std::printf("inverse  %s: mean %.4f voxels, max %.4f\n", order.c_str(),
+                  value(entry["mean_voxels"]), value(entry["max_voxels"]));
   if (report.contains("images")) {
     const auto& i = report["images"];
     std::printf("images   NCC %.4f, MI %.4f over %lld voxels\n", value(i["ncc"]), value(i["mi"]),
@@ -210,6 +254,7 @@ void run(const EvaluateCommand& command) {
   const Image<std::uint8_t> mask = images || warps ? read_mask(command) : Image<std::uint8_t>{};
   if (labels) report["labels"] = labels_report(ctx, command);
   if (!command.warp.empty()) report["warp"] = warp_report(ctx, command, mask);
+  if (!command.inverse_warp.empty()) report["inverse"] = consistency_report(ctx, command, mask);
   if (images) report["images"] = image_report(ctx, command, mask);
   if (!command.true_warp.empty()) report["true_warp"] = truth_report(ctx, command, mask);
   if (points) report["points"] = point_report(ctx, command);
@@ -234,6 +279,8 @@ void add_evaluate(CLI::App& app) {
                   "Label map of the moving image, "
                   "resampled into the fixed grid");
   sub->add_option("--warp", command->warp, "Displacement field, for folds and SDlogJ");
+  sub->add_option("--inverse-warp", command->inverse_warp,
+                  "Its inverse: how far points get from themselves through both");
   sub->add_option("--true-warp", command->true_warp,
                   "Known displacement from fixed to moving, compared with the chain of -t");
   sub->add_option("--mask", command->mask,

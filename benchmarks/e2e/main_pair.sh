@@ -26,7 +26,7 @@ PY
 # judge PREFIX WARP AFFINE INVERSE: Dice of labels warped by nearest neighbour, folds, SDlogJ.
 judge() {
   local chain=() more=()
-  if [ -e "$2" ]; then chain=(-t "$2") more=(--warp "$2"); fi
+  if [ -e "$2" ]; then chain=(-t "$2") more=(--warp "$2" --inverse-warp "$4"); fi
   "$ffdp" apply -q -i "$moving_labels" -r "$fixed" "${chain[@]}" -t "$3" -n nearest -o "$1labels.nii.gz"
   "$ffdp" evaluate --fixed-labels "$fixed_labels" --warped-labels "$1labels.nii.gz" "${more[@]}" \
     --json "$1scores.json" --summary

@@ -51,7 +51,6 @@ Config preset(const std::string& name) {
   } else if (name == "accurate") {
     stage.iterations = {100, 100, 20};
     stage.sigma_update = 1;
-    stage.epsilon = 0.7;
     config.symmetric = true;
     config.refine = 8;
   } else {

@@ -113,6 +113,34 @@ void fill_zero(Context& ctx, VectorField<float>& field) {
                [&](std::int64_t i, int) { std::fill_n(field.data() + i * plane, plane, 0.0F); });
 }
 
+/// Multiplies a field by a ramp that is 0 at the faces of the domain and 1 from `width` voxels
+/// inside on, so that the warp maps the domain onto itself: it never leaves the grid on which it
+/// is stored, and its inverse exists everywhere.
+void taper_faces(Context& ctx, const Box& domain, int width, VectorView<float> field) {
+  const auto ramp = [&](int axis, int i) {
+    if (domain.size(axis) == 1) return 1.0F;
+    const int inside = std::min(i - domain.lo[axis], domain.hi[axis] - 1 - i);
+    return std::min(1.0F, static_cast<float>(inside) / static_cast<float>(width));
+  };
+  parallel_for(ctx, domain.size(0), [&](std::int64_t k, int) {
+    const int z = domain.lo[0] + static_cast<int>(k);
+    for (int y = domain.lo[1]; y < domain.hi[1]; ++y) {
+      const float row = ramp(0, z) * ramp(1, y);
+      for (int c = 0; c < 3; ++c) {
+        float* f = field[c].row(z, y);
+        const auto scale = [&](int x) { f[x] *= row * ramp(2, x); };
+        if (row < 1) {
+          for (int x = domain.lo[2]; x < domain.hi[2]; ++x) scale(x);
+          continue;
+        }
+        const int edge = std::min(width, domain.size(2) / 2);
+        for (int x = domain.lo[2]; x < domain.lo[2] + edge; ++x) scale(x);
+        for (int x = domain.hi[2] - edge; x < domain.hi[2]; ++x) scale(x);
+      }
+    }
+  });
+}
+
 /// The buffers of one level; `gradient` ends an iteration holding nothing of value.
 struct Buffers {
   VectorField<float> u, gradient, step, first;
@@ -121,6 +149,8 @@ struct Buffers {
 };
 
 class Level {
+  static constexpr int face_ramp = 4;  // [voxels]
+
  public:
   Level(Context& ctx, dist::Comm& comm, const DeformableStage& stage, const Grid& grid,
         std::vector<LevelPair> pairs, VectorField<float> u)
@@ -204,12 +234,14 @@ class Level {
       comm_.all_max({&longest, 1});
     }
     if (!(longest > 0)) return;
+    taper_faces(ctx_, domain, face_ramp, b_.step);
     const compose::Params p{.scale = static_cast<float>(-stage_.step / longest), .max_step = 1};
     compose::forward(ctx_, p, domain, domain, b_.step, b_.u, b_.step);
     if (stage_.sigma_warp > 0)
       smooth::forward(ctx_, smoothing(stage_.sigma_warp), domain, domain, b_.step, b_.u);
     else
       std::swap(b_.u, b_.step);
+    taper_faces(ctx_, domain, 1, b_.u);  // smoothing leaks over the faces
   }
 
   Context& ctx_;
