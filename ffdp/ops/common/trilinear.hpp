@@ -24,7 +24,7 @@ FFDP_HD inline AxisCell axis_cell(float q, int lo, int hi) {
   float c = q > first ? q : first;
   c = c < last ? c : last;
   int lower = static_cast<int>(c);
-  lower -= static_cast<float>(lower) > c;
+  lower = static_cast<float>(lower) > c ? lower - 1 : lower;
   const int top = hi - 2 > lo ? hi - 2 : lo;
   lower = lower < top ? lower : top;
   return {lower, c - static_cast<float>(lower), inside, clamped};
