@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "ffdp/registration/register.hpp"
-
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -12,6 +10,7 @@
 #include "ffdp/core/error.hpp"
 #include "ffdp/registration/phantom.hpp"
 #include "ffdp/registration/pyramid.hpp"
+#include "ffdp/registration/register.hpp"
 
 namespace ffdp::registration {
 namespace {
