@@ -141,6 +141,17 @@ void taper_faces(Context& ctx, const Box& domain, int width, VectorView<float> f
   });
 }
 
+/// Root mean square of the smoothed gradient below which there is little left to gain: less than
+/// half of what unregistered pairs of brains and lungs start with, for normalised images [1/voxel].
+double least_gradient(const std::vector<MetricConfig>& metrics) {
+  double sum = 0;
+  for (const MetricConfig& metric : metrics)
+    sum += metric.weight * (metric.kind == MetricKind::lncc ? 0.1
+                            : metric.kind == MetricKind::mi ? 0.03
+                                                            : 0.002);
+  return sum;
+}
+
 /// The buffers of one level; `gradient` ends an iteration holding nothing of value.
 struct Buffers {
   VectorField<float> u, gradient, step, first;
@@ -216,6 +227,8 @@ class Level {
         double squares = lengths(ctx_, domain, b_.step).squares;
         comm_.all_sum({&squares, 1});
         scale_ = std::sqrt(squares / static_cast<double>(domain.volume()));
+        // Images that match already leave next to nothing: that must not be blown up to full steps.
+        scale_ = std::max(scale_, least_gradient(stage_.metrics));
       }
       const adam::Params p{.beta1 = stage_.beta1,
                            .beta2 = stage_.beta2,

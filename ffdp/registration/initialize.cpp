@@ -92,8 +92,8 @@ Matrix3d euler(double x, double y, double z) {
 
 }  // namespace
 
-Affine initialize(Context& ctx, dist::Comm& comm, Initialization kind, const Pair& pair,
-                  const ProgressSink& progress) {
+Affine initialize(Context& ctx, dist::Comm& comm, Initialization kind, LinearKind most,
+                  const Pair& pair, const ProgressSink& progress) {
   if (kind == Initialization::identity) return {};
   const Grid &fixed_grid = pair.fixed->grid, &moving_grid = pair.moving->grid;
   const Matrix3d unturned = Matrix3d::Identity();
@@ -147,14 +147,15 @@ Affine initialize(Context& ctx, dist::Comm& comm, Initialization kind, const Pai
   for (std::size_t i = 0; i < kept; ++i) {
     auto& c = candidates[i];
     c.map = minimize(problem, LinearKind::rigid, c.map, 25, 0.05, nullptr, &c.cost);
-    c.map = minimize(problem, LinearKind::similarity, c.map, 15, 0.05, nullptr, &c.cost);
+    if (most > LinearKind::rigid)
+      c.map = minimize(problem, LinearKind::similarity, c.map, 15, 0.05, nullptr, &c.cost);
     if (progress)
       progress(
           {"initialization", 0, 1, static_cast<int>(i) + 1, static_cast<int>(kept), c.cost, 0});
   }
   std::stable_sort(candidates.begin(), candidates.end(),
                    [](const Candidate& a, const Candidate& b) { return a.cost < b.cost; });
-  for (std::size_t i = 0; i < std::min<std::size_t>(3, kept); ++i)
+  for (std::size_t i = 0; most == LinearKind::affine && i < std::min<std::size_t>(3, kept); ++i)
     candidates[i].map = minimize(problem, LinearKind::affine, candidates[i].map, 25, 0.05, nullptr,
                                  &candidates[i].cost);
   std::stable_sort(candidates.begin(), candidates.end(),

@@ -142,8 +142,10 @@ Result register_images(Context& ctx, dist::Comm& comm, const Config& config, Inp
   result.fixed_grid = grid;
   clock.stage("preparation");
 
+  LinearKind most = LinearKind::rigid;
+  for (const LinearStage& stage : config.linear) most = std::max(most, stage.kind);
   result.affine =
-      in.start ? *in.start : initialize(ctx, comm, config.initialization, pairs[0], progress);
+      in.start ? *in.start : initialize(ctx, comm, config.initialization, most, pairs[0], progress);
   clock.stage("initialization");
   for (const LinearStage& stage : config.linear) {
     result.affine =
