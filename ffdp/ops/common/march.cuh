@@ -59,7 +59,7 @@ __device__ void line_sums(const float (&v)[N + 2 * R], const float (&taps)[17], 
 /// registers. Box sums of a larger reach run: the plane that leaves is made again from the input
 /// and taken off in double, where what was added before cancels exactly; constant cost.
 template <class Op, int R, Stencil stencil>
-inline constexpr bool pending_sums = 
+inline constexpr bool pending_sums =
     stencil == Stencil::weighted || (R <= 3 && R * Op::quantities <= 12);
 
 /// A block of 256 threads makes 64 x 16 voxels of a stretch of planes. Per plane: a thread loads a
@@ -117,7 +117,7 @@ __global__ void __launch_bounds__(march_threads, Op::blocks)
       }
     }
   };
-  const auto x_sums = [&](const Plane& from, int q, float (&out)[run_x]) {
+  const auto x_sums = [&](const Plane& from, int q, float(&out)[run_x]) {
     float v[segment];
 #pragma unroll
     for (int k = 0; k < segment; k += 4) {
@@ -222,7 +222,7 @@ void march(const Context& ctx, const March& m, const Op& op, const Weights& weig
   const auto kernel = march_kernel<R, stencil, Op>;
   check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, shared));
   kernel<<<m.grid, march_threads, shared, stream_of(ctx)>>>(op, weights, readable, box, m.planes,
-                                                           m.stretches, parts);
+                                                            m.stretches, parts);
   check(cudaGetLastError());
 }
 
@@ -283,8 +283,7 @@ void axis_sums(const Context& ctx, int axis, const float* taps, int radius, cons
     const int i = axis == 0 ? z : axis == 1 ? y : x;
     float sum = 0;
     for (int k = max(i - radius, lo); k <= min(i + radius, hi - 1); ++k)
-      sum += taps[k - i + radius] *
-             load(axis == 0 ? k : z, axis == 1 ? k : y, axis == 2 ? k : x);
+      sum += taps[k - i + radius] * load(axis == 0 ? k : z, axis == 1 ? k : y, axis == 2 ? k : x);
     out(z, y, x) = sum;
   });
 }
@@ -307,10 +306,12 @@ void three_axis_sums(const Context& ctx, const float* const (&taps)[3], const In
   planes.hi[1] = compute.hi[1];
   const View<float> a = dense_view(first, rows), b = dense_view(second, planes);
   axis_sums(ctx, 2, taps[2], radius[2], readable, rows, load, a);
-  axis_sums(ctx, 1, taps[1], radius[1], readable, planes,
-            [a] __device__(int z, int y, int x) { return a(z, y, x); }, b);
-  axis_sums(ctx, 0, taps[0], radius[0], readable, compute,
-            [b] __device__(int z, int y, int x) { return b(z, y, x); }, out);
+  axis_sums(
+      ctx, 1, taps[1], radius[1], readable, planes,
+      [a] __device__(int z, int y, int x) { return a(z, y, x); }, b);
+  axis_sums(
+      ctx, 0, taps[0], radius[0], readable, compute,
+      [b] __device__(int z, int y, int x) { return b(z, y, x); }, out);
 }
 
 }  // namespace ffdp::device

@@ -25,11 +25,11 @@ Residual forward(Context& ctx, const Params& p, Box domain, Box compute,
   const Box known = intersect(grow(compute, halo(p)), domain);
   const double tolerance = p.tolerance;
   const int max_iterations = p.max_iterations;
-  const auto total = device::sum_voxels<Sum>(
-      ctx, compute, [=] __device__(int z, int y, int x, Sum& sum) {
+  const auto total =
+      device::sum_voxels<Sum>(ctx, compute, [=] __device__(int z, int y, int x, Sum& sum) {
         float v[3] = {};
-        const double residual = solve(displacement, known, {z, y, x},
-                                      static_cast<float>(tolerance), max_iterations, v);
+        const double residual =
+            solve(displacement, known, {z, y, x}, static_cast<float>(tolerance), max_iterations, v);
         for (int c = 0; c < 3; ++c) inverse[c](z, y, x) = v[c];
         sum.max = fmax(sum.max, residual);
         sum.sum += residual;

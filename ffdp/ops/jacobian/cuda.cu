@@ -45,9 +45,8 @@ void forward(Context& ctx, const Box& domain_in, const Box& compute,
   const Box domain = domain_in;
   const VectorView<const float> u = displacement;
   const View<float> out = determinant_out;
-  device::for_each_voxel(ctx, compute, [=] __device__(int z, int y, int x) {
-    out(z, y, x) = at(domain, u, z, y, x);
-  });
+  device::for_each_voxel(
+      ctx, compute, [=] __device__(int z, int y, int x) { out(z, y, x) = at(domain, u, z, y, x); });
 }
 
 /// Reads 12 B/voxel.
@@ -57,8 +56,8 @@ Statistics statistics(Context& ctx, const Box& domain_in, const Box& compute,
   const Box domain = domain_in;
   const VectorView<const float> u = displacement;
   const View<const std::uint8_t> mask = mask_in;
-  const auto total = device::sum_voxels<Sum>(
-      ctx, compute, [=] __device__(int z, int y, int x, Sum& sum) {
+  const auto total =
+      device::sum_voxels<Sum>(ctx, compute, [=] __device__(int z, int y, int x, Sum& sum) {
         if (mask && mask(z, y, x) == 0) return;
         const double d = at(domain, u, z, y, x);
         ++sum.count;

@@ -10,8 +10,14 @@ namespace ffdp::lncc::cuda {
 namespace {
 
 using device::run_x;
-enum Slot { workspace_slot = 0, parts_slot = 1, taps_slot = 2, edge_slot = 3, sums_slot = 6,
-            axis_slot = 7 };
+enum Slot {
+  workspace_slot = 0,
+  parts_slot = 1,
+  taps_slot = 2,
+  edge_slot = 3,
+  sums_slot = 6,
+  axis_slot = 7
+};
 
 /// The workspace: a, b, d of the windows centred in `box`, dense.
 struct Coefficients {
@@ -214,9 +220,9 @@ MetricSum evaluate(Context& ctx, const Params& p, const Box& domain, const Box& 
       size.axis[a] = device::upload(ctx, edge_slot + a, weight);
     }
   }
-  const Windows<Missing> windows{fixed,         warped,         p.fixed_centre, p.moving_centre,
-                                 p.fixed_floor, p.moving_floor, compute,        abd,
-                                 size};
+  const Windows<Missing> windows{fixed,           warped,        p.fixed_centre,
+                                 p.moving_centre, p.fixed_floor, p.moving_floor,
+                                 compute,         abd,           size};
   const Gradient<Missing> gradient{abd, fixed, warped, grad, p.fixed_centre, p.moving_centre};
 
   const device::March m = device::march_of(rows, 1);

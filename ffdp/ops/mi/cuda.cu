@@ -60,7 +60,7 @@ __global__ void __launch_bounds__(threads)
   const std::int64_t row_lo = std::int64_t{blockIdx.x} * rows;
   const int row_count = static_cast<int>(min(std::int64_t{rows}, all_rows - row_lo));
   const int width = box.size(2), copy = threadIdx.x & (copies - 1);
-  const int x_lo = static_cast<int>(blockIdx.y) * (threads / 32 * 4096) ;
+  const int x_lo = static_cast<int>(blockIdx.y) * (threads / 32 * 4096);
   const int x_hi = min(width, x_lo + threads / 32 * 4096);
   // A warp takes a row at a time, its lanes neighbouring voxels.
   unsigned int samples = 0;
@@ -156,9 +156,9 @@ void accumulate(Context& ctx, const Params& p, Box, Box compute, View<const floa
   const int chunks = (compute.size(2) + widest - 1) / widest;
   const int lane_steps = (std::min(compute.size(2), widest) + 31) / 32;
   const int rows = std::max(1, 4095 * copies / 32 / lane_steps);
-  require(lane_steps * (32 / copies) <= 4095,
-          "mi: a row of " + std::to_string(compute.size(2)) + " voxels is too long for " +
-              std::to_string(p.bins) + " bins");
+  require(lane_steps * (32 / copies) <= 4095, "mi: a row of " + std::to_string(compute.size(2)) +
+                                                  " voxels is too long for " +
+                                                  std::to_string(p.bins) + " bins");
   const std::int64_t all_rows = std::int64_t{compute.size(0)} * compute.size(1);
   const dim3 grid(static_cast<unsigned int>((all_rows + rows - 1) / rows), chunks);
   auto* joint = ctx.scratch<unsigned long long>(histogram_slot, cells + 1);
@@ -186,9 +186,9 @@ void backward(Context& ctx, const Params& p, Box, Box compute, float scale, cons
   with_taps(p.parzen, [&]<int F, int M>() {
     check(cudaFuncSetAttribute(gradient_kernel<F, M>, cudaFuncAttributeMaxDynamicSharedMemorySize,
                                shared));
-    gradient_kernel<F, M><<<tiles.grid, dim3(device::tile_x, device::tile_y), shared,
-                            stream_of(ctx)>>>(pair, scale * pair.moving_map.scale, tiles.planes,
-                                              values, grad);
+    gradient_kernel<F, M>
+        <<<tiles.grid, dim3(device::tile_x, device::tile_y), shared, stream_of(ctx)>>>(
+            pair, scale * pair.moving_map.scale, tiles.planes, values, grad);
   });
   check(cudaGetLastError());
 }

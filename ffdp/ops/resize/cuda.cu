@@ -22,8 +22,8 @@ void pass(Context& ctx, int axis, const AxisWeights& w, const Box& compute, View
   device::for_each_voxel(ctx, compute, [=] __device__(int z, int y, int x) {
     const int i = (axis == 0 ? z : axis == 1 ? y : x) - lo;
     const int from = first[i];
-    const float* d = in.data + in.offset(axis == 0 ? from : z, axis == 1 ? from : y,
-                                         axis == 2 ? from : x);
+    const float* d =
+        in.data + in.offset(axis == 0 ? from : z, axis == 1 ? from : y, axis == 2 ? from : x);
     float sum = 0;
     for (int k = 0; k < count; ++k)
       sum += weights[static_cast<std::int64_t>(i) * count + k] * d[k * stride];

@@ -130,10 +130,10 @@ AffineGradient backward_affine(Context& ctx, const Params& p, Box, Box compute,
                                View<const float> grad_warped) {
   using Sum = device::Sums<12>;
   const Locator<Need::gradient> locate{p, moving, displacement};
-  const auto total = device::sum_voxels<Sum>(
-      ctx, compute, [=] __device__(int z, int y, int x, Sum& sum) {
-        const auto g = locate.gradient(locate(row_map(locate.p, z, y), z, y, x),
-                                       grad_warped(z, y, x));
+  const auto total =
+      device::sum_voxels<Sum>(ctx, compute, [=] __device__(int z, int y, int x, Sum& sum) {
+        const auto g =
+            locate.gradient(locate(row_map(locate.p, z, y), z, y, x), grad_warped(z, y, x));
         const double d[3] = {g.z, g.y, g.x};
 #pragma unroll
         for (int c = 0; c < 3; ++c) {

@@ -49,8 +49,8 @@ struct Gaussian {
     raw[0] = value(part, z, y, x);
   }
   __device__ float quantity(int, const float (&raw)[1]) const { return raw[0]; }
-  __device__ void emit(int part, int z, int y, int x, int n,
-                       const float (&s)[1][device::run_x], Sum&) const {
+  __device__ void emit(int part, int z, int y, int x, int n, const float (&s)[1][device::run_x],
+                       Sum&) const {
     float v[device::run_x];
 #pragma unroll
     for (int i = 0; i < device::run_x; ++i)
@@ -71,9 +71,9 @@ void run(Context& ctx, const Params& p, const Box& domain, const Box& compute,
   std::vector<float> taps[3];
   for (int a = 0; a < 3; ++a) {
     taps[a] = gaussian_taps(p.sigma[a]);
-    edge.axis[a] = device::upload(ctx, edge_slot + a,
-                                  edge_factors(taps[a], domain.lo[a], domain.hi[a], edge_box.lo[a],
-                                               edge_box.hi[a]));
+    edge.axis[a] = device::upload(
+        ctx, edge_slot + a,
+        edge_factors(taps[a], domain.lo[a], domain.hi[a], edge_box.lo[a], edge_box.hi[a]));
     if (widest <= device::widest_march)
       std::copy(taps[a].begin(), taps[a].end(), weights.axis[a] + widest - radius[a]);
   }
@@ -96,9 +96,8 @@ void run(Context& ctx, const Params& p, const Box& domain, const Box& compute,
         ctx, device_taps, radius, readable, compute,
         [=] __device__(int z, int y, int x) { return op.value(part, z, y, x); }, first, second, to);
     if (Adjoint) continue;
-    device::for_each_voxel(ctx, compute, [=] __device__(int z, int y, int x) {
-      to(z, y, x) *= edge(z, y, x);
-    });
+    device::for_each_voxel(ctx, compute,
+                           [=] __device__(int z, int y, int x) { to(z, y, x) *= edge(z, y, x); });
   }
 }
 
