@@ -62,25 +62,39 @@ template <class Op, int R, Stencil stencil>
 inline constexpr bool pending_sums =
     stencil == Stencil::weighted || (R <= 3 && R * Op::quantities <= 12);
 
-/// A block of 256 threads makes 64 x 16 voxels of a stretch of planes. Per plane: a thread loads a
-/// column of 8 + 2 R voxels and writes 8 y sums of each quantity to shared memory (two buffers of
-/// quantities x 16 x (64 + 2 R) floats), then reads a row of 4 + 2 R of them, makes 4 x sums and
-/// adds them along z. Reads every input once from device memory but for the halo of tiles and
-/// stretches, which mostly comes from the caches; writes what Op::emit writes.
+/// Four bytes, or sixteen, from device to shared memory, asynchronously.
+template <int bytes>
+__device__ void copy_async(float* to, const float* from) {
+  const auto address = static_cast<unsigned int>(__cvta_generic_to_shared(to));
+  asm volatile("cp.async.ca.shared.global [%0], [%1], %2;" ::"r"(address), "l"(from), "n"(bytes));
+}
+
+/// A block of 256 threads makes 64 x 16 voxels of a stretch of planes. Planes of the input with
+/// their halo stream into two stages of shared memory (raws x (16 + 2 R) x (64 + 8 or 16) floats),
+/// one ahead of the sums. Per plane: a thread reads a column of 8 + 2 R voxels of a stage and
+/// writes 8 y sums of each quantity to shared memory (quantities x 16 x (64 + 2 R) floats), then
+/// reads a row of 4 + 2 R of them, makes 4 x sums and adds them along z. Reads every input once
+/// from device memory but for the halo of tiles and stretches, which mostly comes from the caches;
+/// writes what Op::emit writes.
 ///
-/// Op has `quantities`, `raws`, Sum; load(part, z, y, x, raw), quantity(q, raw) with zeros giving
-/// zero, emit(part, z, y, x, n, sums[q][4], total) for n <= 4 voxels from x on.
+/// Op has `quantities`, `raws`, `values`, Sum; view(part, k) of raw input k;
+/// prepare(z, y, x, inside, raw, value) with zeros outside; quantity(q, value) with zeros giving
+/// zero; emit(part, z, y, x, n, sums[q][4], total) for n <= 4 voxels from x on.
 /// `readable` is the part of the domain that may be read; blockIdx.z counts stretches of parts.
 template <int R, Stencil stencil, class Op>
 __global__ void __launch_bounds__(march_threads, Op::blocks)
     march_kernel(Op op, Weights weights, Box readable, Box box, int planes, int stretches,
-                 typename Op::Sum* parts) {
+                 bool aligned, typename Op::Sum* parts) {
   constexpr int Q = Op::quantities, columns = march_x + 2 * R, pitch = (columns + 3) / 4 * 4;
   constexpr int column = run_y + 2 * R, segment = (run_x + 2 * R + 3) / 4 * 4;
+  constexpr int margin = R <= 4 ? 4 : 8, width = march_x + 2 * margin, height = march_y + 2 * R;
   constexpr bool pending = pending_sums<Op, R, stencil>;
+  constexpr int steps_per_plane = pending ? 1 : 2;
   extern __shared__ float4 shared_rows[];
-  using Plane = float[Q][march_y][pitch];
-  Plane* const rows = reinterpret_cast<Plane*>(shared_rows);
+  using Rows = float[Q][march_y][pitch];
+  using Stage = float[Op::raws][height][width];
+  Rows& rows = *reinterpret_cast<Rows*>(shared_rows);
+  Stage* const stages = reinterpret_cast<Stage*>(&rows + 1);
 
   const int thread = threadIdx.x;
   const int part = static_cast<int>(blockIdx.z) / stretches;
@@ -91,37 +105,73 @@ __global__ void __launch_bounds__(march_threads, Op::blocks)
   const int row = thread / (march_x / run_x), first = thread % (march_x / run_x) * run_x;
   const int y = y0 + row, x = x0 + first;
   const int wanted = y < box.hi[1] ? min(run_x, box.hi[2] - x) : 0;
+  const int steps = (z_hi - z_lo + 2 * R) * steps_per_plane;
 
-  const auto y_sums = [&](int z, Plane& to) {
-    const bool plane_inside = z >= readable.lo[0] && z < readable.hi[0];
+  // Step s adds plane z, or takes off (at even steps of running sums) the one that leaves.
+  const auto takes_off = [&](int s) { return !pending && s % 2 == 0; };
+  const auto plane_of = [&](int s) {
+    return z_lo - R + s / steps_per_plane - (takes_off(s) ? 2 * R + 1 : 0);
+  };
+  const auto wanted_step = [&](int s) {
+    const int z = plane_of(s);
+    return s < steps && z >= max(z_lo - R, readable.lo[0]) && z < readable.hi[0];
+  };
+  const auto fetch = [&](int s) {
+    if (wanted_step(s)) {
+      const int z = plane_of(s);
+      Stage& stage = stages[s & 1];
+#pragma unroll
+      for (int k = 0; k < Op::raws; ++k) {
+        const View<const float> from = op.view(part, k);
+        const int run = aligned ? 4 : 1;
+        for (int item = thread; item < height * width / run; item += march_threads) {
+          const int r = aligned ? item / (width / 4) : item / width;
+          const int c = (item - r * (width / run)) * run;
+          const int at_y = y0 - R + r, at_x = x0 - margin + c;
+          if (at_y < readable.lo[1] || at_y >= readable.hi[1]) continue;
+          const float* source = from.row(z, at_y) + at_x;
+          if (aligned) {  // whole fours lie inside what is stored
+            if (at_x >= from.stored.lo[2] && at_x < from.stored.hi[2])
+              copy_async<16>(&stage[k][r][c], source);
+          } else if (at_x >= readable.lo[2] && at_x < readable.hi[2]) {
+            copy_async<4>(&stage[k][r][c], source);
+          }
+        }
+      }
+    }
+    asm volatile("cp.async.commit_group;");
+  };
+  const auto y_sums = [&](int z, const Stage& from) {
     for (int item = thread; item < columns * (march_y / run_y); item += march_threads) {
       const int c = item % columns, group = item / columns;
       const int at_x = x0 - R + c, at_y = y0 + group * run_y - R;
-      const bool inside = plane_inside && at_x >= readable.lo[2] && at_x < readable.hi[2];
-      float raw[column][Op::raws];
+      const bool inside = at_x >= readable.lo[2] && at_x < readable.hi[2];
+      float value[column][Op::values];
 #pragma unroll
       for (int j = 0; j < column; ++j) {
+        float raw[Op::raws];
 #pragma unroll
-        for (int k = 0; k < Op::raws; ++k) raw[j][k] = 0;
-        if (inside && at_y + j >= readable.lo[1] && at_y + j < readable.hi[1])
-          op.load(part, z, at_y + j, at_x, raw[j]);
+        for (int k = 0; k < Op::raws; ++k) raw[k] = from[k][group * run_y + j][margin - R + c];
+        op.prepare(z, at_y + j, at_x,
+                   inside && at_y + j >= readable.lo[1] && at_y + j < readable.hi[1], raw,
+                   value[j]);
       }
 #pragma unroll
       for (int q = 0; q < Q; ++q) {
         float v[column], out[run_y];
 #pragma unroll
-        for (int j = 0; j < column; ++j) v[j] = op.quantity(q, raw[j]);
+        for (int j = 0; j < column; ++j) v[j] = op.quantity(q, value[j]);
         line_sums<R, run_y, stencil>(v, weights.axis[1], out);
 #pragma unroll
-        for (int j = 0; j < run_y; ++j) to[q][group * run_y + j][c] = out[j];
+        for (int j = 0; j < run_y; ++j) rows[q][group * run_y + j][c] = out[j];
       }
     }
   };
-  const auto x_sums = [&](const Plane& from, int q, float(&out)[run_x]) {
+  const auto x_sums = [&](int q, float(&out)[run_x]) {
     float v[segment];
 #pragma unroll
     for (int k = 0; k < segment; k += 4) {
-      const float4 four = *reinterpret_cast<const float4*>(&from[q][row][first + k]);
+      const float4 four = *reinterpret_cast<const float4*>(&rows[q][row][first + k]);
       v[k] = four.x;
       v[k + 1] = four.y;
       v[k + 2] = four.z;
@@ -135,20 +185,26 @@ __global__ void __launch_bounds__(march_threads, Op::blocks)
 
   typename Op::Sum total{};
   float sums[Q][run_x];
-  if constexpr (pending) {
-    float waiting[2 * R][Q][run_x] = {};
-    for (int z = z_lo - R; z < z_hi + R; ++z) {
-      Plane& plane = rows[(z - z_lo + R) & 1];
-      y_sums(z, plane);
-      __syncthreads();
+  float waiting[pending ? 2 * R : 1][Q][run_x] = {};
+  double running[pending ? 1 : Q][run_x] = {};
+  fetch(0);
+  for (int s = 0; s < steps; ++s) {
+    const int z = plane_of(s);
+    const bool present = wanted_step(s);
+    fetch(s + 1);
+    asm volatile("cp.async.wait_group 1;");
+    __syncthreads();
+    if (present) y_sums(z, stages[s & 1]);
+    __syncthreads();
+    if constexpr (pending) {
 #pragma unroll
       for (int q = 0; q < Q; ++q) {
-        float s[run_x];
-        x_sums(plane, q, s);
+        float line[run_x] = {};
+        if (present) x_sums(q, line);
 #pragma unroll
         for (int i = 0; i < run_x; ++i) {
           const auto weigh = [&](int k) {
-            return stencil == Stencil::box ? s[i] : weights.axis[0][k] * s[i];
+            return stencil == Stencil::box ? line[i] : weights.axis[0][k] * line[i];
           };
           sums[q][i] = waiting[0][q][i] + weigh(2 * R);
 #pragma unroll
@@ -157,30 +213,23 @@ __global__ void __launch_bounds__(march_threads, Op::blocks)
           waiting[2 * R - 1][q][i] = weigh(0);
         }
       }
-      if (z - R >= z_lo && wanted > 0) op.emit(part, z - R, y, x, wanted, sums, total);
-    }
-  } else {
-    double running[Q][run_x] = {};
-    for (int z = z_lo - R; z < z_hi + R; ++z) {
-      const int leaving = z - 2 * R - 1;
-      y_sums(z, rows[0]);
-      if (leaving >= z_lo - R) y_sums(leaving, rows[1]);
-      __syncthreads();
+    } else if (present) {
 #pragma unroll
       for (int q = 0; q < Q; ++q) {
-        float s[run_x], old[run_x] = {};
-        x_sums(rows[0], q, s);
-        if (leaving >= z_lo - R) x_sums(rows[1], q, old);
+        float line[run_x];
+        x_sums(q, line);
 #pragma unroll
-        for (int i = 0; i < run_x; ++i) {
-          running[q][i] += s[i];
-          running[q][i] -= old[i];
-          sums[q][i] = static_cast<float>(running[q][i]);
-        }
+        for (int i = 0; i < run_x; ++i) running[q][i] += takes_off(s) ? -line[i] : line[i];
       }
-      __syncthreads();
-      if (z - R >= z_lo && wanted > 0) op.emit(part, z - R, y, x, wanted, sums, total);
     }
+    if (takes_off(s) || z - R < z_lo || wanted <= 0) continue;
+    if constexpr (!pending) {
+#pragma unroll
+      for (int q = 0; q < Q; ++q)
+#pragma unroll
+        for (int i = 0; i < run_x; ++i) sums[q][i] = static_cast<float>(running[q][i]);
+    }
+    op.emit(part, z - R, y, x, wanted, sums, total);
   }
   if (parts) {
     total = block_sum(thread, total);
@@ -213,16 +262,28 @@ inline March march_of(const Box& box, int parts) {
   return m;
 }
 
+/// Whether fours of voxels from box.lo x on may be read with one 16-byte access.
+inline bool aligned_rows(const View<const float>& view, const Box& box) {
+  const int shift = box.lo[2] - view.stored.lo[2];
+  return reinterpret_cast<std::uintptr_t>(view.data) % 16 == 0 && view.stride_z % 4 == 0 &&
+         view.stride_y % 4 == 0 && shift % 4 == 0 && view.stored.size(2) % 4 == 0;
+}
+
 /// Runs the stencil over `box`; `parts` holds a partial sum a block, or is null.
 template <int R, Stencil stencil, class Op>
 void march(const Context& ctx, const March& m, const Op& op, const Weights& weights,
            const Box& readable, const Box& box, typename Op::Sum* parts) {
-  constexpr int pitch = (march_x + 2 * R + 3) / 4 * 4;
-  constexpr int shared = 2 * Op::quantities * march_y * pitch * static_cast<int>(sizeof(float));
+  constexpr int pitch = (march_x + 2 * R + 3) / 4 * 4, width = march_x + (R <= 4 ? 8 : 16);
+  constexpr int shared =
+      static_cast<int>(sizeof(float)) *
+      (Op::quantities * march_y * pitch + 2 * Op::raws * (march_y + 2 * R) * width);
+  bool aligned = true;
+  for (int part = 0; part < static_cast<int>(m.grid.z) / m.stretches; ++part)
+    for (int k = 0; k < Op::raws; ++k) aligned = aligned && aligned_rows(op.view(part, k), box);
   const auto kernel = march_kernel<R, stencil, Op>;
   check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, shared));
   kernel<<<m.grid, march_threads, shared, stream_of(ctx)>>>(op, weights, readable, box, m.planes,
-                                                            m.stretches, parts);
+                                                            m.stretches, aligned, parts);
   check(cudaGetLastError());
 }
 

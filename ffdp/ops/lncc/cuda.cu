@@ -47,7 +47,7 @@ struct WindowSize {
 /// Reads 8 B/voxel and writes 12.
 template <bool Missing>
 struct Windows {
-  static constexpr int quantities = Missing ? 6 : 5, raws = Missing ? 3 : 2, blocks = 2;
+  static constexpr int quantities = Missing ? 6 : 5, raws = 2, values = Missing ? 3 : 2, blocks = 2;
   using Sum = device::Sums<2>;
   View<const float> fixed, warped;
   float f_centre, m_centre, f_floor, m_floor;
@@ -55,30 +55,28 @@ struct Windows {
   Coefficients to;  // null data: value only
   WindowSize size;
 
-  __device__ void load(int, int z, int y, int x, float (&raw)[raws]) const {
-    raw[0] = fixed(z, y, x) - f_centre;
-    raw[1] = warped(z, y, x) - m_centre;
-    if constexpr (Missing) {
-      const bool valid = raw[0] == raw[0] && raw[1] == raw[1];
-      raw[0] = valid ? raw[0] : 0.0F;
-      raw[1] = valid ? raw[1] : 0.0F;
-      raw[2] = valid ? 1.0F : 0.0F;
-    }
+  FFDP_HD View<const float> view(int, int k) const { return k ? warped : fixed; }
+  __device__ void prepare(int, int, int, bool inside, const float (&raw)[2],
+                          float (&value)[values]) const {
+    const bool valid = inside && (!Missing || (raw[0] == raw[0] && raw[1] == raw[1]));
+    value[0] = valid ? raw[0] - f_centre : 0.0F;
+    value[1] = valid ? raw[1] - m_centre : 0.0F;
+    if constexpr (Missing) value[2] = valid ? 1.0F : 0.0F;
   }
-  __device__ float quantity(int q, const float (&raw)[raws]) const {
+  __device__ float quantity(int q, const float (&value)[values]) const {
     switch (q) {
       case 0:
-        return raw[0];
+        return value[0];
       case 1:
-        return raw[1];
+        return value[1];
       case 2:
-        return raw[0] * raw[0];
+        return value[0] * value[0];
       case 3:
-        return raw[1] * raw[1];
+        return value[1] * value[1];
       case 4:
-        return raw[0] * raw[1];
+        return value[0] * value[1];
       default:
-        return raw[raws - 1];
+        return value[values - 1];
     }
   }
   __device__ void emit(int, int z, int y, int x, int n, const float (&s)[quantities][run_x],
@@ -117,19 +115,22 @@ struct Windows {
 /// Window sums of a, b, d -> gradient. Reads 20 B/voxel and writes 4.
 template <bool Missing>
 struct Gradient {
-  static constexpr int quantities = 3, raws = 3, blocks = 2;
+  static constexpr int quantities = 3, raws = 3, values = 3, blocks = 2;
   using Sum = device::NoSum;
   Coefficients from;
   View<const float> fixed, warped;
   View<float> grad;
   float f_centre, m_centre;
 
-  __device__ void load(int, int z, int y, int x, float (&raw)[3]) const {
-    const float* at = from.data + from.offset(z, y, x);
-    const std::int64_t volume = from.box.volume();
-    raw[0] = at[0];
-    raw[1] = at[volume];
-    raw[2] = at[2 * volume];
+  FFDP_HD View<const float> view(int, int k) const {
+    const Box& box = from.box;
+    return {from.data + k * box.volume(), box, std::int64_t{box.size(1)} * box.size(2),
+            box.size(2)};
+  }
+  __device__ void prepare(int, int, int, bool inside, const float (&raw)[3],
+                          float (&value)[3]) const {
+#pragma unroll
+    for (int k = 0; k < 3; ++k) value[k] = inside ? raw[k] : 0.0F;
   }
   __device__ float quantity(int q, const float (&raw)[3]) const { return raw[q]; }
   __device__ void emit(int, int z, int y, int x, int n, const float (&s)[3][run_x], Sum&) const {
@@ -183,9 +184,10 @@ void any_window(Context& ctx, const Op& op, const std::vector<float>& taps, cons
     device::three_axis_sums(
         ctx, three, {radius, radius, radius}, readable, box,
         [=] __device__(int z, int y, int x) {
-          float raw[Op::raws];
-          op.load(0, z, y, x, raw);
-          return op.quantity(q, raw);
+          float raw[Op::raws], value[Op::values];
+          for (int k = 0; k < Op::raws; ++k) raw[k] = op.view(0, k)(z, y, x);
+          op.prepare(z, y, x, true, raw, value);
+          return op.quantity(q, value);
         },
         axis, axis + wide, device::dense_view(sums + q * volume, box));
   const device::Tiles tiles = device::tiles_of(box);

@@ -35,18 +35,16 @@ std::vector<float> edge_factors(const std::vector<float>& taps, int domain_lo, i
 /// Forward multiplies the sums by the edge factors, backward (the adjoint) what it loads.
 template <bool Adjoint>
 struct Gaussian {
-  static constexpr int quantities = 1, raws = 1, blocks = 3;
+  static constexpr int quantities = 1, raws = 1, values = 1, blocks = 3;
   using Sum = device::NoSum;
   VectorView<const float> in;
   VectorView<float> out;
   Edge edge;
 
-  __device__ float value(int part, int z, int y, int x) const {
-    const float v = in.data[part * in.stride_c + in[0].offset(z, y, x)];
-    return Adjoint ? v * edge(z, y, x) : v;
-  }
-  __device__ void load(int part, int z, int y, int x, float (&raw)[1]) const {
-    raw[0] = value(part, z, y, x);
+  FFDP_HD View<const float> view(int part, int) const { return in[part]; }
+  __device__ void prepare(int z, int y, int x, bool inside, const float (&raw)[1],
+                          float (&value)[1]) const {
+    value[0] = !inside ? 0.0F : Adjoint ? raw[0] * edge(z, y, x) : raw[0];
   }
   __device__ float quantity(int, const float (&raw)[1]) const { return raw[0]; }
   __device__ void emit(int part, int z, int y, int x, int n, const float (&s)[1][device::run_x],
@@ -94,7 +92,13 @@ void run(Context& ctx, const Params& p, const Box& domain, const Box& compute,
     const View<float> to = out[part];
     device::three_axis_sums(
         ctx, device_taps, radius, readable, compute,
-        [=] __device__(int z, int y, int x) { return op.value(part, z, y, x); }, first, second, to);
+        [=] __device__(int z, int y, int x) {
+          const float raw[1] = {op.view(part, 0)(z, y, x)};
+          float value[1];
+          op.prepare(z, y, x, true, raw, value);
+          return value[0];
+        },
+        first, second, to);
     if (Adjoint) continue;
     device::for_each_voxel(ctx, compute,
                            [=] __device__(int z, int y, int x) { to(z, y, x) *= edge(z, y, x); });
