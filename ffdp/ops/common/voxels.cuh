@@ -11,6 +11,10 @@
 /// Loops over the voxels of a box on the device, and sums with one order of addition.
 namespace ffdp::device {
 
+struct Vector3 {
+  float v[3];
+};
+
 /// A sum of N doubles; the zero is all bits zero.
 template <int N>
 struct Sums {
@@ -56,6 +60,32 @@ void for_each_voxel(const Context& ctx, const Box& box, const Body& body) {
   check(cudaGetLastError());
 }
 
+/// As visit_kernel with the body cut in two: make(z, y, x) loads and computes, put(z, y, x, made)
+/// stores. Two voxels are made before one is put, so that their loads are in flight together.
+template <class Make, class Put>
+__global__ void __launch_bounds__(tile_threads)
+    visit_pairs_kernel(Box box, int planes, Make make, Put put) {
+  const int x = box.lo[2] + static_cast<int>(blockIdx.x) * tile_x + threadIdx.x;
+  const int y = box.lo[1] + static_cast<int>(blockIdx.y) * tile_y + threadIdx.y;
+  int z = box.lo[0] + static_cast<int>(blockIdx.z) * planes;
+  const int z_hi = min(z + planes, box.hi[0]);
+  if (x >= box.hi[2] || y >= box.hi[1]) return;
+  for (; z + 1 < z_hi; z += 2) {
+    const auto first = make(z, y, x), second = make(z + 1, y, x);
+    put(z, y, x, first);
+    put(z + 1, y, x, second);
+  }
+  if (z < z_hi) put(z, y, x, make(z, y, x));
+}
+
+template <class Make, class Put>
+void for_each_voxel(const Context& ctx, const Box& box, const Make& make, const Put& put) {
+  const Tiles tiles = tiles_of(box);
+  visit_pairs_kernel<<<tiles.grid, dim3(tile_x, tile_y), 0, stream_of(ctx)>>>(box, tiles.planes,
+                                                                              make, put);
+  check(cudaGetLastError());
+}
+
 /// Sum over the threads of a block of 256, by a tree of fixed shape; valid in thread 0. Shared
 /// memory: 256 sums.
 template <class Sum>
@@ -81,6 +111,29 @@ __global__ void __launch_bounds__(tile_threads)
   Sum sum{};
   if (x < box.hi[2] && y < box.hi[1])
     for (int z = z_lo; z < z_hi; ++z) body(z, y, x, sum);
+  const int thread = threadIdx.y * tile_x + threadIdx.x;
+  sum = block_sum(thread, sum);
+  if (thread == 0)
+    parts[(std::int64_t{blockIdx.z} * gridDim.y + blockIdx.y) * gridDim.x + blockIdx.x] = sum;
+}
+
+/// As visit_pairs_kernel, with put(z, y, x, made, sum) and one partial sum a block.
+template <class Sum, class Make, class Put>
+__global__ void __launch_bounds__(tile_threads)
+    sum_pairs_kernel(Box box, int planes, Make make, Put put, Sum* parts) {
+  const int x = box.lo[2] + static_cast<int>(blockIdx.x) * tile_x + threadIdx.x;
+  const int y = box.lo[1] + static_cast<int>(blockIdx.y) * tile_y + threadIdx.y;
+  int z = box.lo[0] + static_cast<int>(blockIdx.z) * planes;
+  const int z_hi = min(z + planes, box.hi[0]);
+  Sum sum{};
+  if (x < box.hi[2] && y < box.hi[1]) {
+    for (; z + 1 < z_hi; z += 2) {
+      const auto first = make(z, y, x), second = make(z + 1, y, x);
+      put(z, y, x, first, sum);
+      put(z + 1, y, x, second, sum);
+    }
+    if (z < z_hi) put(z, y, x, make(z, y, x), sum);
+  }
   const int thread = threadIdx.y * tile_x + threadIdx.x;
   sum = block_sum(thread, sum);
   if (thread == 0)
@@ -116,6 +169,17 @@ Sum sum_voxels(Context& ctx, const Box& box, const Body& body) {
   Sum* parts = ctx.scratch<Sum>(sum_slot, static_cast<std::size_t>(count) + 1);
   sum_kernel<Sum>
       <<<tiles.grid, dim3(tile_x, tile_y), 0, stream_of(ctx)>>>(box, tiles.planes, body, parts);
+  check(cudaGetLastError());
+  return finish_sum(ctx, parts, count);
+}
+
+template <class Sum, class Make, class Put>
+Sum sum_voxels(Context& ctx, const Box& box, const Make& make, const Put& put) {
+  const Tiles tiles = tiles_of(box);
+  const std::int64_t count = std::int64_t{tiles.grid.x} * tiles.grid.y * tiles.grid.z;
+  Sum* parts = ctx.scratch<Sum>(sum_slot, static_cast<std::size_t>(count) + 1);
+  sum_pairs_kernel<Sum><<<tiles.grid, dim3(tile_x, tile_y), 0, stream_of(ctx)>>>(box, tiles.planes,
+                                                                                 make, put, parts);
   check(cudaGetLastError());
   return finish_sum(ctx, parts, count);
 }

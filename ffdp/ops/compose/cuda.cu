@@ -10,7 +10,7 @@ namespace ffdp::compose::cuda {
 void forward(Context& ctx, const Params& p, Box domain, Box compute, VectorView<const float> step,
              VectorView<const float> u, VectorView<float> out) {
   const float k = p.scale;
-  device::for_each_voxel(ctx, compute, [=] __device__(int z, int y, int x) {
+  const auto make = [=] __device__(int z, int y, int x) {
     const float dz = k * step[0](z, y, x), dy = k * step[1](z, y, x), dx = k * step[2](z, y, x);
     const AxisCell cz = axis_cell(dz, domain.lo[0] - z, domain.hi[0] - z);
     const AxisCell cy = axis_cell(dy, domain.lo[1] - y, domain.hi[1] - y);
@@ -20,17 +20,22 @@ void forward(Context& ctx, const Params& p, Box domain, Box compute, VectorView<
     const std::int64_t oy = cy.fraction > 0 ? u.stride_y : 0;
     const int ox = cx.fraction > 0 ? 1 : 0;
     const float shift[3] = {dz, dy, dx};
-    float result[3];
+    device::Vector3 result;
 #pragma unroll
     for (int c = 0; c < 3; ++c) {
       const float* d = u.data + c * u.stride_c + base;
       const float v[8] = {d[0],  d[ox],      d[oy],      d[oy + ox],
                           d[oz], d[oz + ox], d[oz + oy], d[oz + oy + ox]};
-      result[c] = shift[c] + trilinear(v, cz.fraction, cy.fraction, cx.fraction);
+      result.v[c] = shift[c] + trilinear(v, cz.fraction, cy.fraction, cx.fraction);
     }
+    return result;
+  };
+  const auto put = [=] __device__(int z, int y, int x, const device::Vector3& result) {
+    float* to = out.data + out[0].offset(z, y, x);
 #pragma unroll
-    for (int c = 0; c < 3; ++c) out[c](z, y, x) = result[c];
-  });
+    for (int c = 0; c < 3; ++c) to[c * out.stride_c] = result.v[c];
+  };
+  device::for_each_voxel(ctx, compute, make, put);
 }
 
 }  // namespace ffdp::compose::cuda
