@@ -107,6 +107,9 @@ __global__ void __launch_bounds__(march_threads, Op::blocks)
   const int wanted = y < box.hi[1] ? min(run_x, box.hi[2] - x) : 0;
   const int steps = (z_hi - z_lo + 2 * R) * steps_per_plane;
 
+  const bool interior_tile = y0 - R >= readable.lo[1] && y0 + march_y + R <= readable.hi[1] &&
+                             x0 - R >= readable.lo[2] && x0 + march_x + R <= readable.hi[2];
+
   // Step s adds plane z, or takes off (at even steps of running sums) the one that leaves.
   const auto takes_off = [&](int s) { return !pending && s % 2 == 0; };
   const auto plane_of = [&](int s) {
@@ -141,20 +144,21 @@ __global__ void __launch_bounds__(march_threads, Op::blocks)
     }
     asm volatile("cp.async.commit_group;");
   };
-  const auto y_sums = [&](int z, const Stage& from) {
+  // Most tiles lie inside; they need no test a voxel.
+  const auto y_sums = [&]<bool interior>(int z, const Stage& from) {
     for (int item = thread; item < columns * (march_y / run_y); item += march_threads) {
       const int c = item % columns, group = item / columns;
       const int at_x = x0 - R + c, at_y = y0 + group * run_y - R;
-      const bool inside = at_x >= readable.lo[2] && at_x < readable.hi[2];
+      const bool inside = interior || (at_x >= readable.lo[2] && at_x < readable.hi[2]);
       float value[column][Op::values];
 #pragma unroll
       for (int j = 0; j < column; ++j) {
         float raw[Op::raws];
 #pragma unroll
         for (int k = 0; k < Op::raws; ++k) raw[k] = from[k][group * run_y + j][margin - R + c];
-        op.prepare(z, at_y + j, at_x,
-                   inside && at_y + j >= readable.lo[1] && at_y + j < readable.hi[1], raw,
-                   value[j]);
+        const bool voxel_inside =
+            interior || (inside && at_y + j >= readable.lo[1] && at_y + j < readable.hi[1]);
+        op.prepare(z, at_y + j, at_x, voxel_inside, raw, value[j]);
       }
 #pragma unroll
       for (int q = 0; q < Q; ++q) {
@@ -194,7 +198,12 @@ __global__ void __launch_bounds__(march_threads, Op::blocks)
     fetch(s + 1);
     asm volatile("cp.async.wait_group 1;");
     __syncthreads();
-    if (present) y_sums(z, stages[s & 1]);
+    if (present) {
+      if (interior_tile)
+        y_sums.template operator()<true>(z, stages[s & 1]);
+      else
+        y_sums.template operator()<false>(z, stages[s & 1]);
+    }
     __syncthreads();
     if constexpr (pending) {
 #pragma unroll

@@ -117,29 +117,6 @@ __global__ void __launch_bounds__(tile_threads)
     parts[(std::int64_t{blockIdx.z} * gridDim.y + blockIdx.y) * gridDim.x + blockIdx.x] = sum;
 }
 
-/// As visit_pairs_kernel, with put(z, y, x, made, sum) and one partial sum a block.
-template <class Sum, class Make, class Put>
-__global__ void __launch_bounds__(tile_threads)
-    sum_pairs_kernel(Box box, int planes, Make make, Put put, Sum* parts) {
-  const int x = box.lo[2] + static_cast<int>(blockIdx.x) * tile_x + threadIdx.x;
-  const int y = box.lo[1] + static_cast<int>(blockIdx.y) * tile_y + threadIdx.y;
-  int z = box.lo[0] + static_cast<int>(blockIdx.z) * planes;
-  const int z_hi = min(z + planes, box.hi[0]);
-  Sum sum{};
-  if (x < box.hi[2] && y < box.hi[1]) {
-    for (; z + 1 < z_hi; z += 2) {
-      const auto first = make(z, y, x), second = make(z + 1, y, x);
-      put(z, y, x, first, sum);
-      put(z + 1, y, x, second, sum);
-    }
-    if (z < z_hi) put(z, y, x, make(z, y, x), sum);
-  }
-  const int thread = threadIdx.y * tile_x + threadIdx.x;
-  sum = block_sum(thread, sum);
-  if (thread == 0)
-    parts[(std::int64_t{blockIdx.z} * gridDim.y + blockIdx.y) * gridDim.x + blockIdx.x] = sum;
-}
-
 /// One block adds all partial sums in a fixed order to parts[count].
 template <class Sum>
 __global__ void __launch_bounds__(256) finish_kernel(Sum* parts, std::int64_t count) {
@@ -169,17 +146,6 @@ Sum sum_voxels(Context& ctx, const Box& box, const Body& body) {
   Sum* parts = ctx.scratch<Sum>(sum_slot, static_cast<std::size_t>(count) + 1);
   sum_kernel<Sum>
       <<<tiles.grid, dim3(tile_x, tile_y), 0, stream_of(ctx)>>>(box, tiles.planes, body, parts);
-  check(cudaGetLastError());
-  return finish_sum(ctx, parts, count);
-}
-
-template <class Sum, class Make, class Put>
-Sum sum_voxels(Context& ctx, const Box& box, const Make& make, const Put& put) {
-  const Tiles tiles = tiles_of(box);
-  const std::int64_t count = std::int64_t{tiles.grid.x} * tiles.grid.y * tiles.grid.z;
-  Sum* parts = ctx.scratch<Sum>(sum_slot, static_cast<std::size_t>(count) + 1);
-  sum_pairs_kernel<Sum><<<tiles.grid, dim3(tile_x, tile_y), 0, stream_of(ctx)>>>(box, tiles.planes,
-                                                                                 make, put, parts);
   check(cudaGetLastError());
   return finish_sum(ctx, parts, count);
 }

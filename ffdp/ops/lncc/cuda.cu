@@ -29,17 +29,19 @@ struct Coefficients {
   }
 };
 
-/// Voxels (or weight) of a window, the product of three factors: counted for a box, from arrays
+/// 1 / voxels (or weight) of a window, the product of three factors: counted for a box, from arrays
 /// for a Gaussian, constant where padding counts.
 struct WindowSize {
   Box domain, box;
   int radius;
   bool padded;
+  float inverse_side;
   const float* axis[3];
-  __device__ float along(int a, int i) const {
+  __device__ float inverse_along(int a, int i) const {
     if (axis[a]) return axis[a][i - box.lo[a]];
-    if (padded) return static_cast<float>(2 * radius + 1);
-    return static_cast<float>(min(i + radius + 1, domain.hi[a]) - max(i - radius, domain.lo[a]));
+    const int lo = i - radius, hi = i + radius + 1;
+    if (padded || (lo >= domain.lo[a] && hi <= domain.hi[a])) return inverse_side;
+    return 1.0F / static_cast<float>(min(hi, domain.hi[a]) - max(lo, domain.lo[a]));
   }
 };
 
@@ -84,12 +86,13 @@ struct Windows {
     float a[run_x], b[run_x], d[run_x];
     const bool counted =
         z >= compute.lo[0] && z < compute.hi[0] && y >= compute.lo[1] && y < compute.hi[1];
-    const float plane = Missing ? 0.0F : size.along(0, z) * size.along(1, y);
+    const float plane = Missing ? 0.0F : size.inverse_along(0, z) * size.inverse_along(1, y);
 #pragma unroll
     for (int i = 0; i < run_x; ++i) {
       if (i >= n) continue;
-      const float window = Missing ? s[quantities - 1][i] : plane * size.along(2, x + i);
-      auto t = terms(1.0F / window, s[0][i], s[1][i], s[2][i], s[3][i], s[4][i], f_floor, m_floor);
+      const float inverse =
+          Missing ? 1.0F / s[quantities - 1][i] : plane * size.inverse_along(2, x + i);
+      auto t = terms(inverse, s[0][i], s[1][i], s[2][i], s[3][i], s[4][i], f_floor, m_floor);
       bool valid = true;
       if constexpr (Missing) {
         const float f = fixed(z, y, x + i), m = warped(z, y, x + i);
@@ -207,7 +210,12 @@ MetricSum evaluate(Context& ctx, const Params& p, const Box& domain, const Box& 
   Coefficients abd{nullptr, rows};
   if (grad)
     abd.data = workspace ? workspace.data : ctx.scratch<float>(workspace_slot, 3 * rows.volume());
-  WindowSize size{domain, rows, radius, p.window == Window::zero_padded_box, {}};
+  WindowSize size{domain,
+                  rows,
+                  radius,
+                  p.window == Window::zero_padded_box,
+                  1.0F / static_cast<float>(2 * radius + 1),
+                  {}};
   std::vector<float> taps(2 * radius + 1, 1.0F);
   if (gaussian) {
     taps = gaussian_taps(p.sigma);
@@ -217,7 +225,7 @@ MetricSum evaluate(Context& ctx, const Params& p, const Box& domain, const Box& 
         double sum = 0;
         for (int k = -radius; k <= radius; ++k)
           if (i + k >= domain.lo[a] && i + k < domain.hi[a]) sum += taps[k + radius];
-        weight.push_back(static_cast<float>(sum));
+        weight.push_back(static_cast<float>(1 / sum));
       }
       size.axis[a] = device::upload(ctx, edge_slot + a, weight);
     }

@@ -90,25 +90,21 @@ std::int64_t forward(Context& ctx, const Params& p, Box, Box compute, View<const
                      View<float> warped) {
   const Locator<Need::value> locate{p, moving, displacement};
   const Masks masks = masks_in;
-  const auto make = [=] __device__(int z, int y, int x) {
+  const float nothing = p.outside;
+  const auto one = [=] __device__(int z, int y, int x, Count& outside) {
     const Cell c = locate(row_map(locate.p, z, y), z, y, x);
     float v[8];
     locate.corners(c, v);
-    float value = trilinear(v, c.z.fraction, c.y.fraction, c.x.fraction);
-    bool valid = c.inside;
+    const float value = trilinear(v, c.z.fraction, c.y.fraction, c.x.fraction);
+    bool valid = c.inside && value == value;
     if (masks.fixed) valid = valid && masks.fixed(z, y, x) != 0;
     if (masks.moving && valid)
       valid = masks.moving(c.z.lower + (c.z.fraction >= 0.5F), c.y.lower + (c.y.fraction >= 0.5F),
                            c.x.lower + (c.x.fraction >= 0.5F)) != 0;
-    return valid ? value : std::numeric_limits<float>::quiet_NaN();
-  };
-  const float nothing = p.outside;
-  const auto put = [=] __device__(int z, int y, int x, float value, Count& outside) {
-    const bool valid = value == value;
     outside.value += !valid;
     warped(z, y, x) = valid ? value : nothing;
   };
-  return device::sum_voxels<Count>(ctx, compute, make, put).value;
+  return device::sum_voxels<Count>(ctx, compute, one).value;
 }
 
 /// Reads u, moving, grad_warped and grad_u, writes grad_u: 44 B/voxel.
@@ -116,23 +112,19 @@ void backward_displacement(Context& ctx, const Params& p, Box, Box compute, floa
                            View<const float> moving, VectorView<const float> displacement,
                            View<const float> grad_warped, VectorView<float> grad_u) {
   const Locator<Need::gradient> locate{p, moving, displacement};
-  const auto make = [=] __device__(int z, int y, int x) {
+  const auto one = [=] __device__(int z, int y, int x) {
     const RowMap map = row_map(locate.p, z, y);
     const auto d = locate.gradient(locate(map, z, y, x), scale * grad_warped(z, y, x));
     device::Vector3 sum;
-    const float* from = grad_u.data + grad_u[0].offset(z, y, x);
+    float* to = grad_u.data + grad_u[0].offset(z, y, x);
 #pragma unroll
     for (int k = 0; k < 3; ++k)
       sum.v[k] =
           from[k * grad_u.stride_c] + (map.s[0][k] * d.z + map.s[1][k] * d.y + map.s[2][k] * d.x);
-    return sum;
-  };
-  const auto put = [=] __device__(int z, int y, int x, const device::Vector3& sum) {
-    float* to = grad_u.data + grad_u[0].offset(z, y, x);
 #pragma unroll
     for (int k = 0; k < 3; ++k) to[k * grad_u.stride_c] = sum.v[k];
   };
-  device::for_each_voxel(ctx, compute, make, put);
+  device::for_each_voxel(ctx, compute, one);
 }
 
 /// Reads 20 B/voxel; twelve sums in double a thread.
