@@ -120,7 +120,7 @@ void backward_displacement(Context& ctx, const Params& p, Box, Box compute, floa
 #pragma unroll
     for (int k = 0; k < 3; ++k)
       sum.v[k] =
-          from[k * grad_u.stride_c] + (map.s[0][k] * d.z + map.s[1][k] * d.y + map.s[2][k] * d.x);
+          to[k * grad_u.stride_c] + (map.s[0][k] * d.z + map.s[1][k] * d.y + map.s[2][k] * d.x);
 #pragma unroll
     for (int k = 0; k < 3; ++k) to[k * grad_u.stride_c] = sum.v[k];
   };
