@@ -60,7 +60,7 @@ __device__ void line_sums(const float (&v)[N + 2 * R], const float (&taps)[17], 
 /// and taken off in double, where what was added before cancels exactly; constant cost.
 template <class Op, int R, Stencil stencil>
 inline constexpr bool pending_sums =
-    stencil == Stencil::weighted || (R <= 3 && R * Op::quantities <= 12);
+    stencil == Stencil::weighted || (R <= 3 && R * Op::quantities <= 10);
 
 /// Four bytes, or sixteen, from device to shared memory, asynchronously.
 template <int bytes>
@@ -119,6 +119,20 @@ __global__ void __launch_bounds__(march_threads, Op::blocks)
     const int z = plane_of(s);
     return s < steps && z >= max(z_lo - R, readable.lo[0]) && z < readable.hi[0];
   };
+  // The same fours of a plane are this thread's at every step: -1 where there is nothing to fetch.
+  constexpr int fours = width / 4, mine = (height * fours + march_threads - 1) / march_threads;
+  int four_row[mine], four_at[mine];
+#pragma unroll
+  for (int i = 0; i < mine; ++i) {
+    const int item = thread + i * march_threads;
+    four_row[i] = item / fours;
+    four_at[i] = item % fours * 4;
+    const int at_y = y0 - R + four_row[i], at_x = x0 - margin + four_at[i];
+    const Box stored = op.view(part, 0).stored;
+    if (item >= height * fours || at_y < readable.lo[1] || at_y >= readable.hi[1] ||
+        at_x < stored.lo[2] || at_x >= stored.hi[2])
+      four_row[i] = -1;
+  }
   const auto fetch = [&](int s) {
     if (wanted_step(s)) {
       const int z = plane_of(s);
@@ -126,19 +140,22 @@ __global__ void __launch_bounds__(march_threads, Op::blocks)
 #pragma unroll
       for (int k = 0; k < Op::raws; ++k) {
         const View<const float> from = op.view(part, k);
-        const int run = aligned ? 4 : 1;
-        for (int item = thread; item < height * width / run; item += march_threads) {
-          const int r = aligned ? item / (width / 4) : item / width;
-          const int c = (item - r * (width / run)) * run;
+        const float* origin = from.row(z, y0 - R) + (x0 - margin);
+        if (aligned) {
+#pragma unroll
+          for (int i = 0; i < mine; ++i)
+            if (four_row[i] >= 0)
+              copy_async<16>(&stage[k][four_row[i]][four_at[i]],
+                             origin + (four_row[i] * from.stride_y + four_at[i]));
+          continue;
+        }
+#pragma unroll 1
+        for (int item = thread; item < height * width; item += march_threads) {
+          const int r = item / width, c = item % width;
           const int at_y = y0 - R + r, at_x = x0 - margin + c;
-          if (at_y < readable.lo[1] || at_y >= readable.hi[1]) continue;
-          const float* source = from.row(z, at_y) + at_x;
-          if (aligned) {  // whole fours lie inside what is stored
-            if (at_x >= from.stored.lo[2] && at_x < from.stored.hi[2])
-              copy_async<16>(&stage[k][r][c], source);
-          } else if (at_x >= readable.lo[2] && at_x < readable.hi[2]) {
-            copy_async<4>(&stage[k][r][c], source);
-          }
+          if (at_y >= readable.lo[1] && at_y < readable.hi[1] && at_x >= readable.lo[2] &&
+              at_x < readable.hi[2])
+            copy_async<4>(&stage[k][r][c], origin + (r * from.stride_y + c));
         }
       }
     }
@@ -146,6 +163,7 @@ __global__ void __launch_bounds__(march_threads, Op::blocks)
   };
   // Most tiles lie inside; they need no test a voxel.
   const auto y_sums = [&]<bool interior>(int z, const Stage& from) {
+#pragma unroll 1
     for (int item = thread; item < columns * (march_y / run_y); item += march_threads) {
       const int c = item % columns, group = item / columns;
       const int at_x = x0 - R + c, at_y = y0 + group * run_y - R;
@@ -288,7 +306,10 @@ void march(const Context& ctx, const March& m, const Op& op, const Weights& weig
       (Op::quantities * march_y * pitch + 2 * Op::raws * (march_y + 2 * R) * width);
   bool aligned = true;
   for (int part = 0; part < static_cast<int>(m.grid.z) / m.stretches; ++part)
-    for (int k = 0; k < Op::raws; ++k) aligned = aligned && aligned_rows(op.view(part, k), box);
+    for (int k = 0; k < Op::raws; ++k) {
+      const View<const float> view = op.view(part, k);
+      aligned = aligned && aligned_rows(view, box) && view.stored == op.view(0, 0).stored;
+    }
   const auto kernel = march_kernel<R, stencil, Op>;
   check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, shared));
   kernel<<<m.grid, march_threads, shared, stream_of(ctx)>>>(op, weights, readable, box, m.planes,
