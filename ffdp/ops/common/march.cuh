@@ -77,7 +77,8 @@ __device__ void copy_async(float* to, const float* from) {
 /// from device memory but for the halo of tiles and stretches, which mostly comes from the caches;
 /// writes what Op::emit writes.
 ///
-/// Op has `quantities`, `raws`, `values`, Sum; view(part, k) of raw input k;
+/// Op has `quantities`, `raws`, `values`, Sum; chunk<R>, the y sums a thread makes at once (8, or 4
+/// where registers are short); view(part, k) of raw input k;
 /// prepare(z, y, x, inside, raw, value) with zeros outside; quantity(q, value) with zeros giving
 /// zero; emit(part, z, y, x, n, sums[q][4], total) for n <= 4 voxels from x on.
 /// `readable` is the part of the domain that may be read; blockIdx.z counts stretches of parts.
@@ -86,7 +87,8 @@ __global__ void __launch_bounds__(march_threads, Op::blocks)
     march_kernel(Op op, Weights weights, Box readable, Box box, int planes, int stretches,
                  bool aligned, typename Op::Sum* parts) {
   constexpr int Q = Op::quantities, columns = march_x + 2 * R, pitch = (columns + 3) / 4 * 4;
-  constexpr int column = run_y + 2 * R, segment = (run_x + 2 * R + 3) / 4 * 4;
+  constexpr int chunk = Op::template chunk<R>, column = chunk + 2 * R,
+                segment = (run_x + 2 * R + 3) / 4 * 4;
   constexpr int margin = R <= 4 ? 4 : 8, width = march_x + 2 * margin, height = march_y + 2 * R;
   constexpr bool pending = pending_sums<Op, R, stencil>;
   constexpr int steps_per_plane = pending ? 1 : 2;
@@ -165,27 +167,31 @@ __global__ void __launch_bounds__(march_threads, Op::blocks)
   const auto y_sums = [&]<bool interior>(int z, const Stage& from) {
 #pragma unroll 1
     for (int item = thread; item < columns * (march_y / run_y); item += march_threads) {
-      const int c = item % columns, group = item / columns;
-      const int at_x = x0 - R + c, at_y = y0 + group * run_y - R;
+      const int c = item % columns, at_x = x0 - R + c;
       const bool inside = interior || (at_x >= readable.lo[2] && at_x < readable.hi[2]);
-      float value[column][Op::values];
+      const int first_row = item / columns * run_y;
+#pragma unroll 1
+      for (int top = first_row; top < first_row + run_y; top += chunk) {
+        const int at_y = y0 + top - R;
+        float value[column][Op::values];
 #pragma unroll
-      for (int j = 0; j < column; ++j) {
-        float raw[Op::raws];
+        for (int j = 0; j < column; ++j) {
+          float raw[Op::raws];
 #pragma unroll
-        for (int k = 0; k < Op::raws; ++k) raw[k] = from[k][group * run_y + j][margin - R + c];
-        const bool voxel_inside =
-            interior || (inside && at_y + j >= readable.lo[1] && at_y + j < readable.hi[1]);
-        op.prepare(z, at_y + j, at_x, voxel_inside, raw, value[j]);
-      }
+          for (int k = 0; k < Op::raws; ++k) raw[k] = from[k][top + j][margin - R + c];
+          const bool voxel_inside =
+              interior || (inside && at_y + j >= readable.lo[1] && at_y + j < readable.hi[1]);
+          op.prepare(z, at_y + j, at_x, voxel_inside, raw, value[j]);
+        }
 #pragma unroll
-      for (int q = 0; q < Q; ++q) {
-        float v[column], out[run_y];
+        for (int q = 0; q < Q; ++q) {
+          float v[column], out[chunk];
 #pragma unroll
-        for (int j = 0; j < column; ++j) v[j] = op.quantity(q, value[j]);
-        line_sums<R, run_y, stencil>(v, weights.axis[1], out);
+          for (int j = 0; j < column; ++j) v[j] = op.quantity(q, value[j]);
+          line_sums<R, chunk, stencil>(v, weights.axis[1], out);
 #pragma unroll
-        for (int j = 0; j < run_y; ++j) rows[q][group * run_y + j][c] = out[j];
+          for (int j = 0; j < chunk; ++j) rows[q][top + j][c] = out[j];
+        }
       }
     }
   };

@@ -50,6 +50,8 @@ struct WindowSize {
 template <bool Missing>
 struct Windows {
   static constexpr int quantities = Missing ? 6 : 5, raws = 2, values = Missing ? 3 : 2, blocks = 2;
+  template <int R>
+  static constexpr int chunk = 4;
   using Sum = device::Sums<2>;
   View<const float> fixed, warped;
   float f_centre, m_centre, f_floor, m_floor;
@@ -119,6 +121,8 @@ struct Windows {
 template <bool Missing>
 struct Gradient {
   static constexpr int quantities = 3, raws = 3, values = 3, blocks = 2;
+  template <int R>
+  static constexpr int chunk = device::run_y;
   using Sum = device::NoSum;
   Coefficients from;
   View<const float> fixed, warped;

@@ -36,6 +36,8 @@ std::vector<float> edge_factors(const std::vector<float>& taps, int domain_lo, i
 template <bool Adjoint>
 struct Gaussian {
   static constexpr int quantities = 1, raws = 1, values = 1, blocks = 3;
+  template <int R>
+  static constexpr int chunk = device::run_y;
   using Sum = device::NoSum;
   VectorView<const float> in;
   VectorView<float> out;
