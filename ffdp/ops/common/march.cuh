@@ -78,12 +78,12 @@ __device__ void copy_async(float* to, const float* from) {
 /// writes what Op::emit writes.
 ///
 /// Op has `quantities`, `raws`, `values`, Sum; chunk<R>, the y sums a thread makes at once (8, or 4
-/// where registers are short); view(part, k) of raw input k;
+/// where registers are short); blocks<R> for a multiprocessor; view(part, k) of raw input k;
 /// prepare(z, y, x, inside, raw, value) with zeros outside; quantity(q, value) with zeros giving
 /// zero; emit(part, z, y, x, n, sums[q][4], total) for n <= 4 voxels from x on.
 /// `readable` is the part of the domain that may be read; blockIdx.z counts stretches of parts.
 template <int R, Stencil stencil, class Op>
-__global__ void __launch_bounds__(march_threads, Op::blocks)
+__global__ void __launch_bounds__(march_threads, Op::template blocks<R>)
     march_kernel(Op op, Weights weights, Box readable, Box box, int planes, int stretches,
                  bool aligned, typename Op::Sum* parts) {
   constexpr int Q = Op::quantities, columns = march_x + 2 * R, pitch = (columns + 3) / 4 * 4;

@@ -41,9 +41,11 @@ inline Tiles tiles_of(const Box& box) {
   return {dim3(nx, ny, parts(box.size(0), planes)), planes};
 }
 
-/// A thread makes one column of `planes` voxels.
-template <class Body>
-__global__ void __launch_bounds__(tile_threads) visit_kernel(Box box, int planes, Body body) {
+/// A thread makes one column of `planes` voxels. `blocks` is how many should fit a multiprocessor:
+/// bodies that wait for gathers gain from 6, at the price of registers.
+template <int blocks, class Body>
+__global__ void __launch_bounds__(tile_threads, blocks)
+    visit_kernel(Box box, int planes, Body body) {
   const int x = box.lo[2] + static_cast<int>(blockIdx.x) * tile_x + threadIdx.x;
   const int y = box.lo[1] + static_cast<int>(blockIdx.y) * tile_y + threadIdx.y;
   const int z_lo = box.lo[0] + static_cast<int>(blockIdx.z) * planes;
@@ -53,10 +55,11 @@ __global__ void __launch_bounds__(tile_threads) visit_kernel(Box box, int planes
 }
 
 /// body(z, y, x) for every voxel of the box.
-template <class Body>
+template <int blocks = 1, class Body>
 void for_each_voxel(const Context& ctx, const Box& box, const Body& body) {
   const Tiles tiles = tiles_of(box);
-  visit_kernel<<<tiles.grid, dim3(tile_x, tile_y), 0, stream_of(ctx)>>>(box, tiles.planes, body);
+  visit_kernel<blocks>
+      <<<tiles.grid, dim3(tile_x, tile_y), 0, stream_of(ctx)>>>(box, tiles.planes, body);
   check(cudaGetLastError());
 }
 
@@ -101,8 +104,8 @@ __device__ Sum block_sum(int thread, const Sum& mine) {
 }
 
 /// As visit_kernel, with one partial sum a block.
-template <class Sum, class Body>
-__global__ void __launch_bounds__(tile_threads)
+template <int blocks, class Sum, class Body>
+__global__ void __launch_bounds__(tile_threads, blocks)
     sum_kernel(Box box, int planes, Body body, Sum* parts) {
   const int x = box.lo[2] + static_cast<int>(blockIdx.x) * tile_x + threadIdx.x;
   const int y = box.lo[1] + static_cast<int>(blockIdx.y) * tile_y + threadIdx.y;
@@ -139,7 +142,7 @@ Sum finish_sum(const Context& ctx, Sum* parts, std::int64_t count) {
 }
 
 /// body(z, y, x, sum) adds what one voxel gives; the result has the same bits at every run.
-template <class Sum, class Body>
+template <class Sum, int blocks = 1, class Body>
 Sum sum_voxels(Context& ctx, const Box& box, const Body& body) {
   const Tiles tiles = tiles_of(box);
   const std::int64_t count = std::int64_t{tiles.grid.x} * tiles.grid.y * tiles.grid.z;

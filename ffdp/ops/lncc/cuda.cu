@@ -49,9 +49,14 @@ struct WindowSize {
 /// Reads 8 B/voxel and writes 12.
 template <bool Missing>
 struct Windows {
-  static constexpr int quantities = Missing ? 6 : 5, raws = 2, values = Missing ? 3 : 2, blocks = 2;
+  static constexpr int quantities = Missing ? 6 : 5, raws = 2, values = Missing ? 3 : 2;
+  /// Pending sums of five quantities: 128 registers spill, and spilling costs more than warps.
   template <int R>
-  static constexpr int chunk = 4;
+  static constexpr bool roomy = !Missing && R <= 2;
+  template <int R>
+  static constexpr int chunk = roomy<R> ? device::run_y : 4;
+  template <int R>
+  static constexpr int blocks = roomy<R> ? 1 : 2;
   using Sum = device::Sums<2>;
   View<const float> fixed, warped;
   float f_centre, m_centre, f_floor, m_floor;
@@ -120,9 +125,11 @@ struct Windows {
 /// Window sums of a, b, d -> gradient. Reads 20 B/voxel and writes 4.
 template <bool Missing>
 struct Gradient {
-  static constexpr int quantities = 3, raws = 3, values = 3, blocks = 2;
+  static constexpr int quantities = 3, raws = 3, values = 3;
   template <int R>
   static constexpr int chunk = device::run_y;
+  template <int R>
+  static constexpr int blocks = 2;
   using Sum = device::NoSum;
   Coefficients from;
   View<const float> fixed, warped;

@@ -104,7 +104,7 @@ std::int64_t forward(Context& ctx, const Params& p, Box, Box compute, View<const
     outside.value += !valid;
     warped(z, y, x) = valid ? value : nothing;
   };
-  return device::sum_voxels<Count>(ctx, compute, one).value;
+  return device::sum_voxels<Count, 6>(ctx, compute, one).value;
 }
 
 /// Reads u, moving, grad_warped and grad_u, writes grad_u: 44 B/voxel.
@@ -124,7 +124,7 @@ void backward_displacement(Context& ctx, const Params& p, Box, Box compute, floa
 #pragma unroll
     for (int k = 0; k < 3; ++k) to[k * grad_u.stride_c] = sum.v[k];
   };
-  device::for_each_voxel(ctx, compute, one);
+  device::for_each_voxel<6>(ctx, compute, one);
 }
 
 /// Reads 20 B/voxel; twelve sums in double a thread.

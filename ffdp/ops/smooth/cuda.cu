@@ -35,9 +35,11 @@ std::vector<float> edge_factors(const std::vector<float>& taps, int domain_lo, i
 /// Forward multiplies the sums by the edge factors, backward (the adjoint) what it loads.
 template <bool Adjoint>
 struct Gaussian {
-  static constexpr int quantities = 1, raws = 1, values = 1, blocks = 3;
+  static constexpr int quantities = 1, raws = 1, values = 1;
   template <int R>
   static constexpr int chunk = device::run_y;
+  template <int R>
+  static constexpr int blocks = 3;
   using Sum = device::NoSum;
   VectorView<const float> in;
   VectorView<float> out;
