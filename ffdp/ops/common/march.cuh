@@ -82,8 +82,8 @@ __device__ void copy_async(float* to, const float* from) {
 /// prepare(z, y, x, inside, raw, value) with zeros outside; quantity(q, value) with zeros giving
 /// zero; emit(part, z, y, x, n, sums[q][4], total) for n <= 4 voxels from x on.
 /// `readable` is the part of the domain that may be read; blockIdx.z counts stretches of parts.
-template <int R, Stencil stencil, class Op>
-__global__ void __launch_bounds__(march_threads, Op::template blocks<R>)
+template <int R, Stencil stencil, int blocks, class Op>
+__global__ void __launch_bounds__(march_threads, blocks)
     march_kernel(Op op, Weights weights, Box readable, Box box, int planes, int stretches,
                  bool aligned, typename Op::Sum* parts) {
   constexpr int Q = Op::quantities, columns = march_x + 2 * R, pitch = (columns + 3) / 4 * 4;
@@ -316,7 +316,7 @@ void march(const Context& ctx, const March& m, const Op& op, const Weights& weig
       const View<const float> view = op.view(part, k);
       aligned = aligned && aligned_rows(view, box) && view.stored == op.view(0, 0).stored;
     }
-  const auto kernel = march_kernel<R, stencil, Op>;
+  const auto kernel = march_kernel<R, stencil, Op::template blocks<R>, Op>;
   check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, shared));
   kernel<<<m.grid, march_threads, shared, stream_of(ctx)>>>(op, weights, readable, box, m.planes,
                                                             m.stretches, aligned, parts);

@@ -147,7 +147,7 @@ Sum sum_voxels(Context& ctx, const Box& box, const Body& body) {
   const Tiles tiles = tiles_of(box);
   const std::int64_t count = std::int64_t{tiles.grid.x} * tiles.grid.y * tiles.grid.z;
   Sum* parts = ctx.scratch<Sum>(sum_slot, static_cast<std::size_t>(count) + 1);
-  sum_kernel<Sum>
+  sum_kernel<blocks, Sum>
       <<<tiles.grid, dim3(tile_x, tile_y), 0, stream_of(ctx)>>>(box, tiles.planes, body, parts);
   check(cudaGetLastError());
   return finish_sum(ctx, parts, count);
