@@ -9,7 +9,7 @@ MetricSum forward_backward(Context& ctx, const Params&, Box, Box compute, View<c
                            View<const float> warped, View<float> grad) {
   using Sum = device::Sums<2>;
   const auto total =
-      device::sum_voxels<Sum>(ctx, compute, [=] __device__(int z, int y, int x, Sum& sum) {
+      device::sum_voxels<Sum, 8>(ctx, compute, [=] __device__(int z, int y, int x, Sum& sum) {
         const float difference = warped(z, y, x) - fixed(z, y, x);
         const bool valid = difference == difference;
         sum.v[0] += valid ? double{difference} * double{difference} : 0.0;
