@@ -12,8 +12,16 @@ endmacro()
 macro(ffdp_add_op name)
   list(APPEND ffdp_ops_sources ops/${name}/${name}.cpp)
   list(APPEND ffdp_ops_cpu_sources ops/${name}/cpu.cpp)
-  if(FFDP_CUDA AND EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/ops/${name}/cuda.cu)
-    list(APPEND ffdp_ops_sources ops/${name}/cuda.cu)
+  if(FFDP_CUDA)
+    if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/ops/${name}/cuda.cu)
+      list(APPEND ffdp_ops_sources ops/${name}/cuda.cu)
+      if("${name}" STREQUAL "lncc")  # division within 2 ulp in a few instructions, not a dozen
+        set_source_files_properties(ops/${name}/cuda.cu PROPERTIES COMPILE_OPTIONS -prec-div=false)
+      endif()
+    else()  # called with Backend::cuda, it throws NotBuilt
+      set_source_files_properties(ops/${name}/${name}.cpp PROPERTIES
+        COMPILE_DEFINITIONS FFDP_OP_WITHOUT_CUDA)
+    endif()
   endif()
 endmacro()
 

@@ -6,10 +6,40 @@
 
 #include "ffdp/core/error.hpp"
 
+#if defined(FFDP_HAS_CUDA)
+#include "ffdp/core/cuda_check.hpp"
+#endif
+
 namespace ffdp {
+namespace {
+
+#if defined(FFDP_HAS_CUDA)
+std::string gibibytes(std::size_t bytes) {
+  const std::size_t tenths = bytes / (1U << 30U) * 10 + bytes % (1U << 30U) * 10 / (1U << 30U);
+  return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + " GiB";
+}
+
+void* allocate_device(std::size_t bytes) {
+  void* pointer = nullptr;
+  const cudaError_t error = cudaMalloc(&pointer, bytes);
+  if (error != cudaErrorMemoryAllocation) {
+    check(error);
+    return pointer;
+  }
+  cudaGetLastError();  // clears it
+  std::size_t free = 0, total = 0;
+  check(cudaMemGetInfo(&free, &total));
+  throw OutOfMemory("cuda: out of memory: asked " + gibibytes(bytes) + ", " + gibibytes(free) +
+                    " free of " + gibibytes(total));
+}
+#else
+void* allocate_device(std::size_t) { throw NotBuilt("buffer: this build has no CUDA backend"); }
+#endif
+
+}  // namespace
 
 void* allocate_bytes(Backend backend, std::size_t bytes) {
-  if (backend != Backend::cpu) throw NotBuilt("buffer: this build has no CUDA backend");
+  if (backend == Backend::cuda) return allocate_device(bytes);
   constexpr std::size_t alignment = 64;
   const std::size_t rounded = (bytes + alignment - 1) / alignment * alignment;
   void* pointer = rounded >= bytes ? std::aligned_alloc(alignment, rounded) : nullptr;
@@ -18,6 +48,14 @@ void* allocate_bytes(Backend backend, std::size_t bytes) {
   return pointer;
 }
 
-void free_bytes(Backend, void* pointer) noexcept { std::free(pointer); }
+void free_bytes([[maybe_unused]] Backend backend, void* pointer) noexcept {
+#if defined(FFDP_HAS_CUDA)
+  if (backend == Backend::cuda) {
+    cudaFree(pointer);  // an error here belongs to an earlier call, which reports it itself
+    return;
+  }
+#endif
+  std::free(pointer);
+}
 
 }  // namespace ffdp

@@ -18,6 +18,7 @@ class Field {
       : buffer_(backend, static_cast<std::size_t>(stored.volume())), stored_(stored) {}
 
   const Box& stored() const { return stored_; }
+  Backend backend() const { return buffer_.backend(); }
   bool empty() const { return buffer_.size() == 0; }
   std::int64_t size() const { return static_cast<std::int64_t>(buffer_.size()); }
   T* data() const { return buffer_.data(); }
@@ -47,6 +48,7 @@ class VectorField {
       : buffer_(backend, 3 * static_cast<std::size_t>(stored.volume())), stored_(stored) {}
 
   const Box& stored() const { return stored_; }
+  Backend backend() const { return buffer_.backend(); }
   bool empty() const { return buffer_.size() == 0; }
   T* data() const { return buffer_.data(); }
   T* begin() const { return buffer_.data(); }

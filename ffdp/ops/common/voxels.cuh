@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+#include "ffdp/core/box.hpp"
+#include "ffdp/core/cuda_check.hpp"
+
+/// Loops over the voxels of a box on the device, and sums with one order of addition.
+namespace ffdp::device {
+
+struct Vector3 {
+  float v[3];
+};
+
+/// A sum of N doubles; the zero is all bits zero.
+template <int N>
+struct Sums {
+  double v[N] = {};
+  __device__ void operator+=(const Sums& other) {
+    for (int i = 0; i < N; ++i) v[i] += other.v[i];
+  }
+};
+
+inline constexpr int tile_x = 32, tile_y = 8, tile_threads = tile_x * tile_y;
+/// Scratch slots from here on belong to the loops of this file.
+inline constexpr int sum_slot = 8;
+
+/// A block makes a tile of 32 x 8 voxels over `planes` planes. It depends on the box alone.
+struct Tiles {
+  dim3 grid;
+  int planes;
+};
+inline Tiles tiles_of(const Box& box) {
+  const auto parts = [](int n, int size) { return (n + size - 1) / size; };
+  const int nx = parts(box.size(2), tile_x), ny = parts(box.size(1), tile_y);
+  const std::int64_t all = std::int64_t{nx} * ny * box.size(0);
+  const int planes = static_cast<int>(std::clamp<std::int64_t>(all / 8192, 1, 64));
+  return {dim3(nx, ny, parts(box.size(0), planes)), planes};
+}
+
+/// A thread makes one column of `planes` voxels. `blocks` is how many should fit a multiprocessor:
+/// bodies that wait for gathers gain from 6, at the price of registers.
+template <int blocks, class Body>
+__global__ void __launch_bounds__(tile_threads, blocks)
+    visit_kernel(Box box, int planes, Body body) {
+  const int x = box.lo[2] + static_cast<int>(blockIdx.x) * tile_x + threadIdx.x;
+  const int y = box.lo[1] + static_cast<int>(blockIdx.y) * tile_y + threadIdx.y;
+  const int z_lo = box.lo[0] + static_cast<int>(blockIdx.z) * planes;
+  const int z_hi = min(z_lo + planes, box.hi[0]);
+  if (x >= box.hi[2] || y >= box.hi[1]) return;
+  for (int z = z_lo; z < z_hi; ++z) body(z, y, x);
+}
+
+/// body(z, y, x) for every voxel of the box.
+template <int blocks = 1, class Body>
+void for_each_voxel(const Context& ctx, const Box& box, const Body& body) {
+  const Tiles tiles = tiles_of(box);
+  visit_kernel<blocks>
+      <<<tiles.grid, dim3(tile_x, tile_y), 0, stream_of(ctx)>>>(box, tiles.planes, body);
+  check(cudaGetLastError());
+}
+
+/// As visit_kernel with the body cut in two: make(z, y, x) loads and computes, put(z, y, x, made)
+/// stores. Two voxels are made before one is put, so that their loads are in flight together.
+template <class Make, class Put>
+__global__ void __launch_bounds__(tile_threads)
+    visit_pairs_kernel(Box box, int planes, Make make, Put put) {
+  const int x = box.lo[2] + static_cast<int>(blockIdx.x) * tile_x + threadIdx.x;
+  const int y = box.lo[1] + static_cast<int>(blockIdx.y) * tile_y + threadIdx.y;
+  int z = box.lo[0] + static_cast<int>(blockIdx.z) * planes;
+  const int z_hi = min(z + planes, box.hi[0]);
+  if (x >= box.hi[2] || y >= box.hi[1]) return;
+  for (; z + 1 < z_hi; z += 2) {
+    const auto first = make(z, y, x), second = make(z + 1, y, x);
+    put(z, y, x, first);
+    put(z + 1, y, x, second);
+  }
+  if (z < z_hi) put(z, y, x, make(z, y, x));
+}
+
+template <class Make, class Put>
+void for_each_voxel(const Context& ctx, const Box& box, const Make& make, const Put& put) {
+  const Tiles tiles = tiles_of(box);
+  visit_pairs_kernel<<<tiles.grid, dim3(tile_x, tile_y), 0, stream_of(ctx)>>>(box, tiles.planes,
+                                                                              make, put);
+  check(cudaGetLastError());
+}
+
+/// Sum over the threads of a block of 256, by a tree of fixed shape; valid in thread 0. Shared
+/// memory: 256 sums.
+template <class Sum>
+__device__ Sum block_sum(int thread, const Sum& mine) {
+  __shared__ alignas(16) unsigned char bytes[256 * sizeof(Sum)];
+  Sum* sums = reinterpret_cast<Sum*>(bytes);
+  sums[thread] = mine;
+  for (int half = 128; half > 0; half /= 2) {
+    __syncthreads();
+    if (thread < half) sums[thread] += sums[thread + half];
+  }
+  return sums[0];
+}
+
+/// As visit_kernel, with one partial sum a block.
+template <int blocks, class Sum, class Body>
+__global__ void __launch_bounds__(tile_threads, blocks)
+    sum_kernel(Box box, int planes, Body body, Sum* parts) {
+  const int x = box.lo[2] + static_cast<int>(blockIdx.x) * tile_x + threadIdx.x;
+  const int y = box.lo[1] + static_cast<int>(blockIdx.y) * tile_y + threadIdx.y;
+  const int z_lo = box.lo[0] + static_cast<int>(blockIdx.z) * planes;
+  const int z_hi = min(z_lo + planes, box.hi[0]);
+  Sum sum{};
+  if (x < box.hi[2] && y < box.hi[1])
+    for (int z = z_lo; z < z_hi; ++z) body(z, y, x, sum);
+  const int thread = threadIdx.y * tile_x + threadIdx.x;
+  sum = block_sum(thread, sum);
+  if (thread == 0)
+    parts[(std::int64_t{blockIdx.z} * gridDim.y + blockIdx.y) * gridDim.x + blockIdx.x] = sum;
+}
+
+/// One block adds all partial sums in a fixed order to parts[count].
+template <class Sum>
+__global__ void __launch_bounds__(256) finish_kernel(Sum* parts, std::int64_t count) {
+  Sum sum{};
+#pragma unroll 4
+  for (std::int64_t i = threadIdx.x; i < count; i += 256) sum += parts[i];
+  sum = block_sum(static_cast<int>(threadIdx.x), sum);
+  if (threadIdx.x == 0) parts[count] = sum;
+}
+
+/// The sum of `count` partial sums; waits for the stream.
+template <class Sum>
+Sum finish_sum(const Context& ctx, Sum* parts, std::int64_t count) {
+  finish_kernel<<<1, 256, 0, stream_of(ctx)>>>(parts, count);
+  check(cudaGetLastError());
+  Sum sum;
+  check(cudaMemcpyAsync(&sum, parts + count, sizeof(Sum), cudaMemcpyDeviceToHost, stream_of(ctx)));
+  check(cudaStreamSynchronize(stream_of(ctx)));
+  return sum;
+}
+
+/// body(z, y, x, sum) adds what one voxel gives; the result has the same bits at every run.
+template <class Sum, int blocks = 1, class Body>
+Sum sum_voxels(Context& ctx, const Box& box, const Body& body) {
+  const Tiles tiles = tiles_of(box);
+  const std::int64_t count = std::int64_t{tiles.grid.x} * tiles.grid.y * tiles.grid.z;
+  Sum* parts = ctx.scratch<Sum>(sum_slot, static_cast<std::size_t>(count) + 1);
+  sum_kernel<blocks, Sum>
+      <<<tiles.grid, dim3(tile_x, tile_y), 0, stream_of(ctx)>>>(box, tiles.planes, body, parts);
+  check(cudaGetLastError());
+  return finish_sum(ctx, parts, count);
+}
+
+/// A copy of `values` in a scratch slot.
+template <class T>
+const T* upload(Context& ctx, int slot, const std::vector<T>& values) {
+  T* to = ctx.scratch<T>(slot, values.size());
+  check(cudaMemcpyAsync(to, values.data(), values.size() * sizeof(T), cudaMemcpyHostToDevice,
+                        stream_of(ctx)));
+  return to;
+}
+
+}  // namespace ffdp::device

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <cmath>
+
+#include "ffdp/ops/common/voxels.cuh"
+#include "ffdp/ops/jacobian/backends.hpp"
+#include "ffdp/ops/jacobian/math.hpp"
+
+namespace ffdp::jacobian::cuda {
+namespace {
+
+__device__ float at(const Box& domain, const VectorView<const float>& u, int z, int y, int x) {
+  const Stencil sz = stencil(z, domain.lo[0], domain.hi[0]);
+  const Stencil sy = stencil(y, domain.lo[1], domain.hi[1]);
+  const Stencil sx = stencil(x, domain.lo[2], domain.hi[2]);
+  float d[3][3];
+#pragma unroll
+  for (int c = 0; c < 3; ++c) {
+    const View<const float> v = u[c];
+    d[c][0] = (v(sz.above, y, x) - v(sz.below, y, x)) * sz.scale;
+    d[c][1] = (v(z, sy.above, x) - v(z, sy.below, x)) * sy.scale;
+    d[c][2] = (v(z, y, sx.above) - v(z, y, sx.below)) * sx.scale;
+  }
+  return determinant(d);
+}
+
+/// Statistics with a zero that is neutral: extremes start beyond every number.
+struct Sum {
+  std::int64_t count = 0, folded = 0;
+  double min = HUGE_VAL, max = -HUGE_VAL, sum_log = 0, sum_log_squared = 0;
+  __device__ void operator+=(const Sum& other) {
+    count += other.count;
+    folded += other.folded;
+    min = fmin(min, other.min);
+    max = fmax(max, other.max);
+    sum_log += other.sum_log;
+    sum_log_squared += other.sum_log_squared;
+  }
+};
+
+}  // namespace
+
+/// Reads 12 and writes 4 B/voxel; the neighbours come from the caches.
+void forward(Context& ctx, const Box& domain_in, const Box& compute,
+             const VectorView<const float>& displacement, const View<float>& determinant_out) {
+  const Box domain = domain_in;
+  const VectorView<const float> u = displacement;
+  const View<float> out = determinant_out;
+  device::for_each_voxel(
+      ctx, compute, [=] __device__(int z, int y, int x) { out(z, y, x) = at(domain, u, z, y, x); });
+}
+
+/// Reads 12 B/voxel.
+Statistics statistics(Context& ctx, const Box& domain_in, const Box& compute,
+                      const VectorView<const float>& displacement,
+                      const View<const std::uint8_t>& mask_in) {
+  const Box domain = domain_in;
+  const VectorView<const float> u = displacement;
+  const View<const std::uint8_t> mask = mask_in;
+  const auto total =
+      device::sum_voxels<Sum>(ctx, compute, [=] __device__(int z, int y, int x, Sum& sum) {
+        if (mask && mask(z, y, x) == 0) return;
+        const double d = at(domain, u, z, y, x);
+        ++sum.count;
+        sum.min = fmin(sum.min, d);
+        sum.max = fmax(sum.max, d);
+        if (!(d > 0)) {
+          ++sum.folded;
+          return;
+        }
+        const double log_d = log(d);
+        sum.sum_log += log_d;
+        sum.sum_log_squared += log_d * log_d;
+      });
+  if (total.count == 0) return {};
+  return {total.count, total.folded, total.min, total.max, total.sum_log, total.sum_log_squared};
+}
+
+}  // namespace ffdp::jacobian::cuda

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <array>
+
+#include "ffdp/ops/common/trilinear.hpp"
+#include "ffdp/ops/common/voxels.cuh"
+#include "ffdp/ops/resize/backends.hpp"
+#include "ffdp/ops/resize/math.hpp"
+
+namespace ffdp::resize::cuda {
+namespace {
+
+enum Slot { half_slot = 0, row_slot = 1, table_slot = 2 };  // tables: two slots an axis
+
+/// Weighted sums along one axis: out(i) = sum_k weights[i][k] in(first[i] + k).
+void pass(Context& ctx, int axis, const AxisWeights& w, const Box& compute, View<const float> in,
+          View<float> out) {
+  const int* first = device::upload(ctx, table_slot + 2 * axis, w.first);
+  const float* weights = device::upload(ctx, table_slot + 2 * axis + 1, w.weights);
+  const int count = w.count, lo = compute.lo[axis];
+  const std::int64_t stride = axis == 0 ? in.stride_z : axis == 1 ? in.stride_y : 1;
+  device::for_each_voxel(ctx, compute, [=] __device__(int z, int y, int x) {
+    const int i = (axis == 0 ? z : axis == 1 ? y : x) - lo;
+    const int from = first[i];
+    const float* d =
+        in.data + in.offset(axis == 0 ? from : z, axis == 1 ? from : y, axis == 2 ? from : x);
+    float sum = 0;
+    for (int k = 0; k < count; ++k)
+      sum += weights[static_cast<std::int64_t>(i) * count + k] * d[k * stride];
+    out(z, y, x) = sum;
+  });
+}
+
+View<float> scratch_view(Context& ctx, int slot, const Box& box) {
+  return {ctx.scratch<float>(slot, static_cast<std::size_t>(box.volume())), box,
+          std::int64_t{box.size(1)} * box.size(2), box.size(2)};
+}
+
+}  // namespace
+
+/// Planes, then rows, then voxels; the two intermediate images are smaller than the input by the
+/// factors of the axes already done.
+void shrink(Context& ctx, const std::array<AxisWeights, 3>& weights, Box reach, Box compute,
+            View<const float> in, View<float> out) {
+  Box planes = reach, rows = reach;
+  planes.lo[0] = rows.lo[0] = compute.lo[0];
+  planes.hi[0] = rows.hi[0] = compute.hi[0];
+  rows.lo[1] = compute.lo[1];
+  rows.hi[1] = compute.hi[1];
+  const View<float> half = scratch_view(ctx, half_slot, planes);
+  const View<float> row = scratch_view(ctx, row_slot, rows);
+  pass(ctx, 0, weights[0], planes, in, half);
+  pass(ctx, 1, weights[1], rows, half, row);
+  pass(ctx, 2, weights[2], compute, row, out);
+}
+
+/// Writes 12 B/voxel of the new grid.
+void displacement(Context& ctx, Box from_domain, Box to_domain, Box compute,
+                  VectorView<const float> in, VectorView<float> out) {
+  const AxisCell* cells[3];
+  float rescale[3];
+  for (int a = 0; a < 3; ++a) {
+    const int from = from_domain.size(a), to = to_domain.size(a);
+    rescale[a] = static_cast<float>(static_cast<double>(to) / from);
+    std::vector<AxisCell> axis;
+    for (int i = compute.lo[a]; i < compute.hi[a]; ++i) {
+      const double q = std::clamp(centre(i - to_domain.lo[a], from, to), 0.0, from - 1.0);
+      const int lower = std::min(static_cast<int>(q), std::max(from - 2, 0));
+      axis.push_back({from_domain.lo[a] + lower, static_cast<float>(q - lower), true, false});
+    }
+    cells[a] = device::upload(ctx, table_slot + a, axis);
+  }
+  const AxisCell *az = cells[0], *ay = cells[1], *ax = cells[2];
+  const float scale_z = rescale[0], scale_y = rescale[1], scale_x = rescale[2];
+  device::for_each_voxel(ctx, compute, [=] __device__(int z, int y, int x) {
+    const AxisCell cz = az[z - compute.lo[0]], cy = ay[y - compute.lo[1]],
+                   cx = ax[x - compute.lo[2]];
+    const std::int64_t base = in[0].offset(cz.lower, cy.lower, cx.lower);
+    const std::int64_t oz = cz.fraction > 0 ? in.stride_z : 0;
+    const std::int64_t oy = cy.fraction > 0 ? in.stride_y : 0;
+    const int ox = cx.fraction > 0 ? 1 : 0;
+    const float scale[3] = {scale_z, scale_y, scale_x};
+#pragma unroll
+    for (int c = 0; c < 3; ++c) {
+      const float* d = in.data + c * in.stride_c + base;
+      const float v[8] = {d[0],  d[ox],      d[oy],      d[oy + ox],
+                          d[oz], d[oz + ox], d[oz + oy], d[oz + oy + ox]};
+      out[c](z, y, x) = scale[c] * trilinear(v, cz.fraction, cy.fraction, cx.fraction);
+    }
+  });
+}
+
+}  // namespace ffdp::resize::cuda

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <vector>
+
+#include "ffdp/ops/common/march.cuh"
+#include "ffdp/ops/smooth/backends.hpp"
+
+namespace ffdp::smooth::cuda {
+namespace {
+
+enum Slot { edge_slot = 0, taps_slot = 3, first_slot = 6, second_slot = 7 };
+
+/// 1 / (sum of the taps inside the domain) at the positions of `box`, an array an axis.
+struct Edge {
+  const float* axis[3];
+  Box box;
+  __device__ float operator()(int z, int y, int x) const {
+    return axis[0][z - box.lo[0]] * axis[1][y - box.lo[1]] * axis[2][x - box.lo[2]];
+  }
+};
+
+std::vector<float> edge_factors(const std::vector<float>& taps, int domain_lo, int domain_hi,
+                                int lo, int hi) {
+  const int radius = static_cast<int>(taps.size()) / 2;
+  std::vector<float> factors;
+  for (int i = lo; i < hi; ++i) {
+    double sum = 0;
+    for (int k = -radius; k <= radius; ++k)
+      if (i + k >= domain_lo && i + k < domain_hi) sum += taps[k + radius];
+    factors.push_back(1 / static_cast<float>(sum));
+  }
+  return factors;
+}
+
+/// Forward multiplies the sums by the edge factors, backward (the adjoint) what it loads.
+template <bool Adjoint>
+struct Gaussian {
+  static constexpr int quantities = 1, raws = 1, values = 1;
+  template <int R>
+  static constexpr int chunk = device::run_y;
+  template <int R>
+  static constexpr int blocks = 3;
+  using Sum = device::NoSum;
+  VectorView<const float> in;
+  VectorView<float> out;
+  Edge edge;
+
+  FFDP_HD View<const float> view(int part, int) const { return in[part]; }
+  __device__ void prepare(int z, int y, int x, bool inside, const float (&raw)[1],
+                          float (&value)[1]) const {
+    value[0] = !inside ? 0.0F : Adjoint ? raw[0] * edge(z, y, x) : raw[0];
+  }
+  __device__ float quantity(int, const float (&raw)[1]) const { return raw[0]; }
+  __device__ void emit(int part, int z, int y, int x, int n, const float (&s)[1][device::run_x],
+                       Sum&) const {
+    float v[device::run_x];
+#pragma unroll
+    for (int i = 0; i < device::run_x; ++i)
+      v[i] = Adjoint || i >= n ? s[0][i] : s[0][i] * edge(z, y, x + i);
+    device::store_run(out.data + part * out.stride_c + out[0].offset(z, y, x), n, v);
+  }
+};
+
+template <bool Adjoint>
+void run(Context& ctx, const Params& p, const Box& domain, const Box& compute,
+         VectorView<const float> in, VectorView<float> out, int parts) {
+  const Int3 radius = halo(p);
+  const Box readable = intersect(grow(compute, radius), domain);
+  const Box edge_box = Adjoint ? readable : compute;
+  Edge edge{{}, edge_box};
+  device::Weights weights{};
+  const int widest = std::max({radius[0], radius[1], radius[2], 1});
+  std::vector<float> taps[3];
+  for (int a = 0; a < 3; ++a) {
+    taps[a] = gaussian_taps(p.sigma[a]);
+    edge.axis[a] = device::upload(
+        ctx, edge_slot + a,
+        edge_factors(taps[a], domain.lo[a], domain.hi[a], edge_box.lo[a], edge_box.hi[a]));
+    if (widest <= device::widest_march)
+      std::copy(taps[a].begin(), taps[a].end(), weights.axis[a] + widest - radius[a]);
+  }
+  const Gaussian<Adjoint> op{in, out, edge};
+  if (widest <= device::widest_march) {
+    const device::March m = device::march_of(compute, parts);
+    device::with_radius(widest, [&]<int R>() {
+      device::march<R, device::Stencil::weighted>(ctx, m, op, weights, readable, compute, nullptr);
+    });
+    return;
+  }
+  const float* device_taps[3];
+  for (int a = 0; a < 3; ++a) device_taps[a] = device::upload(ctx, taps_slot + a, taps[a]);
+  const auto size = static_cast<std::size_t>(readable.volume());
+  auto* first = ctx.scratch<float>(first_slot, size);
+  auto* second = ctx.scratch<float>(second_slot, size);
+  for (int part = 0; part < parts; ++part) {
+    const View<float> to = out[part];
+    device::three_axis_sums(
+        ctx, device_taps, radius, readable, compute,
+        [=] __device__(int z, int y, int x) {
+          const float raw[1] = {op.view(part, 0)(z, y, x)};
+          float value[1];
+          op.prepare(z, y, x, true, raw, value);
+          return value[0];
+        },
+        first, second, to);
+    if (Adjoint) continue;
+    device::for_each_voxel(ctx, compute,
+                           [=] __device__(int z, int y, int x) { to(z, y, x) *= edge(z, y, x); });
+  }
+}
+
+template <class T>
+VectorView<T> as_vector(View<T> v) {
+  return {v.data, v.stored, 0, v.stride_z, v.stride_y};
+}
+
+}  // namespace
+
+void forward(Context& ctx, const Params& p, Box domain, Box compute, View<const float> in,
+             View<float> out) {
+  run<false>(ctx, p, domain, compute, as_vector(in), as_vector(out), 1);
+}
+
+void forward(Context& ctx, const Params& p, Box domain, Box compute, VectorView<const float> in,
+             VectorView<float> out) {
+  run<false>(ctx, p, domain, compute, in, out, 3);
+}
+
+void backward(Context& ctx, const Params& p, Box domain, Box compute, View<const float> grad_out,
+              View<float> grad_in) {
+  run<true>(ctx, p, domain, compute, as_vector(grad_out), as_vector(grad_in), 1);
+}
+
+}  // namespace ffdp::smooth::cuda

@@ -1,0 +1,398 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every op on both backends: the same numbers within 1e-5, and the same bits at two runs.
+#include <cstdlib>
+#include <vector>
+
+#include "tests/support/compare.hpp"
+#include "tests/support/fields.hpp"
+
+#include <gtest/gtest.h>
+
+#include "ffdp/core/copy.hpp"
+#include "ffdp/core/error.hpp"
+#include "ffdp/ops/adam/adam.hpp"
+#include "ffdp/ops/compose/compose.hpp"
+#include "ffdp/ops/invert/invert.hpp"
+#include "ffdp/ops/jacobian/jacobian.hpp"
+#include "ffdp/ops/lncc/lncc.hpp"
+#include "ffdp/ops/mi/mi.hpp"
+#include "ffdp/ops/mse/mse.hpp"
+#include "ffdp/ops/resize/resize.hpp"
+#include "ffdp/ops/sampler/sampler.hpp"
+#include "ffdp/ops/smooth/smooth.hpp"
+
+namespace ffdp {
+namespace {
+
+struct Result {
+  std::vector<double> field, numbers;
+  friend bool operator==(const Result&, const Result&) = default;
+};
+
+/// One backend: takes inputs from the host and brings results back.
+class Side {
+ public:
+  explicit Side(Backend backend) { ctx.backend = backend; }
+  Context ctx;
+
+  template <class AnyField>
+  AnyField in(const AnyField& host) const {
+    return copy_to(ctx, ctx.backend, host);
+  }
+  Field<float> room(const Box& box) const { return Field<float>(ctx.backend, box); }
+  VectorField<float> vector_room(const Box& box) const {
+    return VectorField<float>(ctx.backend, box);
+  }
+  template <class AnyField>
+  void out(const AnyField& field, Result& result) const {
+    const AnyField host = copy_to(ctx, Backend::cpu, field);
+    result.field.insert(result.field.end(), host.begin(), host.end());
+  }
+};
+
+template <class Run>
+void expect_same(Run&& run, double tolerance = 1e-5) {
+  Side cpu(Backend::cpu), cuda(Backend::cuda);
+  const Result want = run(cpu), got = run(cuda), again = run(cuda);
+  ASSERT_EQ(got.field.size(), want.field.size());
+  const auto difference = test::compare(got.field, want.field);
+  EXPECT_LT(difference.relative_l2, tolerance) << difference;
+  for (std::size_t i = 0; i < want.numbers.size(); ++i)
+    EXPECT_LT(test::relative_error(got.numbers[i], want.numbers[i]), 1e-5) << "number " << i;
+  EXPECT_TRUE(got == again) << "two runs differ";
+}
+
+bool have_cuda() { return cuda_devices() > 0; }
+bool cuda_required() {
+  const char* value = std::getenv("FFDP_REQUIRE_CUDA");
+  return value != nullptr && value[0] == '1';
+}
+
+struct Boxes {
+  Box domain, compute;
+};
+
+class CudaMatchesCpu : public testing::TestWithParam<Boxes> {
+ protected:
+  void SetUp() override {
+    if (have_cuda()) return;
+    if (cuda_required()) FAIL() << "FFDP_REQUIRE_CUDA is set and there is no CUDA device";
+    GTEST_SKIP() << "no CUDA device";
+  }
+  Box domain = GetParam().domain, compute = GetParam().compute;
+
+  /// Stored over the domain, NaN where an op with this halo must not look.
+  Field<float> image(std::uint32_t seed, const Int3& halo) const {
+    Field<float> field = test::image(domain, seed);
+    test::poison_outside(field, intersect(grow(compute, halo), domain));
+    return field;
+  }
+  Field<float> image(std::uint32_t seed, int halo) const {
+    return image(seed, Int3{halo, halo, halo});
+  }
+  VectorField<float> displacement(double amplitude, std::uint32_t seed, const Int3& halo) const {
+    VectorField<float> field = test::displacement(domain, domain, amplitude, seed);
+    test::poison_outside(field, intersect(grow(compute, halo), domain));
+    return field;
+  }
+  VectorField<float> displacement(double amplitude, std::uint32_t seed, int halo) const {
+    return displacement(amplitude, seed, Int3{halo, halo, halo});
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Boxes, CudaMatchesCpu,
+                         testing::Values(Boxes{box_of({9, 11, 23}), box_of({9, 11, 23})},
+                                         Boxes{box_of({33, 41, 150}), box_of({33, 41, 150})},
+                                         Boxes{{{-3, 5, 2}, {34, 42, 80}},
+                                               {{7, 9, 11}, {20, 31, 74}}},
+                                         Boxes{box_of({1, 37, 70}), box_of({1, 37, 70})},
+                                         Boxes{box_of({40, 1, 12}), {{0, 0, 0}, {13, 1, 12}}},
+                                         Boxes{box_of({3, 4, 5}), box_of({3, 4, 5})}));
+
+TEST_P(CudaMatchesCpu, Mse) {
+  const auto f = image(1, 0), m = image(5, 0);
+  expect_same([&](Side& s) {
+    Result r;
+    Field<float> grad = s.room(compute);
+    const auto sum = mse::forward_backward(s.ctx, {}, domain, compute, s.in(f), s.in(m), grad);
+    r.numbers = {sum.value, sum.weight};
+    s.out(grad, r);
+    return r;
+  });
+}
+
+TEST_P(CudaMatchesCpu, Adam) {
+  for (const auto moment : {adam::SecondMoment::vector, adam::SecondMoment::element})
+    expect_same([&](Side& s) {
+      Result r;
+      auto first = s.vector_room(compute), second = s.vector_room(compute);
+      for (int k = 1; k <= 3; ++k) {
+        auto grad = s.in(test::displacement(domain, compute, 0.1, 10U * k));
+        adam::Params p;
+        p.iteration = k;
+        p.second_moment = moment;
+        r.numbers.push_back(adam::step(s.ctx, p, domain, compute, grad, first, second));
+        s.out(grad, r);
+      }
+      s.out(first, r);
+      return r;
+    });
+}
+
+TEST_P(CudaMatchesCpu, Compose) {
+  compose::Params p{.scale = 0.9F, .max_step = 2};
+  const auto u = displacement(3, 1, compose::halo(p)), step = displacement(2, 7, 0);
+  expect_same([&](Side& s) {
+    Result r;
+    auto out = s.vector_room(compute);
+    compose::forward(s.ctx, p, domain, compute, s.in(step), s.in(u), out);
+    s.out(out, r);
+    return r;
+  });
+}
+
+TEST_P(CudaMatchesCpu, Smooth) {
+  for (const Vec3 sigma : {Vec3{1, 1, 1}, Vec3{0, 0.5, 2.5}, Vec3{3, 1, 0.7}}) {
+    const smooth::Params p{sigma};
+    const auto f = image(1, smooth::halo(p));
+    const auto u = displacement(2, 3, smooth::halo(p));
+    expect_same([&](Side& s) {
+      Result r;
+      auto out = s.room(compute), back = s.room(compute);
+      auto vector = s.vector_room(compute);
+      smooth::forward(s.ctx, p, domain, compute, s.in(f), out);
+      smooth::forward(s.ctx, p, domain, compute, s.in(u), vector);
+      smooth::backward(s.ctx, p, domain, compute, s.in(f), back);
+      s.out(out, r);
+      s.out(vector, r);
+      s.out(back, r);
+      return r;
+    });
+  }
+}
+
+TEST_P(CudaMatchesCpu, Lncc) {
+  struct Case {
+    lncc::Window window;
+    int radius;
+    bool missing;
+  };
+  using enum lncc::Window;
+  for (const Case c :
+       {Case{box, 1, false}, Case{box, 2, false}, Case{box, 3, false}, Case{box, 4, false},
+        Case{box, 8, false}, Case{box, 9, false}, Case{box, 2, true}, Case{box, 5, true},
+        Case{zero_padded_box, 2, false}, Case{gaussian, 2, false}, Case{gaussian, 2, true}}) {
+    SCOPED_TRACE("window " + std::to_string(static_cast<int>(c.window)) + " radius " +
+                 std::to_string(c.radius) + " missing " + std::to_string(c.missing));
+    lncc::Params p;
+    p.window = c.window;
+    p.radius = c.radius;
+    p.sigma = 1.2;
+    p.missing_values = c.missing;
+    if (c.window != zero_padded_box) p.fixed_centre = p.moving_centre = 0.5F;
+    auto f = image(1, lncc::halo(p));
+    auto m = test::make_field(domain, [&](int z, int y, int x) {
+      if (c.missing && noise(z, y, x, 12) < 0.1F) return std::nan("");
+      return 0.6 * test::smooth_noise(z, y, x, 4, 1) + 0.4 * test::smooth_noise(z, y, x, 3, 5);
+    });
+    test::poison_outside(m, intersect(grow(compute, lncc::halo(p)), domain));
+    expect_same(
+        [&](Side& s) {
+          Result r;
+          Field<float> grad = s.room(compute);
+          const auto sum =
+              lncc::forward_backward(s.ctx, p, domain, compute, s.in(f), s.in(m), grad);
+          const auto value =
+              lncc::forward_backward(s.ctx, p, domain, compute, s.in(f), s.in(m), {});
+          r.numbers = {sum.value, sum.weight, value.value, value.weight};
+          s.out(grad, r);
+          return r;
+        },
+        2e-5);
+  }
+}
+
+TEST_P(CudaMatchesCpu, MutualInformation) {
+  for (const auto parzen : {mi::Parzen::mattes, mi::Parzen::cubic, mi::Parzen::gaussian})
+    for (const int bins : {16, 32, 50, 128}) {
+      mi::Params p;
+      p.bins = bins;
+      p.parzen = parzen;
+      p.fixed_hi = p.moving_hi = 0.9F;
+      const auto f = image(1, 0);
+      auto m = image(5, 0);
+      m.view()(compute.lo[0], compute.lo[1], compute.lo[2]) = test::nan;
+      expect_same([&](Side& s) {
+        Result r;
+        const auto fixed = s.in(f), moving = s.in(m);
+        mi::Histogram histogram;
+        mi::accumulate(s.ctx, p, domain, compute, fixed, moving, histogram);
+        const auto table = mi::evaluate(p, histogram);
+        Field<float> grad = s.room(compute);
+        mi::backward(s.ctx, p, domain, compute, 3, table, fixed, moving, grad);
+        r.numbers = {table.value, static_cast<double>(histogram.samples)};
+        s.out(grad, r);
+        return r;
+      });
+    }
+}
+
+TEST_P(CudaMatchesCpu, Sampler) {
+  const Box moving_domain{{1, -2, 0}, {31, 29, 61}};
+  const auto moving = test::image(moving_domain, 3);
+  const auto u = displacement(2, 1, 0);
+  const auto g = image(9, 0);
+  const auto mask = test::make_field<std::uint8_t>(
+      domain, [](int z, int y, int x) { return noise(z, y, x, 4) > 0.1F; });
+  const auto moving_mask = test::make_field<std::uint8_t>(
+      moving_domain, [](int z, int y, int x) { return noise(z / 4, y / 4, x / 4, 8) > 0.2F; });
+  sampler::Params p;
+  // Numbers without a short decimal form: no q on the border of a cell, where the gradient jumps.
+  p.map.linear = {{{0.90137, 0.05219, 0.01473}, {-0.04161, 0.80353, 0.02089},
+                   {0.03187, 0.01361, 0.70241}}};
+  p.map.translation = {1.31733, -2.71411, 0.41957};
+  p.displacement_map = p.map.linear;
+  p.moving_domain = moving_domain;
+  p.outside = -1;
+  for (const bool with_u : {true, false})
+    expect_same([&](Side& s) {
+      Result r;
+      const auto image = s.in(moving), grad_warped = s.in(g);
+      const auto displacement = s.in(u);
+      const VectorView<const float> view = with_u ? displacement.view() : VectorView<const float>{};
+      auto warped = s.room(compute), masked = s.room(compute);
+      const auto fixed_mask = s.in(mask), other_mask = s.in(moving_mask);
+      const auto outside = sampler::forward(s.ctx, p, domain, compute, image, view, {}, warped);
+      const auto excluded = sampler::forward(s.ctx, p, domain, compute, image, view,
+                                             {fixed_mask.view(), other_mask.view()}, masked);
+      auto grad_u = s.in(test::displacement(domain, compute, 0.1, 5));
+      sampler::backward_displacement(s.ctx, p, domain, compute, 0.7F, image, view, grad_warped,
+                                     grad_u);
+      const auto a = sampler::backward_affine(s.ctx, p, domain, compute, image, view, grad_warped);
+      r.numbers = {static_cast<double>(outside), static_cast<double>(excluded)};
+      s.out(warped, r);
+      s.out(masked, r);
+      s.out(grad_u, r);
+      for (int c = 0; c < 3; ++c) {
+        for (int k = 0; k < 3; ++k) r.field.push_back(1e-3 * a.map[c][k]);
+        r.field.push_back(1e-3 * a.translation[c]);
+      }
+      return r;
+    });
+}
+
+TEST_P(CudaMatchesCpu, Resize) {
+  const Box small{{0, 0, 0},
+                  {(domain.size(0) + 1) / 2, (2 * domain.size(1) + 2) / 3, domain.size(2)}};
+  const auto f = test::image(domain, 1);
+  const auto u = test::displacement(domain, domain, 2, 3);
+  expect_same([&](Side& s) {
+    Result r;
+    auto shrunk = s.room(small);
+    auto interpolated = s.vector_room(small), grown = s.vector_room(domain);
+    resize::shrink(s.ctx, {}, domain, small, small, s.in(f), shrunk);
+    resize::displacement(s.ctx, {}, domain, small, small, s.in(u), interpolated);
+    resize::displacement(s.ctx, {}, small, domain, domain, interpolated, grown);
+    s.out(shrunk, r);
+    s.out(interpolated, r);
+    s.out(grown, r);
+    return r;
+  });
+}
+
+TEST_P(CudaMatchesCpu, Jacobian) {
+  const auto u = displacement(2, 3, jacobian::halo());
+  expect_same([&](Side& s) {
+    Result r;
+    auto determinant = s.room(compute);
+    const auto displacement = s.in(u);
+    jacobian::forward(s.ctx, domain, compute, displacement.view(), determinant.view());
+    const auto t = jacobian::statistics(s.ctx, domain, compute, displacement.view(), {});
+    r.numbers = {static_cast<double>(t.count), static_cast<double>(t.folded), t.min, t.max,
+                 t.sum_log_squared};
+    s.out(determinant, r);
+    return r;
+  });
+}
+
+TEST_P(CudaMatchesCpu, Invert) {
+  invert::Params p;
+  p.reach = 1;
+  p.tolerance = 1e-3;
+  const auto u = displacement(1, 3, invert::halo(p));
+  Side cuda(Backend::cuda);
+  auto inverse = cuda.vector_room(compute);
+  const auto displacement = cuda.in(u);
+  const auto residual = invert::forward(cuda.ctx, p, domain, compute, displacement, inverse);
+  EXPECT_EQ(residual.unconverged, 0);
+  EXPECT_LE(residual.max, p.tolerance);
+  // Where the iteration stops hangs on the last bit, so both agree to the tolerance.
+  Side cpu(Backend::cpu);
+  auto want = cpu.vector_room(compute);
+  invert::forward(cpu.ctx, p, domain, compute, u, want);
+  const auto got = copy_to(cpu.ctx, Backend::cpu, inverse);
+  for (std::size_t i = 0; i < static_cast<std::size_t>(3 * compute.volume()); ++i)
+    ASSERT_LT(std::abs(got.data()[i] - want.data()[i]), 5e-3F);
+}
+
+class Cuda : public CudaMatchesCpu {};
+INSTANTIATE_TEST_SUITE_P(One, Cuda, testing::Values(Boxes{box_of({1, 1, 1}), box_of({1, 1, 1})}));
+
+TEST_P(Cuda, NamesTheSizesWhereMemoryIsShort) {
+  try {
+    Buffer<float> buffer(Backend::cuda, std::size_t{1} << 45U);
+    FAIL() << "128 TiB were allocated";
+  } catch (const OutOfMemory& e) {
+    EXPECT_NE(std::string(e.what()).find("asked 131072.0 GiB"), std::string::npos) << e.what();
+  }
+}
+
+TEST_P(Cuda, ScatterIsNotBuilt) {
+  Side s(Backend::cuda);
+  auto grad = s.room(domain);
+  sampler::Params p;
+  p.displacement_map = {};
+  p.moving_domain = domain;
+  EXPECT_THROW(sampler::backward_moving(s.ctx, p, domain, domain, {}, grad, grad), NotBuilt);
+}
+
+/// Images of more than 2^31 voxels, zero but for what the last plane holds.
+TEST_P(Cuda, CountsBeyondTwoToThe31) {
+  if (!cuda_required()) GTEST_SKIP() << "26 GB of device memory";
+  const Box large = box_of({1300, 1300, 1300});
+  const Box last{{1299, 0, 0}, {1300, 1300, 1300}};
+  Side s(Backend::cuda);
+  auto fixed = s.room(large), warped = s.room(large), grad = s.room(large);
+  mse::Params none;
+  const std::size_t plane = 1300U * 1300U;
+  const Field<float> values =
+      test::make_field(last, [](int z, int y, int x) { return noise(z, y, x, 3); });
+  const Field<float> zeros = test::make_field(last, [](int, int, int) { return 0.0F; });
+  for (int z = 0; z < 1300; ++z)
+    for (float* data : {fixed.data(), warped.data()})
+      copy_bytes(s.ctx, Backend::cuda, data + z * plane, Backend::cpu, zeros.data(),
+                 plane * sizeof(float));
+  copy_bytes(s.ctx, Backend::cuda, fixed.data() + 1299 * plane, Backend::cpu, values.data(),
+             plane * sizeof(float));
+  sampler::Params p;
+  p.displacement_map = {};
+  p.moving_domain = large;
+  EXPECT_EQ(sampler::forward(s.ctx, p, large, large, fixed, {}, {}, warped), 0);
+  Field<float> got(Backend::cpu, last);
+  copy_bytes(s.ctx, Backend::cpu, got.data(), Backend::cuda, warped.data() + 1299 * plane,
+             plane * sizeof(float));
+  EXPECT_EQ(test::values(got.view(), last), test::values(values.view(), last));
+  copy_bytes(s.ctx, Backend::cuda, warped.data() + 1299 * plane, Backend::cpu, zeros.data(),
+             plane * sizeof(float));
+  const auto sum = mse::forward_backward(s.ctx, none, large, large, fixed, warped, grad);
+  double want = 0;
+  for (float v : values) want += static_cast<double>(v) * static_cast<double>(v);
+  EXPECT_LT(test::relative_error(sum.value, want), 1e-12);
+  EXPECT_EQ(sum.weight, static_cast<double>(large.volume()));
+  copy_bytes(s.ctx, Backend::cpu, got.data(), Backend::cuda, grad.data() + 1299 * plane,
+             plane * sizeof(float));
+  for (float& g : got) g *= -0.5F;
+  EXPECT_EQ(test::values(got.view(), last), test::values(values.view(), last));
+}
+
+}  // namespace
+}  // namespace ffdp
