@@ -247,8 +247,8 @@ TEST_P(CudaMatchesCpu, Sampler) {
       moving_domain, [](int z, int y, int x) { return noise(z / 4, y / 4, x / 4, 8) > 0.2F; });
   sampler::Params p;
   // Numbers without a short decimal form: no q on the border of a cell, where the gradient jumps.
-  p.map.linear = {{{0.90137, 0.05219, 0.01473}, {-0.04161, 0.80353, 0.02089},
-                   {0.03187, 0.01361, 0.70241}}};
+  p.map.linear = {
+      {{0.90137, 0.05219, 0.01473}, {-0.04161, 0.80353, 0.02089}, {0.03187, 0.01361, 0.70241}}};
   p.map.translation = {1.31733, -2.71411, 0.41957};
   p.displacement_map = p.map.linear;
   p.moving_domain = moving_domain;

@@ -8,8 +8,8 @@
 
 namespace ffdp {
 
-// cmake/ffdp_add_op.cmake sets FFDP_OP_WITHOUT_CUDA for an op that has no cuda.cu. Internal linkage:
-// it differs from op to op.
+// cmake/ffdp_add_op.cmake sets FFDP_OP_WITHOUT_CUDA for an op that has no cuda.cu. Internal
+// linkage: it differs from op to op.
 #if defined(FFDP_HAS_CUDA) && !defined(FFDP_OP_WITHOUT_CUDA)
 constexpr bool has_cuda = true;
 #else
@@ -22,7 +22,8 @@ template <class Cpu, class Cuda>
 decltype(auto) dispatch(Context& ctx, Cpu&& cpu, Cuda&& cuda) {
   if constexpr (has_cuda)
     if (ctx.backend == Backend::cuda) return std::forward<Cuda>(cuda)(ctx);
-  if (ctx.backend != Backend::cpu) throw NotBuilt("dispatch: this build has no CUDA backend of this op");
+  if (ctx.backend != Backend::cpu)
+    throw NotBuilt("dispatch: this build has no CUDA backend of this op");
   return std::forward<Cpu>(cpu)(ctx);
 }
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "ffdp/ops/common/axis_sums.cuh"
 #include "ffdp/ops/common/march.cuh"
 #include "ffdp/ops/smooth/backends.hpp"
 
