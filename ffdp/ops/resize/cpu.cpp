@@ -13,7 +13,7 @@ namespace ffdp::resize::cpu {
 /// for each output plane that it reaches.
 void shrink(Context& ctx, const std::array<AxisWeights, 3>& weights, Box reach, Box compute,
             View<const float> in, View<float> out) {
-  const auto& [wz, wy, wx] = weights;
+  const AxisWeights &wz = weights[0], &wy = weights[1], &wx = weights[2];
   const int rows = reach.size(1), width = reach.size(2);
   const std::size_t per_worker = static_cast<std::size_t>(rows) * width + width;
   float* scratch = ctx.scratch<float>(0, per_worker * ctx.threads);
