@@ -45,12 +45,13 @@ Config preset(const std::string& name) {
   config.linear = linear_stages(name == "rigid" ? LinearKind::rigid : LinearKind::affine);
   if (name == "rigid" || name == "affine") return config;
   DeformableStage stage;
-  stage.metrics[0].radius = 3;
+  stage.metrics[0].radius = 5;
   stage.iterations = {100, 50, 10};
   if (name == "fast") {
     stage.iterations = {100, 40, 2};
   } else if (name == "accurate") {
     stage.iterations = {100, 100, 20};
+    stage.metrics[0].radius = 3;
     stage.sigma_update = 1;
     config.symmetric = true;
     config.refine = 8;

@@ -69,11 +69,10 @@ DeformableStage resolved(const DeformableStage& stage, const Grid& grid) {
   DeformableStage r = stage;
   if (r.shrink.empty()) r.shrink = automatic_shrink(grid);
   const std::size_t levels = r.shrink.size();
-  // The lists end at the finest level; coarser levels repeat the first number.
+  // Fewer levels than numbers: the image is small, and takes the first ones. More: the coarse
+  // levels share the first number.
   while (r.iterations.size() < levels) r.iterations.insert(r.iterations.begin(), r.iterations[0]);
-  if (r.iterations.size() > levels)
-    r.iterations.erase(r.iterations.begin(),
-                       r.iterations.begin() + static_cast<int>(r.iterations.size() - levels));
+  r.iterations.resize(levels);
   return r;
 }
 
