@@ -17,6 +17,8 @@ class ProgressPrinter {
   ~ProgressPrinter();
   ProgressPrinter(const ProgressPrinter&) = delete;
   ProgressPrinter& operator=(const ProgressPrinter&) = delete;
+  ProgressPrinter(ProgressPrinter&&) = delete;
+  ProgressPrinter& operator=(ProgressPrinter&&) = delete;
 
   registration::ProgressSink sink();
 

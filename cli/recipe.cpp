@@ -66,8 +66,7 @@ void check(const json& given, const json& known, const std::string& path,
   if (given.is_object()) {
     if (!known.is_object()) fail("a group of settings where a value is wanted");
     for (const auto& [key, value] : given.items()) {
-      if (!known.contains(key))
-        throw InvalidArgument(source + ": " + path + "/" + key + ": there is no such setting");
+      if (!known.contains(key)) fail(std::string("there is no such setting: ").append(key));
       check(value, known.at(key), path + "/" + key, source);
     }
   } else if (given.is_array()) {

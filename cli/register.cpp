@@ -49,8 +49,14 @@ std::vector<double> numbers(const std::string& option, const std::string& text, 
     } catch (const std::exception&) {
       used = 0;
     }
-    require(used > 0 && used == end - start,
-            option + ": got \"" + text + "\", numbers separated by " + separator + " are wanted");
+    if (used == 0 || used != end - start) {
+      std::string message = option;
+      message += ": got \"";
+      message += text;
+      message += "\", numbers separated by ";
+      message += separator;
+      throw InvalidArgument(message + " are wanted");
+    }
     values.push_back(value);
     start = end + 1;
   }

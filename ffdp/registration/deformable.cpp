@@ -289,6 +289,7 @@ VectorField<float> run_deformable(Context& ctx, dist::Comm& comm, const Deformab
     const auto start = std::chrono::steady_clock::now();
     const Grid grid = level_grid(full, stage.shrink[index] * finest_spacing(full), 8);
     std::vector<LevelPair> level_pairs;
+    level_pairs.reserve(pairs.size());
     for (const Pair& pair : pairs)
       level_pairs.push_back(make_level(ctx, pair, grid, stage.shrink[index], affine));
     VectorField<float> finer(ctx.backend, grid.domain());

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <vector>
 
 #include "ffdp/core/error.hpp"
@@ -81,7 +82,7 @@ void require_registrable(Context& ctx, const std::string& name, const Image<floa
 }
 
 void winsorize(Context& ctx, Image<float>& image, double lo, double hi) {
-  const Sorted s = sample(image, -INFINITY);
+  const Sorted s = sample(image, -std::numeric_limits<double>::infinity());
   const float low = s.at(lo), high = s.at(hi);
   for_voxels(ctx, image, [&](float& v) { v = std::clamp(v, low, high); });
 }

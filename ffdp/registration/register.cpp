@@ -58,6 +58,7 @@ void check(Context& ctx, const Config& config, const Inputs& in) {
 
 std::vector<Pair> make_pairs(const Inputs& in) {
   std::vector<Pair> pairs;
+  pairs.reserve(in.fixed.size());
   for (std::size_t i = 0; i < in.fixed.size(); ++i)
     pairs.push_back({&in.fixed[i], &in.moving[i], in.fixed_mask ? &*in.fixed_mask : nullptr,
                      in.moving_mask ? &*in.moving_mask : nullptr});
@@ -112,6 +113,7 @@ VectorField<float> backward_warp(Context& ctx, dist::Comm& comm, const Deformabl
         }
     }
   }
+  swapped.reserve(pairs.size());
   for (std::size_t i = 0; i < pairs.size(); ++i)
     swapped.push_back(
         {&resampled[i], pairs[i].fixed, mask ? &*mask : nullptr, pairs[i].fixed_mask});

@@ -78,7 +78,8 @@ inline void weighted_rows(const std::vector<float>& taps, const float* const* ro
 inline void box_row(int radius, const float* in, float* pairs, std::size_t wide, float* out,
                     std::size_t n) {
   float* fours = pairs + wide;
-  const int window = 2 * radius + 1, quads = window / 4, rest = window % 4;
+  const std::size_t window = 2 * static_cast<std::size_t>(radius) + 1;
+  const std::size_t quads = window / 4, rest = window % 4;
   const std::size_t needed = std::min(simd::padded(n + 4 * quads), wide);
   for (std::size_t x = 0; x < needed; x += simd::lanes) {
     const simd::Vector sum = simd::load(in + x) + simd::load(in + x + 1);
@@ -91,7 +92,7 @@ inline void box_row(int radius, const float* in, float* pairs, std::size_t wide,
   for (std::size_t x = 0; x < n; x += simd::lanes) {
     simd::Vector sum = simd::load(in + x + (window - 1));
     if (rest == 3) sum += simd::load(pairs + x + (window - 3));
-    for (int k = 0; k < quads; ++k) sum += simd::load(fours + x + 4 * k);
+    for (std::size_t k = 0; k < quads; ++k) sum += simd::load(fours + x + 4 * k);
     simd::store(out + x) = sum;
   }
 }
@@ -116,7 +117,7 @@ void separable_stencil(Context& ctx, int slot, const Taps& taps, const Box& doma
   const bool box_x = rx >= 3 && std::all_of(taps.axis[2].begin(), taps.axis[2].end(),
                                             [](float tap) { return tap == 1.0F; });
   const std::size_t width = simd::padded(compute.size(2));
-  const std::size_t wide = width + simd::padded(2 * rx);
+  const std::size_t wide = width + simd::padded(2 * static_cast<std::size_t>(rx));
   const StencilUnits units = stencil_units(Q, taps, compute);
   const int tile = units.tile;
 

@@ -35,6 +35,7 @@ std::int64_t add_row(const float* fixed_bin, const float* moving_bin, int n, int
       const float scale = window(FixedTaps, static_cast<float>(f0 + j) - fixed_bin[x]);
       std::int64_t* row = joint + static_cast<std::ptrdiff_t>(f0 + j) * bins + m0;
       for (int k = 0; k < MovingTaps; ++k)
+        // NOLINTNEXTLINE(bugprone-incorrect-roundings): not negative; this one vectorises
         row[k] += static_cast<std::int32_t>(scale * weight[k] + 0.5F);
     }
   }

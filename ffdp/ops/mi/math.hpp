@@ -35,6 +35,7 @@ FFDP_HD inline float to_bin(const BinMap& map, float value) {
 
 /// First bin a sample at `b` touches with `taps` taps.
 FFDP_HD inline int first_bin(float b, int taps) {
+  // NOLINTNEXTLINE(bugprone-incorrect-roundings): bins are not negative, and this one vectorises
   return taps == 4 ? static_cast<int>(b) - 1 : static_cast<int>(b + 0.5F) - taps / 2;
 }
 
