@@ -67,7 +67,9 @@ void check(const json& given, const json& known, const std::string& path,
     if (!known.is_object()) fail("a group of settings where a value is wanted");
     for (const auto& [key, value] : given.items()) {
       if (!known.contains(key)) fail(std::string("there is no such setting: ").append(key));
-      check(value, known.at(key), path + "/" + key, source);
+      std::string inner = path;
+      inner.append("/").append(key);
+      check(value, known.at(key), inner, source);
     }
   } else if (given.is_array()) {
     if (!known.is_array() || known.size() != given.size()) fail("a list is not wanted");
