@@ -53,14 +53,7 @@ double run(Context& ctx, const Constants<float>& c, const Box& compute, VectorVi
 
 double step(Context& ctx, const Params& p, Box, Box compute, VectorView<float> grad,
             VectorView<float> first, VectorView<float> second) {
-  const auto f = [](double value) { return static_cast<float>(value); };
-  const Constants<float> c{f(p.beta1),
-                           f(1 - p.beta1),
-                           f(p.beta2),
-                           f(1 - p.beta2),
-                           f(1 / (1 - std::pow(p.beta1, p.iteration))),
-                           f(1 / (1 - std::pow(p.beta2, p.iteration))),
-                           f(p.epsilon)};
+  const Constants<float> c = constants(p);
   const bool element = p.second_moment == SecondMoment::element;
   if (p.iteration == 1)
     return element ? run<true, true>(ctx, c, compute, grad, first, second)

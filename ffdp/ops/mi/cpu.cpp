@@ -65,19 +65,6 @@ void gradient_row(const float* fixed_bin, const float* moving_bin, int n, int bi
   }
 }
 
-/// Calls body(std::integral_constant taps...) for the window of p.
-template <class Body>
-void with_taps(Parzen parzen, Body&& body) {
-  switch (parzen) {
-    case Parzen::mattes:
-      return body.template operator()<1, 4>();
-    case Parzen::cubic:
-      return body.template operator()<4, 4>();
-    case Parzen::gaussian:
-      return body.template operator()<9, 9>();
-  }
-}
-
 struct Maps {
   BinMap fixed, moving;
   explicit Maps(const Params& p)

@@ -29,19 +29,6 @@ struct Pair {
         warped(m) {}
 };
 
-/// Calls body.operator()<FixedTaps, MovingTaps>() for the window.
-template <class Body>
-void with_taps(Parzen parzen, Body&& body) {
-  switch (parzen) {
-    case Parzen::mattes:
-      return body.template operator()<1, 4>();
-    case Parzen::cubic:
-      return body.template operator()<4, 4>();
-    case Parzen::gaussian:
-      return body.template operator()<9, 9>();
-  }
-}
-
 /// A block counts `rows` rows in shared memory, `copies` histograms with the copy as the fastest
 /// index: the lanes of a warp use different copies, hence different banks, so that equal voxels
 /// (background) cost what others do. A count is at most 2^20 and a copy sees at most 4095 voxels,

@@ -57,4 +57,17 @@ FFDP_HD inline float window_vjp(int taps, float d) {
   return sign * (a < 1 ? 2 * a - 1.5F * a * a : 0.5F * outer * outer);
 }
 
+/// Calls body.operator()<fixed taps, moving taps>() for the window.
+template <class Body>
+void with_taps(Parzen parzen, Body&& body) {
+  switch (parzen) {
+    case Parzen::mattes:
+      return body.template operator()<1, 4>();
+    case Parzen::cubic:
+      return body.template operator()<4, 4>();
+    case Parzen::gaussian:
+      return body.template operator()<9, 9>();
+  }
+}
+
 }  // namespace ffdp::mi
