@@ -236,11 +236,10 @@ TEST_P(CudaMatchesCpu, Descent) {
       Side cpu(Backend::cpu), cuda(Backend::cuda);
       const Result want = run(cpu), got = descend<Half>(cuda, domain, compute, moment, sigma, u);
       // Against the step itself: u and its rounding are the same in both.
-      auto still = u;
       std::vector<double> before;
       for (int c = 0; c < 3; ++c)
         test::for_each_voxel(compute, [&](int z, int y, int x) {
-          before.push_back(static_cast<double>(still.view()[c](z, y, x)));
+          before.push_back(static_cast<double>(u.view()[c](z, y, x)));
         });
       std::vector<double> steps, want_steps;
       for (std::size_t i = 0; i < before.size(); ++i) {
