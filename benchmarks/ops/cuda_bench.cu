@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // cuda_bench [ZxYxX…]: each op on the GPU, a CSV row of benchmarks/results a case (STYLE 3.10).
-// FFDP_COMMIT and FFDP_MACHINE name the row.
+// FFDP_COMMIT and FFDP_MACHINE name the row; FFDP_CASES, part of a name, limits the cases.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -77,6 +77,7 @@ class Bench {
 
   /// Times `body`; bytes_per_voxel is what the contract makes it move.
   void row(const char* name, double bytes_per_voxel, const std::function<void()>& body) {
+    if (std::string(name).find(environment("FFDP_CASES", "")) == std::string::npos) return;
     for (int i = 0; i < 2; ++i) body();
     const std::size_t used = free_ - std::min(free_, free_bytes_now());
     std::vector<float> times;

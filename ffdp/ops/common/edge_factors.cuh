@@ -20,6 +20,8 @@ struct EdgeFactors {
     const int above = max(i + radius + 1 - domain.hi[axis], 0);
     return factor[axis][below][above];
   }
+  /// Where all taps lie inside.
+  __device__ float inside(int axis) const { return factor[axis][0][0]; }
   __device__ float operator()(int z, int y, int x) const {
     return (*this)(0, z) * (*this)(1, y) * (*this)(2, x);
   }

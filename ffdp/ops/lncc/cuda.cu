@@ -3,14 +3,13 @@
 #include <vector>
 
 #include "ffdp/ops/common/axis_sums.cuh"
-#include "ffdp/ops/common/march.cuh"
+#include "ffdp/ops/common/sweep.cuh"
 #include "ffdp/ops/lncc/backends.hpp"
 #include "ffdp/ops/lncc/math.hpp"
 
 namespace ffdp::lncc::cuda {
 namespace {
 
-using device::run_x;
 enum Slot {
   workspace_slot = 0,
   parts_slot = 1,
@@ -39,87 +38,104 @@ struct WindowSize {
   float inverse_side;
   const float* axis[3];
   __device__ float inverse_along(int a, int i) const {
-    if (axis[a]) return axis[a][i - box.lo[a]];
+    return axis[a] ? axis[a][i - box.lo[a]] : inverse_count(a, i);
+  }
+  __device__ float inverse_count(int a, int i) const {
     const int lo = i - radius, hi = i + radius + 1;
     if (padded || (lo >= domain.lo[a] && hi <= domain.hi[a])) return inverse_side;
     return 1.0F / static_cast<float>(min(hi, domain.hi[a]) - max(lo, domain.lo[a]));
   }
 };
 
-/// Window sums of F, M, F^2, M^2, F M (and of 1 where voxels may be missing) -> cc, a, b, d.
-/// Reads 8 B/voxel and writes 12.
+/// Sum of cc, and voxels counted.
+struct Part {
+  double value = 0;
+  std::int64_t weight = 0;
+  __device__ void operator+=(const Part& other) {
+    value += other.value;
+    weight += other.weight;
+  }
+};
+struct AddPart {
+  MetricSum* to;
+  __device__ void operator()(const Part& sum) const {
+    to->value += sum.value;
+    to->weight += static_cast<double>(sum.weight);
+  }
+};
+
+/// Window sums of F, M, F^2, M^2, F M -> cc, a, b, d. Reads 8 B/voxel and writes 12.
 template <bool Missing>
 struct Windows {
-  static constexpr int quantities = Missing ? 6 : 5, raws = 2, values = Missing ? 3 : 2;
-  /// Pending sums of five quantities: 128 registers spill, and spilling costs more than warps.
+  static constexpr int quantities = 5, raws = 2, values = 2;
+  static constexpr bool missing = Missing;
   template <int R>
-  static constexpr bool roomy = !Missing && R <= 2;
+  static constexpr int rows = R <= 2 ? 1 : 2;  // sums that wait: two rows would spill registers
   template <int R>
-  static constexpr int chunk = roomy<R> ? device::run_y : 4;
-  template <int R>
-  static constexpr int blocks = roomy<R> ? 1 : 2;
-  using Sum = device::Sums<2>;
+  static constexpr int blocks = 2;
+  using Sum = Part;
   View<const float> fixed, warped;
   float f_centre, m_centre, f_floor, m_floor;
   Box compute;
   Coefficients to;  // null data: value only
   WindowSize size;
+  bool paired;
 
-  FFDP_HD View<const float> view(int, int k) const { return k ? warped : fixed; }
-  __device__ void prepare(int, int, int, bool inside, const float (&raw)[2],
-                          float (&value)[values]) const {
-    const bool valid = inside && (!Missing || (raw[0] == raw[0] && raw[1] == raw[1]));
-    value[0] = valid ? raw[0] - f_centre : 0.0F;
-    value[1] = valid ? raw[1] - m_centre : 0.0F;
-    if constexpr (Missing) value[2] = valid ? 1.0F : 0.0F;
+  using Ahead = device::NothingAhead;
+  FFDP_HD View<const float> view(int k) const { return k ? warped : fixed; }
+  __device__ float outside(int k) const { return k ? m_centre : f_centre; }
+  __device__ Ahead ahead(int, int, int, int, int, bool) const { return {}; }
+  __device__ void prepare(const float (&raw)[2], float (&value)[2]) const {
+    value[0] = raw[0] - f_centre;
+    value[1] = raw[1] - m_centre;
   }
-  __device__ float quantity(int q, const float (&value)[values]) const {
-    switch (q) {
-      case 0:
-        return value[0];
-      case 1:
-        return value[1];
-      case 2:
-        return value[0] * value[0];
-      case 3:
-        return value[1] * value[1];
-      case 4:
-        return value[0] * value[1];
-      default:
-        return value[values - 1];
-    }
+  __device__ void add(float, const float (&value)[2], float (&sum)[5]) const {
+    sum[0] += value[0];
+    sum[1] += value[1];
+    sum[2] = fmaf(value[0], value[0], sum[2]);
+    sum[3] = fmaf(value[1], value[1], sum[3]);
+    sum[4] = fmaf(value[0], value[1], sum[4]);
   }
-  __device__ void emit(int, int z, int y, int x, int n, const float (&s)[quantities][run_x],
-                       Sum& total) const {
-    float a[run_x], b[run_x], d[run_x];
+  __device__ void emit(int z, int y, int x, int skip, int end, bool full, const float (&s)[5][2],
+                       const device::WindowState& state, const Ahead&, Sum& total) const {
+    float a[2], b[2], d[2];
     const bool counted =
         z >= compute.lo[0] && z < compute.hi[0] && y >= compute.lo[1] && y < compute.hi[1];
-    const float plane = Missing ? 0.0F : size.inverse_along(0, z) * size.inverse_along(1, y);
+    float inverse[2];
+    bool valid[2] = {true, true};
+    if (state.whole && full) {
+      inverse[0] = inverse[1] = (Missing ? size.inverse_side : size.inverse_count(0, z)) *
+                                size.inverse_side * size.inverse_side;
+    } else {
+      const float plane = Missing ? 0.0F : size.inverse_along(0, z) * size.inverse_along(1, y);
 #pragma unroll
-    for (int i = 0; i < run_x; ++i) {
-      if (i >= n) continue;
-      const float inverse =
-          Missing ? 1.0F / s[quantities - 1][i] : plane * size.inverse_along(2, x + i);
-      auto t = terms(inverse, s[0][i], s[1][i], s[2][i], s[3][i], s[4][i], f_floor, m_floor);
-      bool valid = true;
-      if constexpr (Missing) {
-        const float f = fixed(z, y, x + i), m = warped(z, y, x + i);
-        valid = f == f && m == m;
-      }
-      a[i] = valid ? t.a : 0.0F;
-      b[i] = valid ? t.b : 0.0F;
-      d[i] = valid ? t.d : 0.0F;
-      if (valid && counted && x + i >= compute.lo[2] && x + i < compute.hi[2]) {
-        total.v[0] += t.cc;
-        total.v[1] += 1;
+      for (int i = 0; i < 2; ++i) {
+        inverse[i] = 0;
+        valid[i] = i >= skip && i < end;
+        if (!valid[i]) continue;
+        inverse[i] = Missing ? 1.0F / state.count[i] : plane * size.inverse_along(2, x + i);
+        if (!state.clean) valid[i] = !device::absent(fixed(z, y, x + i), warped(z, y, x + i));
       }
     }
+    float sum = 0;
+#pragma unroll
+    for (int i = 0; i < 2; ++i) {
+      const auto t =
+          terms(inverse[i], s[0][i], s[1][i], s[2][i], s[3][i], s[4][i], f_floor, m_floor);
+      a[i] = valid[i] ? t.a : 0.0F;
+      b[i] = valid[i] ? t.b : 0.0F;
+      d[i] = valid[i] ? t.d : 0.0F;
+      const bool adds = valid[i] && counted && x + i >= compute.lo[2] && x + i < compute.hi[2];
+      sum += adds ? t.cc : 0.0F;
+      total.weight += adds;
+    }
+    total.value += double{sum};
     if (!to.data) return;
     float* at = to.data + to.offset(z, y, x);
     const std::int64_t volume = to.box.volume();
-    device::store_run(at, n, a);
-    device::store_run(at + volume, n, b);
-    device::store_run(at + 2 * volume, n, d);
+    device::store_pair(at, skip, end, full, a);
+    device::store_pair(at + volume, skip, end, full, b);
+    device::store_pair(at + 2 * volume, skip, end, full, d);
   }
 };
 
@@ -127,8 +143,9 @@ struct Windows {
 template <bool Missing>
 struct Gradient {
   static constexpr int quantities = 3, raws = 3, values = 3;
+  static constexpr bool missing = false;
   template <int R>
-  static constexpr int chunk = device::run_y;
+  static constexpr int rows = R == 3 ? 1 : 2;  // of reach 3, two rows would spill registers
   template <int R>
   static constexpr int blocks = 2;
   using Sum = device::NoSum;
@@ -136,33 +153,45 @@ struct Gradient {
   View<const float> fixed, warped;
   View<float> grad;
   float f_centre, m_centre;
+  bool paired;
 
-  FFDP_HD View<const float> view(int, int k) const {
+  struct Ahead {
+    float f[2], m[2];
+  };
+  __device__ float outside(int) const { return 0; }
+  __device__ Ahead ahead(int z, int y, int x, int skip, int end, bool full) const {
+    Ahead a;
+    device::load_pair(&fixed(z, y, x), skip, end, full, a.f);
+    device::load_pair(&warped(z, y, x), skip, end, full, a.m);
+    return a;
+  }
+  FFDP_HD View<const float> view(int k) const {
     const Box& box = from.box;
     return {from.data + k * box.volume(), box, std::int64_t{box.size(1)} * box.size(2),
             box.size(2)};
   }
-  __device__ void prepare(int, int, int, bool inside, const float (&raw)[3],
-                          float (&value)[3]) const {
+  __device__ void prepare(const float (&raw)[3], float (&value)[3]) const {
 #pragma unroll
-    for (int k = 0; k < 3; ++k) value[k] = inside ? raw[k] : 0.0F;
+    for (int k = 0; k < 3; ++k) value[k] = raw[k];
   }
-  __device__ float quantity(int q, const float (&raw)[3]) const { return raw[q]; }
-  __device__ void emit(int, int z, int y, int x, int n, const float (&s)[3][run_x], Sum&) const {
-    float f[run_x], m[run_x], g[run_x];
-    device::load_run(&fixed(z, y, x), n, f);
-    device::load_run(&warped(z, y, x), n, m);
+  __device__ void add(float, const float (&value)[3], float (&sum)[3]) const {
 #pragma unroll
-    for (int i = 0; i < run_x; ++i) {
-      g[i] = (f[i] - f_centre) * s[0][i] - (m[i] - m_centre) * s[1][i] + s[2][i];
+    for (int k = 0; k < 3; ++k) sum[k] += value[k];
+  }
+  __device__ void emit(int z, int y, int x, int skip, int end, bool full, const float (&s)[3][2],
+                       const device::WindowState&, const Ahead& a, Sum&) const {
+    float g[2];
+#pragma unroll
+    for (int i = 0; i < 2; ++i) {
+      g[i] = (a.f[i] - f_centre) * s[0][i] - (a.m[i] - m_centre) * s[1][i] + s[2][i];
       if (Missing && !(g[i] == g[i])) g[i] = 0;
     }
-    device::store_run(&grad(z, y, x), n, g);
+    device::store_pair(&grad(z, y, x), skip, end, full, g);
   }
 };
 
 /// Window sums of any window by three passes an axis each, quantity by quantity, into `sums`
-/// (Q dense fields over `box`), then the Op's emit. Extra memory: Q + 2 fields.
+/// (dense fields over `box`: Q, then the weight of what is not missing), then the Op's emit.
 template <class Op>
 __global__ void __launch_bounds__(device::tile_threads)
     emit_kernel(Op op, Box box, int planes, View<const float> sums, std::int64_t volume,
@@ -174,9 +203,13 @@ __global__ void __launch_bounds__(device::tile_threads)
   typename Op::Sum total{};
   if (x < box.hi[2] && y < box.hi[1])
     for (int z = z_lo; z < z_hi; ++z) {
-      float s[Op::quantities][run_x] = {};
-      for (int q = 0; q < Op::quantities; ++q) s[q][0] = (&sums(z, y, x))[q * volume];
-      op.emit(0, z, y, x, 1, s, total);
+      float s[Op::quantities][2] = {};
+      const float* at = &sums(z, y, x);
+#pragma unroll
+      for (int q = 0; q < Op::quantities; ++q) s[q][0] = at[q * volume];
+      const float weight = Op::missing ? at[Op::quantities * volume] : 0.0F;
+      op.emit(z, y, x, 0, 1, false, s, {false, false, {weight, 0}}, op.ahead(z, y, x, 0, 1, false),
+              total);
     }
   if (!parts) return;
   const int thread = threadIdx.y * device::tile_x + threadIdx.x;
@@ -193,18 +226,23 @@ void any_window(Context& ctx, const Op& op, const std::vector<float>& taps, cons
   const float* const three[3] = {device_taps, device_taps, device_taps};
   const Box readable = intersect(grow(box, radius), domain);
   const std::int64_t volume = box.volume(), wide = readable.volume();
-  auto* sums = ctx.scratch<float>(sums_slot, Op::quantities * volume);
+  constexpr int fields = Op::quantities + Op::missing;
+  auto* sums = ctx.scratch<float>(sums_slot, fields * volume);
   auto* axis = ctx.scratch<float>(axis_slot, 2 * wide);
-  for (int q = 0; q < Op::quantities; ++q)
+  for (int field = 0; field < fields; ++field)
     device::three_axis_sums(
         ctx, three, {radius, radius, radius}, readable, box,
         [=] __device__(int z, int y, int x) {
-          float raw[Op::raws], value[Op::values];
-          for (int k = 0; k < Op::raws; ++k) raw[k] = op.view(0, k)(z, y, x);
-          op.prepare(z, y, x, true, raw, value);
-          return op.quantity(q, value);
+          float raw[Op::raws], value[Op::values], sum[Op::quantities] = {};
+          for (int k = 0; k < Op::raws; ++k) raw[k] = op.view(k)(z, y, x);
+          if (Op::missing && device::absent(raw[0], raw[1])) return 0.0F;
+          op.prepare(raw, value);
+          op.add(1, value, sum);
+          float result = 1;
+          for (int q = 0; q < Op::quantities; ++q) result = q == field ? sum[q] : result;
+          return result;
         },
-        axis, axis + wide, device::dense_view(sums + q * volume, box));
+        axis, axis + wide, device::dense_view(sums + field * volume, box));
   const device::Tiles tiles = device::tiles_of(box);
   emit_kernel<<<tiles.grid, dim3(device::tile_x, device::tile_y), 0, stream_of(ctx)>>>(
       op, box, tiles.planes, device::dense_view(sums, box), volume, parts);
@@ -217,7 +255,6 @@ void evaluate(Context& ctx, const Params& p, const Box& domain, const Box& compu
               VectorView<float> workspace, MetricSum* sum) {
   const int radius = reach(p);
   const bool gaussian = p.window == Window::gaussian;
-  const bool marches = !gaussian && radius <= device::widest_march;
   const Box rows = grad ? intersect(grow(compute, radius), domain) : compute;
   Coefficients abd{nullptr, rows};
   if (grad)
@@ -242,30 +279,42 @@ void evaluate(Context& ctx, const Params& p, const Box& domain, const Box& compu
       size.axis[a] = device::upload(ctx, edge_slot + a, weight);
     }
   }
-  const Windows<Missing> windows{fixed,           warped,        p.fixed_centre,
-                                 p.moving_centre, p.fixed_floor, p.moving_floor,
-                                 compute,         abd,           size};
-  const Gradient<Missing> gradient{abd, fixed, warped, grad, p.fixed_centre, p.moving_centre};
-
-  const device::March m = device::march_of(rows, 1);
-  const device::Tiles tiles = device::tiles_of(rows);
-  const std::int64_t blocks =
-      marches ? m.blocks() : std::int64_t{tiles.grid.x} * tiles.grid.y * tiles.grid.z;
-  using Sum = device::Sums<2>;
-  Sum* parts = ctx.scratch<Sum>(parts_slot, blocks);
-  if (marches) {
+  const View<float> coefficients = device::dense_view(abd.data, rows);
+  Windows<Missing> windows{fixed,
+                           warped,
+                           p.fixed_centre,
+                           p.moving_centre,
+                           std::max(p.fixed_floor, 1e-30F),
+                           std::max(p.moving_floor, 1e-30F),
+                           compute,
+                           abd,
+                           size,
+                           false};
+  Gradient<Missing> gradient{abd, fixed, warped, grad, p.fixed_centre, p.moving_centre, false};
+  using Sum = Part;
+  if (!gaussian && radius <= device::widest_march) {
     device::with_radius(radius, [&]<int R>() {
-      device::march<R, device::Stencil::box>(ctx, m, windows, {},
+      const device::Sweep<R, Windows<Missing>> first(domain, rows);
+      windows.paired = device::paired_rows(coefficients, first.origin.x) && rows.volume() % 2 == 0;
+      Sum* parts = ctx.scratch<Sum>(parts_slot, first.blocks());
+      device::sweep<R, device::Stencil::box>(ctx, first, windows, {},
                                              intersect(grow(rows, radius), domain), rows, parts);
-      if (grad)
-        device::march<R, device::Stencil::box>(ctx, device::march_of(compute, 1), gradient, {},
-                                               rows, compute, nullptr);
+      device::finish_sum(ctx, parts, first.blocks(), AddPart{sum});
+      if (!grad) return;
+      const device::Sweep<R, Gradient<Missing>> second(domain, compute);
+      gradient.paired = device::paired_rows(fixed, second.origin.x) &&
+                        device::paired_rows(warped, second.origin.x) &&
+                        device::paired_rows(grad, second.origin.x);
+      device::sweep<R, device::Stencil::box>(ctx, second, gradient, {}, rows, compute, nullptr);
     });
-  } else {
-    any_window(ctx, windows, taps, domain, rows, parts);
-    if (grad) any_window(ctx, gradient, taps, domain, compute, nullptr);
+    return;
   }
-  device::finish_sum(ctx, parts, blocks, device::AddTo{sum});
+  const device::Tiles tiles = device::tiles_of(rows);
+  const std::int64_t blocks = std::int64_t{tiles.grid.x} * tiles.grid.y * tiles.grid.z;
+  Sum* parts = ctx.scratch<Sum>(parts_slot, blocks);
+  any_window(ctx, windows, taps, domain, rows, parts);
+  device::finish_sum(ctx, parts, blocks, AddPart{sum});
+  if (grad) any_window(ctx, gradient, taps, domain, compute, nullptr);
 }
 
 }  // namespace

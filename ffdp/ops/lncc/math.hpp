@@ -14,6 +14,18 @@ struct Terms {
   T d;   ///< b E[M] - a E[F]
 };
 
+/// 1 / value, on the device within 1 ulp; there 0 for values beyond 2^126.
+template <class T>
+FFDP_HD inline T reciprocal(T value) {
+#if defined(__CUDA_ARCH__)
+  float result;
+  asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(result) : "f"(value));
+  return result;
+#else
+  return 1 / value;
+#endif
+}
+
 /// From the weighted sums of one window: 1/n, F, M, F^2, M^2, F M.
 template <class T>
 FFDP_HD inline Terms<T> terms(T inv_n, T f, T m, T ff, T mm, T fm, T fixed_floor, T moving_floor) {
@@ -22,8 +34,9 @@ FFDP_HD inline Terms<T> terms(T inv_n, T f, T m, T ff, T mm, T fm, T fixed_floor
   const T var_m = mm * inv_n - mean_m * mean_m;
   const T cov = fm * inv_n - mean_f * mean_m;
   const bool contrast = var_f > fixed_floor && var_m > moving_floor;
-  const T inv_m = contrast ? T(1) / var_m : T(0);
-  const T ratio = contrast ? cov * inv_m / var_f : T(0);
+  const T inv_m = contrast ? reciprocal(var_m) : T(0);
+  const T inv_f = contrast ? reciprocal(var_f) : T(0);
+  const T ratio = cov * inv_m * inv_f;
   const T a = 2 * ratio * inv_n;
   const T b = a * cov * inv_m;
   return {ratio * cov, a, b, b * mean_m - a * mean_f};
