@@ -12,6 +12,7 @@
 #include "ffdp/core/error.hpp"
 #include "ffdp/ops/adam/adam.hpp"
 #include "ffdp/ops/compose/compose.hpp"
+#include "ffdp/ops/intensity/intensity.hpp"
 #include "ffdp/ops/invert/invert.hpp"
 #include "ffdp/ops/jacobian/jacobian.hpp"
 #include "ffdp/ops/lncc/lncc.hpp"
@@ -20,6 +21,7 @@
 #include "ffdp/ops/resize/resize.hpp"
 #include "ffdp/ops/sampler/sampler.hpp"
 #include "ffdp/ops/smooth/smooth.hpp"
+#include "ffdp/ops/vectors/vectors.hpp"
 
 namespace ffdp {
 namespace {
@@ -332,6 +334,93 @@ TEST_P(CudaMatchesCpu, Invert) {
   const auto got = copy_to(cpu.ctx, Backend::cpu, inverse);
   for (std::size_t i = 0; i < static_cast<std::size_t>(3 * compute.volume()); ++i)
     ASSERT_LT(std::abs(got.data()[i] - want.data()[i]), 5e-3F);
+}
+
+TEST_P(CudaMatchesCpu, JacobianBelow) {
+  const auto u = displacement(2, 3, jacobian::halo());
+  expect_same([&](Side& s) {
+    Result r;
+    const auto displacement = s.in(u);
+    const auto voxels = jacobian::voxels_below(s.ctx, domain, compute, 0.9F, displacement);
+    for (const Int3& i : voxels) r.field.insert(r.field.end(), i.begin(), i.end());
+    return r;
+  });
+}
+
+TEST_P(CudaMatchesCpu, IntensitySums) {
+  auto f = image(1, 0);
+  f.view()(compute.lo[0], compute.lo[1], compute.lo[2]) = test::nan;
+  const auto mask = test::make_field<std::uint8_t>(
+      domain, [](int z, int y, int x) { return noise(z, y, x, 4) > 0.1F ? 2 : 0; });
+  for (const bool masked : {false, true})
+    expect_same([&](Side& s) {
+      Result r;
+      const auto on_side = s.in(f);
+      const auto mask_on_side = s.in(mask);
+      const View<const std::uint8_t> m = masked ? mask_on_side.view() : View<const std::uint8_t>{};
+      const auto sums = intensity::statistics(s.ctx, compute, on_side, m);
+      const auto moments = intensity::moments(s.ctx, compute, {0.2F, 0.8F}, on_side);
+      r.numbers = {sums.sum,         sums.sum_squares,     moments.mass,
+                   moments.first[1], moments.second[0][2], moments.second[2][2]};
+      for (const auto n : intensity::histogram(s.ctx, compute, {0.1F, 0.9F}, 4096, on_side, m))
+        r.field.push_back(static_cast<double>(n));
+      for (const double n : {static_cast<double>(sums.count), static_cast<double>(sums.not_finite),
+                             static_cast<double>(sums.lo), static_cast<double>(sums.hi),
+                             static_cast<double>(intensity::count(s.ctx, compute, mask_on_side))})
+        r.field.push_back(n);
+      return r;
+    });
+}
+
+TEST_P(CudaMatchesCpu, IntensityMaps) {
+  const auto f = test::image(domain, 1);
+  const auto missing = test::make_field(
+      domain, [](int z, int y, int x) { return noise(z, y, x, 6) > 0.2F ? 1.5F : test::nan; });
+  const auto mask = test::make_field<std::uint8_t>(domain, [](int, int, int) { return 1; });
+  expect_same([&](Side& s) {
+    Result r;
+    auto v = s.in(f), w = s.in(missing), loaded = s.in(f);
+    auto m = s.in(mask);
+    intensity::rescale(s.ctx, compute, 0.1F, 3, v);
+    intensity::clamp(s.ctx, compute, {0.2F, 2.5F}, v);
+    intensity::remap(s.ctx, compute, {0, 0.5F, 1, 2}, {0, 1, 1.5F, 7}, v);
+    intensity::drop_missing(s.ctx, compute, w, m);
+    Field<Half> half(s.ctx.backend, domain);
+    intensity::store(s.ctx, domain, v, half);
+    intensity::load(s.ctx, compute, View<const Half>(half.view()), loaded);
+    for (const float x : intensity::sample(s.ctx, v, 3)) r.field.push_back(x);
+    s.out(v, r);
+    s.out(loaded, r);
+    intensity::load_mask(s.ctx, compute, m, loaded);
+    intensity::store_mask(s.ctx, compute, 0.5F, loaded, m);
+    s.out(loaded, r);
+    s.out(m, r);
+    auto kept = copy_to(s.ctx, Backend::cpu, w);
+    test::for_each_voxel(compute, [&](int z, int y, int x) {
+      r.field.push_back(static_cast<double>(kept.view()(z, y, x)));
+    });
+    return r;
+  });
+}
+
+TEST_P(CudaMatchesCpu, Vectors) {
+  const auto u = test::displacement(domain, domain, 3, 1);
+  const auto w = displacement(3, 5, 0);
+  const Mat3 matrix{{{0.9, -1.2, 0.3}, {0.1, 2.5, -0.7}, {-0.4, 0.2, 1.1}}};
+  expect_same([&](Side& s) {
+    Result r;
+    auto a = s.in(u), out = s.in(u);
+    const auto b = s.in(w);
+    vectors::transform(s.ctx, compute, matrix, 5, b, out);
+    vectors::transform(s.ctx, compute, matrix, 100, out, out);
+    vectors::average(s.ctx, compute, a, b);
+    r.numbers = {vectors::largest(s.ctx, compute, a)};
+    s.out(out, r);
+    s.out(a, r);
+    vectors::copy(s.ctx, compute, b, a);
+    s.out(a, r);
+    return r;
+  });
 }
 
 class Cuda : public CudaMatchesCpu {};
