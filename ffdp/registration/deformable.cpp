@@ -19,18 +19,27 @@ namespace {
 
 /// One image pair at one level, with its metrics' constants.
 struct LevelPair {
-  std::shared_ptr<const Image<float>> fixed, moving;
+  ImageRef fixed, moving;
+  std::shared_ptr<const Image<float>> own_fixed, own_moving;  // null where the level is the image
   std::shared_ptr<const Image<std::uint8_t>> fixed_mask, moving_mask;  // or null
   IntensityModel fixed_model, moving_model;
   sampler::Params sampling;
 };
 
-/// The image on the grid of the level; the image itself, not a copy, where the grid is its own.
-template <class T>
-std::shared_ptr<const Image<T>> at_level(Context& ctx, const Image<T>* image, const Grid& grid) {
-  if (!image) return nullptr;
-  if (image->grid.size == grid.size) return {std::shared_ptr<void>(), image};
-  return std::make_shared<const Image<T>>(shrink_to(ctx, *image, grid));
+/// The image on the grid of the level, kept in `own`; the image itself where the grid is its own.
+ImageRef at_level(Context& ctx, const ImageRef& image, const Grid& grid,
+                  std::shared_ptr<const Image<float>>& own) {
+  if (image.grid.size == grid.size) return image;
+  own = std::make_shared<const Image<float>>(shrink_to(ctx, image, grid));
+  return *own;
+}
+
+/// Likewise, of a mask; null where there is none.
+std::shared_ptr<const Image<std::uint8_t>> at_level(Context& ctx, const Image<std::uint8_t>* mask,
+                                                    const Grid& grid) {
+  if (!mask) return nullptr;
+  if (mask->grid.size == grid.size) return {std::shared_ptr<void>(), mask};
+  return std::make_shared<const Image<std::uint8_t>>(shrink_to(ctx, *mask, grid));
 }
 
 View<const std::uint8_t> mask_view(const std::shared_ptr<const Image<std::uint8_t>>& mask) {
@@ -39,16 +48,17 @@ View<const std::uint8_t> mask_view(const std::shared_ptr<const Image<std::uint8_
 
 LevelPair make_level(Context& ctx, const Pair& pair, const Grid& grid, double shrink,
                      const Affine& affine) {
-  const double spacing = shrink * finest_spacing(pair.fixed->grid);
-  const Grid moving_grid = level_grid(pair.moving->grid, spacing, 8);
+  const double spacing = shrink * finest_spacing(pair.fixed.grid);
+  const Grid moving_grid = level_grid(pair.moving.grid, spacing, 8);
   LevelPair level;
-  level.fixed = at_level(ctx, pair.fixed, grid);
-  level.moving = at_level(ctx, pair.moving, moving_grid);
+  level.fixed = at_level(ctx, pair.fixed, grid, level.own_fixed);
+  level.moving = at_level(ctx, pair.moving, moving_grid, level.own_moving);
   level.fixed_mask = at_level(ctx, pair.fixed_mask, grid);
   level.moving_mask = at_level(ctx, pair.moving_mask, moving_grid);
-  level.fixed_model = intensity_model(ctx, "fixed", level.fixed->data, mask_view(level.fixed_mask));
+  level.fixed_model =
+      intensity_model(ctx, "fixed", level.fixed.data.as<float>(), mask_view(level.fixed_mask));
   level.moving_model =
-      intensity_model(ctx, "moving", level.moving->data, mask_view(level.moving_mask));
+      intensity_model(ctx, "moving", level.moving.data.as<float>(), mask_view(level.moving_mask));
   level.sampling.map = moving_grid.to_index() * affine * grid.to_world();
   level.sampling.displacement_map = level.sampling.map.linear;
   level.sampling.moving_domain = moving_grid.domain();
@@ -201,18 +211,19 @@ class Level {
     for (const MetricConfig& metric : stage_.metrics) {
       const LevelPair& pair = pairs_[metric.image_pair];
       double outside = static_cast<double>(
-          sampler::forward(ctx_, pair.sampling, domain, domain, pair.moving->data, b_.u,
+          sampler::forward(ctx_, pair.sampling, domain, domain, pair.moving.data, b_.u,
                            {mask_view(pair.fixed_mask), mask_view(pair.moving_mask)}, b_.warped));
       comm_.all_sum({&outside, 1});
       require(outside < static_cast<double>(domain.volume()),
               "deformable: the images do not overlap (inside the masks)");
-      const Cost cost = evaluate(ctx_, comm_, metric, pair.fixed_model, pair.moving_model, domain,
-                                 pair.fixed->data, b_.warped, outside > 0, b_.grad_warped, b_.step);
+      const Cost cost =
+          evaluate(ctx_, comm_, metric, pair.fixed_model, pair.moving_model, domain,
+                   pair.fixed.data.as<float>(), b_.warped, outside > 0, b_.grad_warped, b_.step);
       total += metric.weight * cost.value;
       const double scale = metric.weight * cost.grad_factor * static_cast<double>(domain.volume()) /
                            std::max(cost.samples, 1.0);
       sampler::backward_displacement(ctx_, pair.sampling, domain, domain, static_cast<float>(scale),
-                                     pair.moving->data, b_.u, b_.grad_warped, b_.gradient);
+                                     pair.moving.data, b_.u, b_.grad_warped, b_.gradient);
     }
     return total;
   }
@@ -283,7 +294,7 @@ VectorField<float> run_deformable(Context& ctx, dist::Comm& comm, const Deformab
                                   const std::vector<Pair>& pairs, const Affine& affine,
                                   VectorField<float> u, const ProgressSink& progress,
                                   std::vector<LevelTrace>* trace) {
-  const Grid& full = pairs.front().fixed->grid;
+  const Grid& full = pairs.front().fixed.grid;
   const int levels = static_cast<int>(stage.shrink.size());
   for (int index = 0; index < levels; ++index) {
     const auto start = std::chrono::steady_clock::now();

@@ -95,7 +95,7 @@ Matrix3d euler(double x, double y, double z) {
 Affine initialize(Context& ctx, dist::Comm& comm, Initialization kind, LinearKind most,
                   const Pair& pair, const ProgressSink& progress) {
   if (kind == Initialization::identity) return {};
-  const Grid &fixed_grid = pair.fixed->grid, &moving_grid = pair.moving->grid;
+  const Grid &fixed_grid = pair.fixed.grid, &moving_grid = pair.moving.grid;
   const Matrix3d unturned = Matrix3d::Identity();
   const Affine geometric =
       about(unturned, to_eigen(fixed_grid.centre()), to_eigen(moving_grid.centre()));

@@ -114,8 +114,8 @@ std::vector<double> to_std(const Eigen::VectorXd& v) { return {v.data(), v.data(
 LinearProblem::LinearProblem(Context& ctx, dist::Comm& comm, const Pair& pair,
                              const MetricConfig& metric, double spacing)
     : ctx_(ctx), comm_(comm), metric_(metric) {
-  fixed_ = shrink_to(ctx, *pair.fixed, level_grid(pair.fixed->grid, spacing, 8));
-  moving_ = shrink_to(ctx, *pair.moving, level_grid(pair.moving->grid, spacing, 8));
+  fixed_ = shrink_to(ctx, pair.fixed, level_grid(pair.fixed.grid, spacing, 8));
+  moving_ = shrink_to(ctx, pair.moving, level_grid(pair.moving.grid, spacing, 8));
   if (pair.fixed_mask) fixed_mask_ = shrink_to(ctx, *pair.fixed_mask, fixed_.grid);
   if (pair.moving_mask) moving_mask_ = shrink_to(ctx, *pair.moving_mask, moving_.grid);
   fixed_model_ = intensity_model(ctx, "fixed", fixed_.data, fixed_mask_.data);
@@ -284,7 +284,7 @@ Affine minimize(LinearProblem& problem, LinearKind kind, const Affine& start, in
 Affine run_linear(Context& ctx, dist::Comm& comm, const LinearStage& stage, const Pair& pair,
                   const Affine& start, const ProgressSink& progress) {
   Affine map = start;
-  const double finest = finest_spacing(pair.fixed->grid);
+  const double finest = finest_spacing(pair.fixed.grid);
   const int levels = static_cast<int>(stage.resolutions.size());
   const char* names[] = {"translation", "rigid", "similarity", "affine"};
   for (int level = 0; level < levels; ++level) {

@@ -28,7 +28,7 @@ Grid level_grid(const Grid& full, double spacing, int least) {
   return with_size(full, size);
 }
 
-Image<float> shrink_to(Context& ctx, const Image<float>& image, const Grid& level) {
+Image<float> shrink_to(Context& ctx, const ImageRef& image, const Grid& level) {
   Image<float> result{level, Field<float>(ctx.backend, level.domain())};
   resize::shrink(ctx, {}, image.grid.domain(), level.domain(), level.domain(), image.data,
                  result.data);

@@ -60,7 +60,7 @@ std::vector<Pair> make_pairs(const Inputs& in) {
   std::vector<Pair> pairs;
   pairs.reserve(in.fixed.size());
   for (std::size_t i = 0; i < in.fixed.size(); ++i)
-    pairs.push_back({&in.fixed[i], &in.moving[i], in.fixed_mask ? &*in.fixed_mask : nullptr,
+    pairs.push_back({in.fixed[i], in.moving[i], in.fixed_mask ? &*in.fixed_mask : nullptr,
                      in.moving_mask ? &*in.moving_mask : nullptr});
   return pairs;
 }
@@ -84,23 +84,23 @@ VectorField<float> backward_warp(Context& ctx, dist::Comm& comm, const Deformabl
                                  const std::vector<Pair>& pairs, const Affine& affine,
                                  double tolerance, const ProgressSink& progress,
                                  std::vector<LevelTrace>* trace) {
-  const Grid& grid = pairs[0].fixed->grid;
+  const Grid& grid = pairs[0].fixed.grid;
   const Box domain = grid.domain();
   std::vector<Image<float>> resampled;
   std::vector<Pair> swapped;
   std::optional<Image<std::uint8_t>> mask;
   for (const Pair& pair : pairs) {
     sampler::Params p;
-    p.map = pair.moving->grid.to_index() * affine * grid.to_world();
+    p.map = pair.moving.grid.to_index() * affine * grid.to_world();
     p.displacement_map = p.map.linear;
-    p.moving_domain = pair.moving->grid.domain();
+    p.moving_domain = pair.moving.grid.domain();
     resampled.push_back({grid, Field<float>(ctx.backend, domain)});
     const VectorView<const float> none;
     const View<const std::uint8_t> moving_mask =
         pair.moving_mask ? pair.moving_mask->data.view() : View<const std::uint8_t>{};
     auto& image = resampled.back().data;
     const std::int64_t outside =
-        sampler::forward(ctx, p, domain, domain, pair.moving->data, none, {{}, moving_mask}, image);
+        sampler::forward(ctx, p, domain, domain, pair.moving.data, none, {{}, moving_mask}, image);
     if (outside > 0) {
       if (!mask) {
         mask = Image<std::uint8_t>{grid, Field<std::uint8_t>(ctx.backend, domain)};
@@ -115,8 +115,7 @@ VectorField<float> backward_warp(Context& ctx, dist::Comm& comm, const Deformabl
   }
   swapped.reserve(pairs.size());
   for (std::size_t i = 0; i < pairs.size(); ++i)
-    swapped.push_back(
-        {&resampled[i], pairs[i].fixed, mask ? &*mask : nullptr, pairs[i].fixed_mask});
+    swapped.push_back({resampled[i], pairs[i].fixed, mask ? &*mask : nullptr, pairs[i].fixed_mask});
   const auto u = run_deformable(ctx, comm, stage, swapped, Affine{}, {}, progress, trace);
   resampled.clear();
   return inverse_warp(ctx, u, tolerance, nullptr);
