@@ -3,9 +3,13 @@
 
 #include <algorithm>
 #include <chrono>
+#include <limits>
 
+#include "ffdp/core/copy.hpp"
 #include "ffdp/core/error.hpp"
+#include "ffdp/ops/intensity/intensity.hpp"
 #include "ffdp/ops/sampler/sampler.hpp"
+#include "ffdp/ops/vectors/vectors.hpp"
 #include "ffdp/registration/initialize.hpp"
 #include "ffdp/registration/preprocess.hpp"
 
@@ -26,15 +30,27 @@ class Clock {
   std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
 };
 
-void check_mask(const char* name, const Image<std::uint8_t>& mask, const Grid& grid) {
+void check_mask(Context& ctx, const char* name, const Image<std::uint8_t>& mask, const Grid& grid) {
   require(same_space(mask.grid, grid, 1e-2),
           std::string(name) + ": the mask lies on another grid than its image");
-  require(std::any_of(mask.data.begin(), mask.data.end(), [](std::uint8_t m) { return m != 0; }),
+  require(intensity::count(ctx, mask.grid.domain(), mask.data) > 0,
           std::string(name) + ": the mask is empty");
 }
 
+/// Moves an image to the backend of the context; the memory it had goes.
+template <class T>
+void bring(Context& ctx, Image<T>& image) {
+  if (image.data.backend() != ctx.backend) image.data = copy_to(ctx, ctx.backend, image.data);
+}
+
+void bring(Context& ctx, Inputs& in) {
+  for (auto* images : {&in.fixed, &in.moving})
+    for (auto& image : *images) bring(ctx, image);
+  for (auto* mask : {&in.fixed_mask, &in.moving_mask})
+    if (*mask) bring(ctx, **mask);
+}
+
 void check(Context& ctx, const Config& config, const Inputs& in) {
-  validate(config);
   require(!in.fixed.empty() && in.fixed.size() == in.moving.size(),
           "register: " + std::to_string(in.fixed.size()) + " fixed and " +
               std::to_string(in.moving.size()) + " moving images, as many of both are needed");
@@ -52,8 +68,8 @@ void check(Context& ctx, const Config& config, const Inputs& in) {
       require(metric.image_pair < static_cast<int>(in.fixed.size()),
               "register: a metric names image pair " + std::to_string(metric.image_pair) + " of " +
                   std::to_string(in.fixed.size()));
-  if (in.fixed_mask) check_mask("fixed mask", *in.fixed_mask, in.fixed[0].grid);
-  if (in.moving_mask) check_mask("moving mask", *in.moving_mask, in.moving[0].grid);
+  if (in.fixed_mask) check_mask(ctx, "fixed mask", *in.fixed_mask, in.fixed[0].grid);
+  if (in.moving_mask) check_mask(ctx, "moving mask", *in.moving_mask, in.moving[0].grid);
 }
 
 std::vector<Pair> make_pairs(const Inputs& in) {
@@ -102,15 +118,12 @@ VectorField<float> backward_warp(Context& ctx, dist::Comm& comm, const Deformabl
     const std::int64_t outside =
         sampler::forward(ctx, p, domain, domain, pair.moving.data, none, {{}, moving_mask}, image);
     if (outside > 0) {
-      if (!mask) {
+      if (!mask) {  // 1 wherever there is a sample of this pair
         mask = Image<std::uint8_t>{grid, Field<std::uint8_t>(ctx.backend, domain)};
-        std::fill(mask->data.begin(), mask->data.end(), std::uint8_t{1});
+        intensity::store_mask(ctx, domain, -std::numeric_limits<float>::infinity(), image,
+                              mask->data);
       }
-      for (std::int64_t i = 0; i < image.size(); ++i)
-        if (!(image.data()[i] == image.data()[i])) {
-          image.data()[i] = 0;
-          mask->data.data()[i] = 0;
-        }
+      intensity::drop_missing(ctx, domain, image, mask->data);
     }
   }
   swapped.reserve(pairs.size());
@@ -127,6 +140,8 @@ Result register_images(Context& ctx, dist::Comm& comm, const Config& config, Inp
                        const ProgressSink& progress) {
   Result result;
   Clock clock(result.times);
+  validate(config);
+  bring(ctx, in);
   check(ctx, config, in);
   for (std::size_t i = 0; i < in.fixed.size(); ++i) {
     if (config.winsorize_lo > 0 || config.winsorize_hi < 1) {
@@ -159,9 +174,9 @@ Result register_images(Context& ctx, dist::Comm& comm, const Config& config, Inp
       run_deformable(ctx, comm, stage, pairs, result.affine, {}, progress, &result.levels);
   clock.stage("deformable");
   if (config.symmetric) {
-    average(ctx, result.displacement,
-            backward_warp(ctx, comm, stage, pairs, result.affine, config.inverse_tolerance,
-                          progress, &result.levels));
+    vectors::average(ctx, grid.domain(), result.displacement,
+                     backward_warp(ctx, comm, stage, pairs, result.affine, config.inverse_tolerance,
+                                   progress, &result.levels));
     clock.stage("deformable, backward");
     DeformableStage refine = stage;
     refine.shrink = {stage.shrink.back()};

@@ -10,7 +10,8 @@
 
 namespace ffdp::registration {
 
-/// What is registered. The images are consumed: register_images works on them in place.
+/// What is registered. The images, on either backend, are consumed: register_images moves them to
+/// that of its context and works on them in place.
 struct Inputs {
   std::vector<Image<float>> fixed;   ///< at least one; all on the grid of the first
   std::vector<Image<float>> moving;  ///< as many
@@ -25,7 +26,8 @@ struct StageTime {
   double seconds = 0;
 };
 
-/// phi(p) = affine(p + d(p)), fixed point p to moving point; d is `displacement` in mm.
+/// phi(p) = affine(p + d(p)), fixed point p to moving point; d is `displacement` in mm. The fields
+/// lie on the backend of the context.
 struct Result {
   Grid fixed_grid;
   Affine affine;                    ///< LPS mm
