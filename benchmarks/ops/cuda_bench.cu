@@ -15,6 +15,7 @@
 #include "ffdp/ops/adam/adam.hpp"
 #include "ffdp/ops/common/voxels.cuh"
 #include "ffdp/ops/compose/compose.hpp"
+#include "ffdp/ops/descent/descent.hpp"
 #include "ffdp/ops/lncc/lncc.hpp"
 #include "ffdp/ops/mi/mi.hpp"
 #include "ffdp/ops/mse/mse.hpp"
@@ -140,6 +141,8 @@ void metrics(Bench& b, const Box& box) {
   lncc_row("lncc_r2", 2, false);
   lncc_row("lncc_r2_missing", 2, true);
   lncc_row("lncc_r4", 4, false);
+  lncc_row("lncc_r5", 5, false);
+  lncc_row("lncc_r5_missing", 5, true);
   lncc_row("lncc_r8", 8, false);
   mi::Params p;
   b.row("mi_32", 20, [&] {
@@ -148,6 +151,28 @@ void metrics(Bench& b, const Box& box) {
     const auto table = mi::evaluate(p, histogram);
     mi::backward(b.ctx, p, box, box, static_cast<float>(box.volume()), table, fixed, warped, grad);
   });
+}
+
+template <class T>
+void descents(Bench& b, const Box& box, const std::string& suffix) {
+  const auto grad = b.warp(0.1F), u = b.warp(3);
+  auto out = b.warp(0);
+  VectorField<T> first(Backend::cuda, box);
+  Field<T> second(Backend::cuda, box);
+  const VectorView<T> second_view{second.data(), box, 0, second.view().stride_z,
+                                  second.view().stride_y};
+  const descent::Moments<T> moments{first.view(), second_view};
+  const Buffer<descent::Sums> sums(Backend::cuda, 1);
+  check(cudaMemset(sums.data(), 0, sizeof(descent::Sums)));
+  const smooth::Params smoothing{{0.8, 0.8, 0.8}};
+  adam::Params p;
+  descent::update(b.ctx, p, smoothing, box, box, grad, moments, sums.data());
+  p.iteration = 5;
+  const double each = 4 * sizeof(T);
+  b.row(("descent_update" + suffix).c_str(), 12 + 2 * each,
+        [&] { descent::update(b.ctx, p, smoothing, box, box, grad, moments, sums.data()); });
+  b.row(("descent_compose" + suffix).c_str(), 24 + each,
+        [&] { descent::compose(b.ctx, p, {}, box, box, moments, sums.data(), u, out); });
 }
 
 void warps(Bench& b, const Box& box) {
@@ -172,6 +197,8 @@ void warps(Bench& b, const Box& box) {
       sampler::backward_displacement(b.ctx, p, box, box, 1, moving, u, grad_warped, grad_u);
     });
   }
+  descents<float>(b, box, "");
+  descents<Half>(b, box, "_half");
   auto grad = b.warp(0.1F), first = b.warp(0.1F);
   auto second = b.image(7);
   const VectorView<float> second_view{second.data(), box, 0, second.view().stride_z,

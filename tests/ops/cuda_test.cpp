@@ -12,6 +12,7 @@
 #include "ffdp/core/error.hpp"
 #include "ffdp/ops/adam/adam.hpp"
 #include "ffdp/ops/compose/compose.hpp"
+#include "ffdp/ops/descent/descent.hpp"
 #include "ffdp/ops/intensity/intensity.hpp"
 #include "ffdp/ops/invert/invert.hpp"
 #include "ffdp/ops/jacobian/jacobian.hpp"
@@ -50,6 +51,28 @@ class Side {
     const AnyField host = copy_to(ctx, Backend::cpu, field);
     result.field.insert(result.field.end(), host.begin(), host.end());
   }
+};
+
+/// One value in memory of the backend, at first all zero.
+template <class T>
+class There {
+ public:
+  There(const Side& side, std::size_t count) : side_(side), buffer_(side.ctx.backend, count) {
+    const std::vector<T> zero(count);
+    copy_bytes(side.ctx, side.ctx.backend, buffer_.data(), Backend::cpu, zero.data(),
+               count * sizeof(T));
+  }
+  T* data() const { return buffer_.data(); }
+  std::vector<T> values() const {
+    std::vector<T> r(buffer_.size());
+    copy_bytes(side_.ctx, Backend::cpu, r.data(), side_.ctx.backend, buffer_.data(),
+               r.size() * sizeof(T));
+    return r;
+  }
+
+ private:
+  const Side& side_;
+  Buffer<T> buffer_;
 };
 
 template <class Run>
@@ -122,8 +145,118 @@ TEST_P(CudaMatchesCpu, Mse) {
   });
 }
 
+/// Two slabs of planes; one where there is but one plane.
+std::vector<Box> slabs(const Box& box) {
+  Box low = box, high = box;
+  low.hi[0] = high.lo[0] = box.lo[0] + (box.size(0) + 1) / 3;
+  if (low.empty() || high.empty()) return {box};
+  return {low, high};
+}
+
+TEST_P(CudaMatchesCpu, SumsThatStayOnTheBackend) {
+  const auto f = image(1, lncc::halo({})), m = image(5, lncc::halo({}));
+  expect_same([&](Side& s) {
+    Result r;
+    const auto fixed = s.in(f), moving = s.in(m);
+    auto grad = s.room(compute), grad_mse = s.room(compute), grad_mi = s.room(compute);
+    const There<MetricSum> sum(s, 2), result(s, 1);
+    mi::Params p;
+    p.fixed_hi = p.moving_hi = 0.9F;
+    const There<std::int64_t> counts(s, 32U * 32U + 1);
+    const There<float> derivative(s, 32U * 32U);
+    for (const Box& slab : slabs(compute)) {
+      lncc::forward_backward(s.ctx, {}, domain, slab, fixed, moving, grad, {}, sum.data());
+      mse::forward_backward(s.ctx, {}, domain, slab, fixed, moving, grad_mse, sum.data() + 1);
+      mi::accumulate(s.ctx, p, domain, slab, fixed, moving, counts.data());
+    }
+    mi::evaluate(s.ctx, p, counts.data(), derivative.data(), result.data());
+    for (const Box& slab : slabs(compute))
+      mi::backward(s.ctx, p, domain, slab, 3, derivative.data(), fixed, moving, grad_mi);
+    for (const MetricSum& v : sum.values()) {
+      r.numbers.push_back(v.value);
+      r.numbers.push_back(v.weight);
+    }
+    r.numbers.push_back(result.values()[0].value);
+    r.numbers.push_back(result.values()[0].weight);
+    s.out(grad, r);
+    s.out(grad_mse, r);
+    s.out(grad_mi, r);
+    // The returning versions say the same.
+    const auto whole = lncc::forward_backward(s.ctx, {}, domain, compute, fixed, moving, grad);
+    EXPECT_LT(test::relative_error(whole.value, r.numbers[0]), 1e-12);
+    mi::Histogram histogram;
+    mi::accumulate(s.ctx, p, domain, compute, fixed, moving, histogram);
+    EXPECT_LT(test::relative_error(mi::evaluate(p, histogram).value, r.numbers[4]), 1e-12);
+    return r;
+  });
+}
+
+/// Three iterations of descent in slabs; `T` is how moments are stored.
+template <class T>
+Result descend(Side& s, const Box& domain, const Box& compute, adam::SecondMoment moment,
+               double sigma, const VectorField<float>& u) {
+  Result r;
+  VectorField<T> first(s.ctx.backend, compute), second(s.ctx.backend, compute);
+  const descent::Moments<T> moments{first.view(), second.view()};
+  const smooth::Params smoothing{
+      {domain.size(0) == 1 ? 0 : sigma, 0.5 * sigma, domain.size(2) == 1 ? 0 : sigma}};
+  const There<descent::Sums> sums(s, 2);
+  adam::Params p{.epsilon = 1e-3, .second_moment = moment};
+  for (p.iteration = 1; p.iteration <= 3; ++p.iteration)
+    for (const Box& slab : slabs(compute)) {
+      auto grad = test::displacement(domain, domain, 0.3, 10U * p.iteration);
+      test::poison_outside(grad, intersect(grow(slab, smooth::halo(smoothing)), domain));
+      descent::update(s.ctx, p, smoothing, domain, slab, s.in(grad), moments, sums.data());
+    }
+  p.iteration = 3;
+  auto out = s.vector_room(compute);
+  const auto displacement = s.in(u);
+  for (const Box& slab : slabs(compute)) {
+    descent::longest(s.ctx, p, domain, slab, moments, sums.data() + 1);
+    descent::compose(s.ctx, p, {.length = 0.9, .least = 0.1}, domain, slab, moments, sums.data(),
+                     displacement, out);
+  }
+  for (const auto& v : sums.values()) {
+    r.numbers.push_back(static_cast<double>(v.longest));
+    r.numbers.push_back(v.squares);
+  }
+  s.out(out, r);
+  return r;
+}
+
+TEST_P(CudaMatchesCpu, Descent) {
+  using enum adam::SecondMoment;
+  const auto u = displacement(3, 1, descent::halo(descent::Step{}));
+  for (const auto moment : {adam::SecondMoment::vector, element, none})
+    for (const double sigma : {0.0, 0.8, 1.3, 2.5}) {
+      SCOPED_TRACE("moment " + std::to_string(static_cast<int>(moment)) + " sigma " +
+                   std::to_string(sigma));
+      const auto run = [&](Side& s) {
+        return descend<float>(s, domain, compute, moment, sigma, u);
+      };
+      expect_same(run);
+      Side cpu(Backend::cpu), cuda(Backend::cuda);
+      const Result want = run(cpu), got = descend<Half>(cuda, domain, compute, moment, sigma, u);
+      // Against the step itself: u and its rounding are the same in both.
+      std::vector<double> before;
+      for (int c = 0; c < 3; ++c)
+        test::for_each_voxel(compute, [&](int z, int y, int x) {
+          before.push_back(static_cast<double>(u.view()[c](z, y, x)));
+        });
+      std::vector<double> steps, want_steps;
+      for (std::size_t i = 0; i < before.size(); ++i) {
+        steps.push_back(got.field[i] - before[i]);
+        want_steps.push_back(want.field[i] - before[i]);
+      }
+      EXPECT_LT(test::compare(steps, want_steps).relative_l2, 4e-3);
+      for (const std::size_t i : {0U, 1U})
+        EXPECT_LT(test::relative_error(got.numbers[i], want.numbers[i]), 4e-3);
+    }
+}
+
 TEST_P(CudaMatchesCpu, Adam) {
-  for (const auto moment : {adam::SecondMoment::vector, adam::SecondMoment::element})
+  using enum adam::SecondMoment;
+  for (const auto moment : {adam::SecondMoment::vector, element, none})
     expect_same([&](Side& s) {
       Result r;
       auto first = s.vector_room(compute), second = s.vector_room(compute);

@@ -7,18 +7,22 @@
 
 namespace ffdp::adam {
 
-double step(Context& ctx, const Params& p, Box domain, Box compute, VectorView<float> grad,
-            VectorView<float> first, VectorView<float> second) {
-  require_boxes("adam", domain, compute);
+void require_valid(const Params& p) {
   require(p.beta1 >= 0 && p.beta1 < 1 && p.beta2 >= 0 && p.beta2 < 1,
           "adam: beta1 is " + std::to_string(p.beta1) + " and beta2 " + std::to_string(p.beta2) +
               ", must be within 0 and below 1");
   require(p.epsilon >= 0, "adam: epsilon is negative");
   require(p.iteration >= 1,
           "adam: iteration is " + std::to_string(p.iteration) + ", counts from 1");
+}
+
+double step(Context& ctx, const Params& p, Box domain, Box compute, VectorView<float> grad,
+            VectorView<float> first, VectorView<float> second) {
+  require_valid(p);
+  require_boxes("adam", domain, compute);
   require_stored("adam", "grad", grad, compute);
   require_stored("adam", "first", first, compute);
-  require_stored("adam", "second", second, compute);
+  if (p.second_moment != SecondMoment::none) require_stored("adam", "second", second, compute);
   return dispatch(
       ctx, [&](auto& c) { return cpu::step(c, p, domain, compute, grad, first, second); },
       [&](auto& c) { return cuda::step(c, p, domain, compute, grad, first, second); });

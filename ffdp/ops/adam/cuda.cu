@@ -15,36 +15,25 @@ struct Maximum {
 
 /// Reads and writes gradient and moments once: 56 B/voxel with one second moment a voxel, 72 with
 /// three, half of the moments' at the first iteration.
-template <bool First, bool Element>
+template <bool First, SecondMoment kind>
 double run(Context& ctx, const Constants<float>& c, const Box& compute, VectorView<float> grad,
            VectorView<float> first, VectorView<float> second) {
+  constexpr int seconds = second_components(kind);
   const auto total = device::sum_voxels<Maximum>(
       ctx, compute, [=] __device__(int z, int y, int x, Maximum& longest) {
-        float g[3], m[3], v[3];
+        float g[3], m[3], v[3], d[3];
         for (int k = 0; k < 3; ++k) {
           g[k] = grad[k](z, y, x);
           m[k] = First ? 0.0F : first[k](z, y, x);
-          v[k] = First || (k && !Element) ? 0.0F : second[k](z, y, x);
+          v[k] = First || k >= seconds ? 0.0F : second[k](z, y, x);
         }
-        float length = 0, scale = 0;
-        if (!Element) {
-          const float s = c.add2 * (g[0] * g[0] + g[1] * g[1] + g[2] * g[2]) + c.keep2 * v[0];
-          second[0](z, y, x) = s;
-          scale = direction(c, 1.0F, s);
-        }
+        advance<kind>(c, First, g, m, v);
+        longest.value = fmaxf(longest.value, directions<kind>(c, m, v, d));
         for (int k = 0; k < 3; ++k) {
-          const float p = c.add1 * g[k] + c.keep1 * m[k];
-          first[k](z, y, x) = p;
-          float d = p * scale;
-          if (Element) {
-            const float s = c.add2 * g[k] * g[k] + c.keep2 * v[k];
-            second[k](z, y, x) = s;
-            d = direction(c, p, s);
-          }
-          grad[k](z, y, x) = d;
-          length += d * d;
+          first[k](z, y, x) = m[k];
+          if (k < seconds) second[k](z, y, x) = v[k];
+          grad[k](z, y, x) = d[k];
         }
-        longest.value = fmaxf(longest.value, length);
       });
   return std::sqrt(total.value);
 }
@@ -54,12 +43,10 @@ double run(Context& ctx, const Constants<float>& c, const Box& compute, VectorVi
 double step(Context& ctx, const Params& p, Box, Box compute, VectorView<float> grad,
             VectorView<float> first, VectorView<float> second) {
   const Constants<float> c = constants(p);
-  const bool element = p.second_moment == SecondMoment::element;
-  if (p.iteration == 1)
-    return element ? run<true, true>(ctx, c, compute, grad, first, second)
-                   : run<true, false>(ctx, c, compute, grad, first, second);
-  return element ? run<false, true>(ctx, c, compute, grad, first, second)
-                 : run<false, false>(ctx, c, compute, grad, first, second);
+  return with_second_moment(p.second_moment, [&]<SecondMoment kind>() {
+    return p.iteration == 1 ? run<true, kind>(ctx, c, compute, grad, first, second)
+                            : run<false, kind>(ctx, c, compute, grad, first, second);
+  });
 }
 
 }  // namespace ffdp::adam::cuda

@@ -27,7 +27,9 @@ inline Vec3 direction(const Params& p, const std::vector<Vec3>& gradients) {
   Vec3 r;
   for (int c = 0; c < 3; ++c)
     r[c] = first[c] / (1 - std::pow(p.beta1, steps)) /
-           (std::sqrt(second[c] / (1 - std::pow(p.beta2, steps))) + p.epsilon);
+           (p.second_moment == SecondMoment::none
+                ? 1
+                : std::sqrt(second[c] / (1 - std::pow(p.beta2, steps))) + p.epsilon);
   return r;
 }
 

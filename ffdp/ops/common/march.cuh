@@ -323,29 +323,14 @@ void march(const Context& ctx, const March& m, const Op& op, const Weights& weig
   check(cudaGetLastError());
 }
 
-/// Calls body.operator()<R>() for a radius within 1 and 8.
-template <class Body>
-void with_radius(int radius, Body&& body) {
-  switch (radius) {
-    case 1:
-      return body.template operator()<1>();
-    case 2:
-      return body.template operator()<2>();
-    case 3:
-      return body.template operator()<3>();
-    case 4:
-      return body.template operator()<4>();
-    case 5:
-      return body.template operator()<5>();
-    case 6:
-      return body.template operator()<6>();
-    case 7:
-      return body.template operator()<7>();
-    default:
-      return body.template operator()<8>();
-  }
-}
 inline constexpr int widest_march = 8;
+/// Calls body.operator()<R>() for a radius within 1 and `widest`.
+template <int widest = widest_march, int R = 1, class Body>
+void with_radius(int radius, Body&& body) {
+  if constexpr (R < widest)
+    if (radius > R) return with_radius<widest, R + 1>(radius, body);
+  body.template operator()<R>();
+}
 
 /// Four voxels to a row, in one 16-byte store where the address allows it.
 __device__ inline void store_run(float* to, int n, const float (&v)[run_x]) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "ffdp/core/copy.hpp"
+
 namespace ffdp {
 
 /// What a metric returns for its compute box: a sum to be added over shards, never a mean.
@@ -13,5 +15,19 @@ struct MetricSum {
     return *this;
   }
 };
+
+/// Scratch slot of `metric_sum`; ops leave it alone.
+inline constexpr int metric_sum_slot = 9;
+
+/// What add(MetricSum* sum), with a sum in memory of the backend, adds to nothing; waits for it.
+template <class Add>
+MetricSum metric_sum(Context& ctx, Add&& add) {
+  MetricSum sum;
+  auto* there = ctx.scratch<MetricSum>(metric_sum_slot, 1);
+  copy_bytes(ctx, ctx.backend, there, Backend::cpu, &sum, sizeof(sum));
+  add(there);
+  copy_bytes(ctx, Backend::cpu, &sum, ctx.backend, there, sizeof(sum));
+  return sum;
+}
 
 }  // namespace ffdp

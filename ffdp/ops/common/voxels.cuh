@@ -7,6 +7,7 @@
 
 #include "ffdp/core/box.hpp"
 #include "ffdp/core/cuda_check.hpp"
+#include "ffdp/ops/common/metric_sum.hpp"
 
 /// Loops over the voxels of a box on the device, and sums with one order of addition.
 namespace ffdp::device {
@@ -120,37 +121,73 @@ __global__ void __launch_bounds__(tile_threads, blocks)
     parts[(std::int64_t{blockIdx.z} * gridDim.y + blockIdx.y) * gridDim.x + blockIdx.x] = sum;
 }
 
-/// One block adds all partial sums in a fixed order to parts[count].
-template <class Sum>
-__global__ void __launch_bounds__(256) finish_kernel(Sum* parts, std::int64_t count) {
+/// One block adds all partial sums in a fixed order; one thread calls put(total).
+template <class Sum, class Put>
+__global__ void __launch_bounds__(256)
+    finish_kernel(const Sum* parts, std::int64_t count, Put put) {
   Sum sum{};
 #pragma unroll 4
   for (std::int64_t i = threadIdx.x; i < count; i += 256) sum += parts[i];
   sum = block_sum(static_cast<int>(threadIdx.x), sum);
-  if (threadIdx.x == 0) parts[count] = sum;
+  if (threadIdx.x == 0) put(sum);
 }
 
-/// The sum of `count` partial sums; waits for the stream.
+/// put(total) on the device with the sum of `count` partial sums.
+template <class Sum, class Put>
+void finish_sum(const Context& ctx, const Sum* parts, std::int64_t count, const Put& put) {
+  finish_kernel<<<1, 256, 0, stream_of(ctx)>>>(parts, count, put);
+  check(cudaGetLastError());
+}
+
+/// put() for a metric: adds (value, weight) to what `to` holds.
+struct AddTo {
+  MetricSum* to;
+  __device__ void operator()(const Sums<2>& sum) const {
+    to->value += sum.v[0];
+    to->weight += sum.v[1];
+  }
+};
+template <class Sum>
+struct Put {
+  Sum* to;
+  __device__ void operator()(const Sum& sum) const { *to = sum; }
+};
+
+/// The sum of `count` partial sums, made in parts[count]; waits for the stream.
 template <class Sum>
 Sum finish_sum(const Context& ctx, Sum* parts, std::int64_t count) {
-  finish_kernel<<<1, 256, 0, stream_of(ctx)>>>(parts, count);
-  check(cudaGetLastError());
+  finish_sum(ctx, parts, count, Put<Sum>{parts + count});
   Sum sum;
   check(cudaMemcpyAsync(&sum, parts + count, sizeof(Sum), cudaMemcpyDeviceToHost, stream_of(ctx)));
   check(cudaStreamSynchronize(stream_of(ctx)));
   return sum;
 }
 
-/// body(z, y, x, sum) adds what one voxel gives; the result has the same bits at every run.
-template <class Sum, int blocks = 1, class Body>
-Sum sum_voxels(Context& ctx, const Box& box, const Body& body) {
+/// body(z, y, x, sum) adds what one voxel gives; `finish(parts, count)` takes the partial sums, of
+/// which there is room for one more.
+template <class Sum, int blocks, class Body, class Finish>
+auto partial_sums(Context& ctx, const Box& box, const Body& body, Finish&& finish) {
   const Tiles tiles = tiles_of(box);
   const std::int64_t count = std::int64_t{tiles.grid.x} * tiles.grid.y * tiles.grid.z;
   Sum* parts = ctx.scratch<Sum>(sum_slot, static_cast<std::size_t>(count) + 1);
   sum_kernel<blocks, Sum>
       <<<tiles.grid, dim3(tile_x, tile_y), 0, stream_of(ctx)>>>(box, tiles.planes, body, parts);
   check(cudaGetLastError());
-  return finish_sum(ctx, parts, count);
+  return finish(parts, count);
+}
+
+/// The sum of what body(z, y, x, sum) adds, with the same bits at every run; waits for the stream.
+template <class Sum, int blocks = 1, class Body>
+Sum sum_voxels(Context& ctx, const Box& box, const Body& body) {
+  return partial_sums<Sum, blocks>(ctx, box, body, [&](Sum* parts, std::int64_t count) {
+    return finish_sum(ctx, parts, count);
+  });
+}
+/// The same, handed to put(sum) on the device; does not wait.
+template <class Sum, int blocks = 1, class Body, class Put>
+void sum_voxels(Context& ctx, const Box& box, const Body& body, const Put& put) {
+  partial_sums<Sum, blocks>(
+      ctx, box, body, [&](Sum* parts, std::int64_t count) { finish_sum(ctx, parts, count, put); });
 }
 
 /// A copy of `values` in a scratch slot.

@@ -5,13 +5,13 @@
 
 namespace ffdp::lncc {
 namespace cpu {
-MetricSum forward_backward(Context&, const Params&, Box domain, Box compute,
-                           View<const float> fixed, View<const float> warped, View<float> grad,
-                           VectorView<float> workspace);
+void forward_backward(Context&, const Params&, Box domain, Box compute, View<const float> fixed,
+                      View<const float> warped, View<float> grad, VectorView<float> workspace,
+                      MetricSum* sum);
 }
 namespace cuda {
-MetricSum forward_backward(Context&, const Params&, Box domain, Box compute,
-                           View<const float> fixed, View<const float> warped, View<float> grad,
-                           VectorView<float> workspace);
+void forward_backward(Context&, const Params&, Box domain, Box compute, View<const float> fixed,
+                      View<const float> warped, View<float> grad, VectorView<float> workspace,
+                      MetricSum* sum);
 }
 }  // namespace ffdp::lncc

@@ -108,9 +108,9 @@ struct Windows {
 };
 
 template <bool Missing>
-MetricSum evaluate(Context& ctx, const Params& p, const Box& domain, const Box& compute,
-                   View<const float> fixed, View<const float> warped, View<float> grad,
-                   VectorView<float> workspace) {
+void evaluate(Context& ctx, const Params& p, const Box& domain, const Box& compute,
+              View<const float> fixed, View<const float> warped, View<float> grad,
+              VectorView<float> workspace, MetricSum* sum) {
   const Taps taps = make_taps(p);
   const Box rows = grad ? intersect(grow(compute, reach(p)), domain) : compute;
   Windows<Missing> windows{p, domain, compute, rows, fixed, warped, {}, {}, {}};
@@ -135,7 +135,8 @@ MetricSum evaluate(Context& ctx, const Params& p, const Box& domain, const Box& 
       [&](int z, int y, const Rows& sums, std::int64_t unit) { windows.emit(z, y, sums, unit); });
   MetricSum total;
   for (const auto& part : windows.parts) total += part;
-  if (!grad) return total;
+  *sum += total;
+  if (!grad) return;
 
   separable_stencil<3>(
       ctx, stencil_slot, taps, domain, compute,
@@ -158,17 +159,17 @@ MetricSum evaluate(Context& ctx, const Params& p, const Box& domain, const Box& 
           g[x] = !Missing || value == value ? value : 0.0F;
         }
       });
-  return total;
 }
 
 }  // namespace
 
-MetricSum forward_backward(Context& ctx, const Params& p, Box domain, Box compute,
-                           View<const float> fixed, View<const float> warped, View<float> grad,
-                           VectorView<float> workspace) {
-  return p.missing_values
-             ? evaluate<true>(ctx, p, domain, compute, fixed, warped, grad, workspace)
-             : evaluate<false>(ctx, p, domain, compute, fixed, warped, grad, workspace);
+void forward_backward(Context& ctx, const Params& p, Box domain, Box compute,
+                      View<const float> fixed, View<const float> warped, View<float> grad,
+                      VectorView<float> workspace, MetricSum* sum) {
+  if (p.missing_values)
+    evaluate<true>(ctx, p, domain, compute, fixed, warped, grad, workspace, sum);
+  else
+    evaluate<false>(ctx, p, domain, compute, fixed, warped, grad, workspace, sum);
 }
 
 }  // namespace ffdp::lncc::cpu

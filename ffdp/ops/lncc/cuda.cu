@@ -212,9 +212,9 @@ void any_window(Context& ctx, const Op& op, const std::vector<float>& taps, cons
 }
 
 template <bool Missing>
-MetricSum evaluate(Context& ctx, const Params& p, const Box& domain, const Box& compute,
-                   View<const float> fixed, View<const float> warped, View<float> grad,
-                   VectorView<float> workspace) {
+void evaluate(Context& ctx, const Params& p, const Box& domain, const Box& compute,
+              View<const float> fixed, View<const float> warped, View<float> grad,
+              VectorView<float> workspace, MetricSum* sum) {
   const int radius = reach(p);
   const bool gaussian = p.window == Window::gaussian;
   const bool marches = !gaussian && radius <= device::widest_march;
@@ -252,7 +252,7 @@ MetricSum evaluate(Context& ctx, const Params& p, const Box& domain, const Box& 
   const std::int64_t blocks =
       marches ? m.blocks() : std::int64_t{tiles.grid.x} * tiles.grid.y * tiles.grid.z;
   using Sum = device::Sums<2>;
-  Sum* parts = ctx.scratch<Sum>(parts_slot, blocks + 1);
+  Sum* parts = ctx.scratch<Sum>(parts_slot, blocks);
   if (marches) {
     device::with_radius(radius, [&]<int R>() {
       device::march<R, device::Stencil::box>(ctx, m, windows, {},
@@ -265,18 +265,18 @@ MetricSum evaluate(Context& ctx, const Params& p, const Box& domain, const Box& 
     any_window(ctx, windows, taps, domain, rows, parts);
     if (grad) any_window(ctx, gradient, taps, domain, compute, nullptr);
   }
-  const Sum total = device::finish_sum(ctx, parts, blocks);
-  return {total.v[0], total.v[1]};
+  device::finish_sum(ctx, parts, blocks, device::AddTo{sum});
 }
 
 }  // namespace
 
-MetricSum forward_backward(Context& ctx, const Params& p, Box domain, Box compute,
-                           View<const float> fixed, View<const float> warped, View<float> grad,
-                           VectorView<float> workspace) {
-  return p.missing_values
-             ? evaluate<true>(ctx, p, domain, compute, fixed, warped, grad, workspace)
-             : evaluate<false>(ctx, p, domain, compute, fixed, warped, grad, workspace);
+void forward_backward(Context& ctx, const Params& p, Box domain, Box compute,
+                      View<const float> fixed, View<const float> warped, View<float> grad,
+                      VectorView<float> workspace, MetricSum* sum) {
+  if (p.missing_values)
+    evaluate<true>(ctx, p, domain, compute, fixed, warped, grad, workspace, sum);
+  else
+    evaluate<false>(ctx, p, domain, compute, fixed, warped, grad, workspace, sum);
 }
 
 }  // namespace ffdp::lncc::cuda

@@ -15,6 +15,14 @@ MetricSum forward_backward(Context& ctx, const Params& p, Box domain, Box comput
 MetricSum forward_backward(Context& ctx, const Params& p, Box domain, Box compute,
                            View<const float> fixed, View<const float> warped, View<float> grad,
                            VectorView<float> workspace) {
+  return metric_sum(ctx, [&](MetricSum* sum) {
+    forward_backward(ctx, p, domain, compute, fixed, warped, grad, workspace, sum);
+  });
+}
+
+void forward_backward(Context& ctx, const Params& p, Box domain, Box compute,
+                      View<const float> fixed, View<const float> warped, View<float> grad,
+                      VectorView<float> workspace, MetricSum* sum) {
   require_boxes("lncc", domain, compute);
   if (p.window == Window::gaussian)
     require(p.sigma > 0 && p.sigma <= 16, "lncc: sigma is " + std::to_string(p.sigma) +
@@ -33,13 +41,14 @@ MetricSum forward_backward(Context& ctx, const Params& p, Box domain, Box comput
   require(!workspace || workspace.stored.volume() >= windows.volume(),
           "lncc: workspace is stored over " + to_string(workspace.stored) +
               ", needs as many voxels as " + to_string(windows));
-  return dispatch(
+  require(sum != nullptr, "lncc: sum is absent");
+  dispatch(
       ctx,
       [&](auto& c) {
-        return cpu::forward_backward(c, p, domain, compute, fixed, warped, grad, workspace);
+        cpu::forward_backward(c, p, domain, compute, fixed, warped, grad, workspace, sum);
       },
       [&](auto& c) {
-        return cuda::forward_backward(c, p, domain, compute, fixed, warped, grad, workspace);
+        cuda::forward_backward(c, p, domain, compute, fixed, warped, grad, workspace, sum);
       });
 }
 

@@ -57,4 +57,9 @@ MetricSum forward_backward(Context&, const Params&, Box domain, Box compute,
                            View<const float> fixed, View<const float> warped, View<float> grad,
                            VectorView<float> workspace);
 
+/// The same, added to *sum, which lies in memory of the backend: on CUDA nothing waits.
+void forward_backward(Context&, const Params&, Box domain, Box compute, View<const float> fixed,
+                      View<const float> warped, View<float> grad, VectorView<float> workspace,
+                      MetricSum* sum);
+
 }  // namespace ffdp::lncc

@@ -6,14 +6,20 @@
 namespace ffdp::mi {
 namespace cpu {
 void accumulate(Context&, const Params&, Box domain, Box compute, View<const float> fixed,
-                View<const float> warped, Histogram& histogram);
-void backward(Context&, const Params&, Box domain, Box compute, float scale, const Table& table,
-              View<const float> fixed, View<const float> warped, View<float> grad);
+                View<const float> warped, std::int64_t* counts);
+void evaluate(Context&, const Params&, const std::int64_t* counts, float* derivative,
+              MetricSum* result);
+void backward(Context&, const Params&, Box domain, Box compute, float scale,
+              const float* derivative, View<const float> fixed, View<const float> warped,
+              View<float> grad);
 }  // namespace cpu
 namespace cuda {
 void accumulate(Context&, const Params&, Box domain, Box compute, View<const float> fixed,
-                View<const float> warped, Histogram& histogram);
-void backward(Context&, const Params&, Box domain, Box compute, float scale, const Table& table,
-              View<const float> fixed, View<const float> warped, View<float> grad);
+                View<const float> warped, std::int64_t* counts);
+void evaluate(Context&, const Params&, const std::int64_t* counts, float* derivative,
+              MetricSum* result);
+void backward(Context&, const Params&, Box domain, Box compute, float scale,
+              const float* derivative, View<const float> fixed, View<const float> warped,
+              View<float> grad);
 }  // namespace cuda
 }  // namespace ffdp::mi

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <vector>
 
 #include "ffdp/core/parallel.hpp"
 #include "ffdp/ops/mi/backends.hpp"
@@ -75,10 +76,10 @@ struct Maps {
 }  // namespace
 
 void accumulate(Context& ctx, const Params& p, Box, Box compute, View<const float> fixed,
-                View<const float> warped, Histogram& histogram) {
+                View<const float> warped, std::int64_t* counts) {
   const Maps maps(p);
   const int n = compute.size(2);
-  const std::size_t cells = histogram.joint.size();
+  const std::size_t cells = static_cast<std::size_t>(p.bins) * p.bins;
   // Per worker: the histogram, the sample count and two rows of bin positions.
   const std::size_t per_worker = cells + 8 + static_cast<std::size_t>(n);
   auto* scratch = ctx.scratch<std::int64_t>(0, per_worker * ctx.threads);
@@ -98,12 +99,52 @@ void accumulate(Context& ctx, const Params& p, Box, Box compute, View<const floa
   });
   for (int worker = 0; worker < ctx.threads; ++worker) {
     const std::int64_t* joint = scratch + per_worker * worker;
-    for (std::size_t k = 0; k < cells; ++k) histogram.joint[k] += joint[k];
-    histogram.samples += joint[cells];
+    for (std::size_t k = 0; k <= cells; ++k) counts[k] += joint[k];
   }
 }
 
-void backward(Context& ctx, const Params& p, Box, Box compute, float scale, const Table& table,
+void evaluate(Context&, const Params& p, const std::int64_t* counts, float* derivative,
+              MetricSum* result) {
+  const int bins = p.bins;
+  const std::size_t cells = static_cast<std::size_t>(bins) * bins;
+  std::vector<std::int64_t> of_fixed(bins, 0), of_moving(bins, 0);
+  std::int64_t all = 0;
+  for (int f = 0; f < bins; ++f)
+    for (int m = 0; m < bins; ++m) {
+      of_fixed[f] += counts[f * bins + m];
+      of_moving[m] += counts[f * bins + m];
+      all += counts[f * bins + m];
+    }
+  *result = {0, static_cast<double>(counts[cells])};
+  std::fill_n(derivative, cells, 0.0F);
+  if (all == 0) return;
+  const auto total = static_cast<double>(all);
+  const auto probability = [&](std::int64_t count) { return static_cast<double>(count) / total; };
+  double joint = 0, marginals = 0;
+  for (std::size_t i = 0; i < cells; ++i) joint += entropy(probability(counts[i]));
+  std::vector<double> log_fixed(bins), log_moving(bins);
+  for (int k = 0; k < bins; ++k) {
+    const double pf = probability(of_fixed[k]), pm = probability(of_moving[k]);
+    marginals += entropy(pf) + entropy(pm);
+    log_fixed[k] = bounded_log(pf, total);
+    log_moving[k] = bounded_log(pm, total);
+  }
+  const MeasureTerms terms = measure_terms(p.measure, joint, marginals);
+  result->value = terms.value;
+  std::vector<double> slope(cells);
+  double mean = 0;
+  for (std::size_t i = 0; i < cells; ++i) {
+    const double pj = probability(counts[i]);
+    slope[i] = terms.w_j * bounded_log(pj, total) -
+               terms.w_m * (log_fixed[i / bins] + log_moving[i % bins]);
+    mean += pj * slope[i];
+  }
+  const double per_count = static_cast<double>(Histogram::one) / total;
+  for (std::size_t i = 0; i < cells; ++i)
+    derivative[i] = static_cast<float>((slope[i] - mean) * per_count);
+}
+
+void backward(Context& ctx, const Params& p, Box, Box compute, float scale, const float* derivative,
               View<const float> fixed, View<const float> warped, View<float> grad) {
   const Maps maps(p);
   const int n = compute.size(2);
@@ -116,8 +157,8 @@ void backward(Context& ctx, const Params& p, Box, Box compute, float scale, cons
       row_bins(maps.fixed, maps.moving, fixed.row(z, y) + compute.lo[2],
                warped.row(z, y) + compute.lo[2], n, fixed_bin, moving_bin);
       with_taps(p.parzen, [&]<int F, int M>() {
-        gradient_row<F, M>(fixed_bin, moving_bin, n, p.bins, maps.moving, scale,
-                           table.derivative.data(), grad.row(z, y) + compute.lo[2]);
+        gradient_row<F, M>(fixed_bin, moving_bin, n, p.bins, maps.moving, scale, derivative,
+                           grad.row(z, y) + compute.lo[2]);
       });
     }
   });

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
-#include <vector>
 
 #include "ffdp/ops/common/voxels.cuh"
 #include "ffdp/ops/mi/backends.hpp"
@@ -9,7 +8,6 @@
 namespace ffdp::mi::cuda {
 namespace {
 
-enum Slot { histogram_slot = 0, table_slot = 1 };
 constexpr int threads = 1024;
 constexpr std::size_t shared_limit = 200U << 10U;
 
@@ -29,13 +27,18 @@ struct Pair {
         warped(m) {}
 };
 
+struct Integers {
+  std::int64_t v = 0;
+  __device__ void operator+=(const Integers& other) { v += other.v; }
+};
+
 /// A block counts `rows` rows in shared memory, `copies` histograms with the copy as the fastest
 /// index: the lanes of a warp use different copies, hence different banks, so that equal voxels
 /// (background) cost what others do. A count is at most 2^20 and a copy sees at most 4095 voxels,
 /// so 32 bits hold it. Integer sums, so any order gives the same bits. Reads 8 B/voxel.
 template <int FixedTaps, int MovingTaps>
 __global__ void __launch_bounds__(threads)
-    histogram_kernel(Pair pair, int rows, int copies, unsigned long long* joint) {
+    histogram_kernel(Pair pair, int rows, int chunk, int copies, unsigned long long* joint) {
   extern __shared__ unsigned int counts[];
   __shared__ unsigned int block_samples;
   const int cells = pair.bins * pair.bins;
@@ -47,8 +50,7 @@ __global__ void __launch_bounds__(threads)
   const std::int64_t row_lo = std::int64_t{blockIdx.x} * rows;
   const int row_count = static_cast<int>(min(std::int64_t{rows}, all_rows - row_lo));
   const int width = box.size(2), copy = threadIdx.x & (copies - 1);
-  const int x_lo = static_cast<int>(blockIdx.y) * (threads / 32 * 4096);
-  const int x_hi = min(width, x_lo + threads / 32 * 4096);
+  const int x_lo = static_cast<int>(blockIdx.y) * chunk, x_hi = min(width, x_lo + chunk);
   // A warp takes a row at a time, its lanes neighbouring voxels.
   unsigned int samples = 0;
   for (int r = threadIdx.x / 32; r < row_count; r += threads / 32) {
@@ -88,6 +90,58 @@ __global__ void __launch_bounds__(threads)
     if (sum) atomicAdd(joint + i, sum);
   }
   if (threadIdx.x == 0) atomicAdd(joint + cells, std::uint64_t{block_samples});
+}
+
+/// One block makes the measure and its table; every sum in a fixed order.
+constexpr int evaluate_threads = 256, most_bins = 128;
+__global__ void __launch_bounds__(evaluate_threads)
+    evaluate_kernel(int bins, Measure measure, const std::int64_t* counts, float* derivative,
+                    MetricSum* result) {
+  __shared__ double log_fixed[most_bins], log_moving[most_bins];
+  __shared__ std::int64_t all;
+  __shared__ double joint_entropy, marginal_entropy, mean;
+  const int thread = static_cast<int>(threadIdx.x), cells = bins * bins;
+  std::int64_t of_bin = 0;  // thread k < bins: fixed bin k; from most_bins on: moving bins
+  const int k = thread % most_bins;
+  const bool is_fixed = thread < most_bins;
+  if (k < bins)
+    for (int i = 0; i < bins; ++i) of_bin += counts[is_fixed ? k * bins + i : i * bins + k];
+  Integers ones{is_fixed ? of_bin : 0};
+  ones = device::block_sum(thread, ones);
+  if (thread == 0) all = ones.v;
+  __syncthreads();
+  const auto total = static_cast<double>(all);
+  if (all == 0) {
+    for (int i = thread; i < cells; i += evaluate_threads) derivative[i] = 0;
+    if (thread == 0) *result = {0, static_cast<double>(counts[cells])};
+    return;
+  }
+  const double marginal = static_cast<double>(of_bin) / total;
+  if (k < bins) (is_fixed ? log_fixed : log_moving)[k] = bounded_log(marginal, total);
+  device::Sums<2> entropies{{0, k < bins ? entropy(marginal) : 0}};
+  for (int i = thread; i < cells; i += evaluate_threads)
+    entropies.v[0] += entropy(static_cast<double>(counts[i]) / total);
+  entropies = device::block_sum(thread, entropies);
+  if (thread == 0) {
+    joint_entropy = entropies.v[0];
+    marginal_entropy = entropies.v[1];
+  }
+  __syncthreads();
+  const MeasureTerms terms = measure_terms(measure, joint_entropy, marginal_entropy);
+  const auto probability = [&](int i) { return static_cast<double>(counts[i]) / total; };
+  const auto slope = [&](int i) {
+    return terms.w_j * bounded_log(probability(i), total) -
+           terms.w_m * (log_fixed[i / bins] + log_moving[i % bins]);
+  };
+  device::Sums<1> sum{};
+  for (int i = thread; i < cells; i += evaluate_threads) sum.v[0] += probability(i) * slope(i);
+  sum = device::block_sum(thread, sum);
+  if (thread == 0) mean = sum.v[0];
+  __syncthreads();
+  const double per_count = static_cast<double>(Histogram::one) / total;
+  for (int i = thread; i < cells; i += evaluate_threads)
+    derivative[i] = static_cast<float>((slope(i) - mean) * per_count);
+  if (thread == 0) *result = {terms.value, static_cast<double>(counts[cells])};
 }
 
 /// Four table look-ups a voxel (81 with Gaussian windows); the table lies in shared memory. Reads 8
@@ -132,50 +186,47 @@ __global__ void __launch_bounds__(device::tile_threads)
 }  // namespace
 
 void accumulate(Context& ctx, const Params& p, Box, Box compute, View<const float> fixed,
-                View<const float> warped, Histogram& histogram) {
+                View<const float> warped, std::int64_t* counts) {
   const Pair pair(p, compute, fixed, warped);
   const int cells = p.bins * p.bins;
   int copies = 32;
   while (copies > 1 && cells * copies * sizeof(unsigned int) > shared_limit) copies /= 2;
   const std::size_t shared = static_cast<std::size_t>(cells) * copies * sizeof(unsigned int);
-  // A copy serves every copies-th lane: with rows x ceil(width / 32) x 32 / copies voxels.
-  constexpr int widest = threads / 32 * 4096;
-  const int chunks = (compute.size(2) + widest - 1) / widest;
-  const int lane_steps = (std::min(compute.size(2), widest) + 31) / 32;
-  const int rows = std::max(1, 4095 * copies / 32 / lane_steps);
-  require(lane_steps * (32 / copies) <= 4095, "mi: a row of " + std::to_string(compute.size(2)) +
-                                                  " voxels is too long for " +
-                                                  std::to_string(p.bins) + " bins");
+  // A copy serves every copies-th lane: a step of a warp along its row gives it 32 / copies voxels.
+  const int most_steps = 4095 * copies / 32;
+  const int chunk = std::min(compute.size(2), most_steps * 32);
+  const int chunks = (compute.size(2) + chunk - 1) / chunk;
+  const int rows = most_steps / ((chunk + 31) / 32);
   const std::int64_t all_rows = std::int64_t{compute.size(0)} * compute.size(1);
   const dim3 grid(static_cast<unsigned int>((all_rows + rows - 1) / rows), chunks);
-  auto* joint = ctx.scratch<unsigned long long>(histogram_slot, cells + 1);
-  const std::size_t bytes = (cells + 1) * sizeof(unsigned long long);
-  check(cudaMemsetAsync(joint, 0, bytes, stream_of(ctx)));
+  auto* joint = reinterpret_cast<unsigned long long*>(counts);  // atomicAdd takes no other type
   with_taps(p.parzen, [&]<int F, int M>() {
     check(cudaFuncSetAttribute(histogram_kernel<F, M>, cudaFuncAttributeMaxDynamicSharedMemorySize,
                                static_cast<int>(shared)));
-    histogram_kernel<F, M><<<grid, threads, shared, stream_of(ctx)>>>(pair, rows, copies, joint);
+    histogram_kernel<F, M>
+        <<<grid, threads, shared, stream_of(ctx)>>>(pair, rows, chunk, copies, joint);
   });
   check(cudaGetLastError());
-  std::vector<std::int64_t> host(cells + 1);
-  check(cudaMemcpyAsync(host.data(), joint, bytes, cudaMemcpyDeviceToHost, stream_of(ctx)));
-  check(cudaStreamSynchronize(stream_of(ctx)));
-  for (int i = 0; i < cells; ++i) histogram.joint[i] += host[i];
-  histogram.samples += host[cells];
 }
 
-void backward(Context& ctx, const Params& p, Box, Box compute, float scale, const Table& table,
+void evaluate(Context& ctx, const Params& p, const std::int64_t* counts, float* derivative,
+              MetricSum* result) {
+  evaluate_kernel<<<1, evaluate_threads, 0, stream_of(ctx)>>>(p.bins, p.measure, counts, derivative,
+                                                              result);
+  check(cudaGetLastError());
+}
+
+void backward(Context& ctx, const Params& p, Box, Box compute, float scale, const float* derivative,
               View<const float> fixed, View<const float> warped, View<float> grad) {
   const Pair pair(p, compute, fixed, warped);
   const device::Tiles tiles = device::tiles_of(compute);
-  const float* values = device::upload(ctx, table_slot, table.derivative);
-  const auto shared = static_cast<int>(table.derivative.size() * sizeof(float));
+  const auto shared = static_cast<int>(p.bins * p.bins * sizeof(float));
   with_taps(p.parzen, [&]<int F, int M>() {
     check(cudaFuncSetAttribute(gradient_kernel<F, M>, cudaFuncAttributeMaxDynamicSharedMemorySize,
                                shared));
     gradient_kernel<F, M>
         <<<tiles.grid, dim3(device::tile_x, device::tile_y), shared, stream_of(ctx)>>>(
-            pair, scale * pair.moving_map.scale, tiles.planes, values, grad);
+            pair, scale * pair.moving_map.scale, tiles.planes, derivative, grad);
   });
   check(cudaGetLastError());
 }

@@ -57,6 +57,30 @@ FFDP_HD inline float window_vjp(int taps, float d) {
   return sign * (a < 1 ? 2 * a - 1.5F * a * a : 0.5F * outer * outer);
 }
 
+/// Entropy of one cell [nat].
+FFDP_HD inline double entropy(double probability) {
+  return probability > 0 ? -probability * std::log(probability) : 0;
+}
+
+/// The measure from its entropies, and how d value / d P weighs the logarithms:
+/// w_j log PJ - w_m (log PF + log PM), up to a constant, which the normalisation of the histogram
+/// (P = H / total) removes again together with the mean.
+struct MeasureTerms {
+  double value, w_j, w_m;
+};
+FFDP_HD inline MeasureTerms measure_terms(Measure measure, double joint, double marginals) {
+  if (measure == Measure::mutual_information) return {marginals - joint, 1, 1};
+  if (!(joint > 0)) return {0, 0, 0};
+  return {marginals / joint, marginals / (joint * joint), 1 / joint};
+}
+
+/// Logarithm of a probability; an empty bin, whose slope is -infinity, stands as if it held a
+/// hundredth of a voxel.
+FFDP_HD inline double bounded_log(double probability, double total) {
+  const double tiny = 0.01 * static_cast<double>(Histogram::one) / total;
+  return std::log(probability > tiny ? probability : tiny);
+}
+
 /// Calls body.operator()<fixed taps, moving taps>() for the window.
 template <class Body>
 void with_taps(Parzen parzen, Body&& body) {

@@ -2,8 +2,9 @@
 #include "ffdp/ops/mi/mi.hpp"
 
 #include <algorithm>
-#include <cmath>
+#include <vector>
 
+#include "ffdp/core/copy.hpp"
 #include "ffdp/ops/common/checks.hpp"
 #include "ffdp/ops/common/dispatch.hpp"
 #include "ffdp/ops/mi/backends.hpp"
@@ -23,85 +24,107 @@ void check(const Params& p) {
               std::to_string(p.moving_hi) + "]");
 }
 
-double log_or_zero(double value) { return value > 0 ? std::log(value) : 0; }
+enum Slot { counts_slot = 10, derivative_slot = 11 };  // below: those of the backends
+
+std::size_t cells(const Params& p) { return static_cast<std::size_t>(p.bins) * p.bins; }
+
+/// The histogram in memory of the backend.
+std::int64_t* counts_of(Context& ctx, const Params& p, const Histogram& histogram) {
+  std::vector<std::int64_t> counts = histogram.joint;
+  counts.resize(cells(p), 0);
+  counts.push_back(histogram.samples);
+  auto* there = ctx.scratch<std::int64_t>(counts_slot, counts.size());
+  copy_bytes(ctx, ctx.backend, there, Backend::cpu, counts.data(),
+             counts.size() * sizeof(std::int64_t));
+  return there;
+}
 
 }  // namespace
 
 void accumulate(Context& ctx, const Params& p, Box domain, Box compute, View<const float> fixed,
                 View<const float> warped, Histogram& histogram) {
   check(p);
+  require(histogram.joint.empty() || histogram.joint.size() == cells(p),
+          "mi: the histogram has another number of bins than " + std::to_string(p.bins));
+  std::int64_t* counts = counts_of(ctx, p, histogram);
+  accumulate(ctx, p, domain, compute, fixed, warped, counts);
+  histogram.joint.resize(cells(p));
+  copy_bytes(ctx, Backend::cpu, histogram.joint.data(), ctx.backend, counts,
+             cells(p) * sizeof(std::int64_t));
+  copy_bytes(ctx, Backend::cpu, &histogram.samples, ctx.backend, counts + cells(p),
+             sizeof(std::int64_t));
+}
+
+void accumulate(Context& ctx, const Params& p, Box domain, Box compute, View<const float> fixed,
+                View<const float> warped, std::int64_t* counts) {
+  check(p);
   require_boxes("mi", domain, compute);
   require_stored("mi", "fixed", fixed, compute);
   require_stored("mi", "warped", warped, compute);
-  if (histogram.joint.empty()) histogram.joint.assign(std::size_t(p.bins) * p.bins, 0);
-  require(histogram.joint.size() == std::size_t(p.bins) * p.bins,
-          "mi: the histogram has another number of bins than " + std::to_string(p.bins));
+  require(counts != nullptr, "mi: counts are absent");
   dispatch(
-      ctx, [&](auto& c) { cpu::accumulate(c, p, domain, compute, fixed, warped, histogram); },
-      [&](auto& c) { cuda::accumulate(c, p, domain, compute, fixed, warped, histogram); });
+      ctx, [&](auto& c) { cpu::accumulate(c, p, domain, compute, fixed, warped, counts); },
+      [&](auto& c) { cuda::accumulate(c, p, domain, compute, fixed, warped, counts); });
 }
 
 Table evaluate(const Params& p, const Histogram& histogram) {
   check(p);
-  const int bins = p.bins;
-  double total = 0;
-  for (std::int64_t count : histogram.joint) total += static_cast<double>(count);
-  require(total > 0, "mi: the histogram is empty: no voxel lies inside both images and masks");
-  std::vector<double> joint(histogram.joint.size()), of_fixed(bins, 0.0), of_moving(bins, 0.0);
-  for (int f = 0; f < bins; ++f)
-    for (int m = 0; m < bins; ++m) {
-      const double probability = static_cast<double>(histogram.joint[f * bins + m]) / total;
-      joint[f * bins + m] = probability;
-      of_fixed[f] += probability;
-      of_moving[m] += probability;
-    }
-  double entropy_joint = 0, entropy_marginals = 0;
-  for (double probability : joint) entropy_joint -= probability * log_or_zero(probability);
-  for (int k = 0; k < bins; ++k)
-    entropy_marginals -=
-        of_fixed[k] * log_or_zero(of_fixed[k]) + of_moving[k] * log_or_zero(of_moving[k]);
-
-  const bool normalized = p.measure == Measure::normalized;
-  require(!normalized || entropy_joint > 0, "mi: both images are constant where they overlap");
+  require(std::any_of(histogram.joint.begin(), histogram.joint.end(),
+                      [](std::int64_t count) { return count > 0; }),
+          "mi: the histogram is empty: no voxel lies inside both images and masks");
+  require(histogram.joint.size() == cells(p),
+          "mi: the histogram has another number of bins than " + std::to_string(p.bins));
+  Context ctx;
+  const std::int64_t* counts = counts_of(ctx, p, histogram);
   Table table;
-  table.value = normalized ? entropy_marginals / entropy_joint : entropy_marginals - entropy_joint;
-  // d value / d P = w_m (-log PF - log PM) + w_j log PJ up to a constant, which the normalisation
-  // of the histogram (P = H / total) removes again together with the mean.
-  const double w_m = normalized ? 1 / entropy_joint : 1;
-  const double w_j = normalized ? entropy_marginals / (entropy_joint * entropy_joint) : 1;
-  std::vector<double> slope(joint.size());
-  double mean = 0;
-  // An empty bin would have slope -infinity; it stands as if it held a hundredth of a voxel.
-  const double tiny = 0.01 * static_cast<double>(Histogram::one) / total;
-  for (int f = 0; f < bins; ++f)
-    for (int m = 0; m < bins; ++m) {
-      const int at = f * bins + m;
-      slope[at] =
-          w_j * std::log(std::max(joint[at], tiny)) -
-          w_m * (std::log(std::max(of_fixed[f], tiny)) + std::log(std::max(of_moving[m], tiny)));
-      mean += joint[at] * slope[at];
-    }
-  const double per_count = static_cast<double>(Histogram::one) / total;
-  table.derivative.resize(joint.size());
-  for (std::size_t i = 0; i < joint.size(); ++i)
-    table.derivative[i] = static_cast<float>((slope[i] - mean) * per_count);
+  table.derivative.resize(cells(p));
+  MetricSum result;
+  evaluate(ctx, p, counts, table.derivative.data(), &result);
+  require(p.measure != Measure::normalized || result.value > 0,
+          "mi: both images are constant where they overlap");
+  table.value = result.value;
   return table;
+}
+
+void evaluate(Context& ctx, const Params& p, const std::int64_t* counts, float* derivative,
+              MetricSum* result) {
+  check(p);
+  require(counts != nullptr && derivative != nullptr && result != nullptr,
+          "mi: counts, derivative or result are absent");
+  dispatch(
+      ctx, [&](auto& c) { cpu::evaluate(c, p, counts, derivative, result); },
+      [&](auto& c) { cuda::evaluate(c, p, counts, derivative, result); });
 }
 
 void backward(Context& ctx, const Params& p, Box domain, Box compute, float scale,
               const Table& table, View<const float> fixed, View<const float> warped,
               View<float> grad) {
   check(p);
-  require_boxes("mi", domain, compute);
-  require(table.derivative.size() == std::size_t(p.bins) * p.bins,
+  require(table.derivative.size() == cells(p),
           "mi: the table has another number of bins than " + std::to_string(p.bins));
+  auto* derivative = ctx.scratch<float>(derivative_slot, cells(p));
+  copy_bytes(ctx, ctx.backend, derivative, Backend::cpu, table.derivative.data(),
+             cells(p) * sizeof(float));
+  backward(ctx, p, domain, compute, scale, derivative, fixed, warped, grad);
+}
+
+void backward(Context& ctx, const Params& p, Box domain, Box compute, float scale,
+              const float* derivative, View<const float> fixed, View<const float> warped,
+              View<float> grad) {
+  check(p);
+  require_boxes("mi", domain, compute);
+  require(derivative != nullptr, "mi: derivative is absent");
   require_stored("mi", "fixed", fixed, compute);
   require_stored("mi", "warped", warped, compute);
   require_stored("mi", "grad", grad, compute);
   dispatch(
       ctx,
-      [&](auto& c) { cpu::backward(c, p, domain, compute, scale, table, fixed, warped, grad); },
-      [&](auto& c) { cuda::backward(c, p, domain, compute, scale, table, fixed, warped, grad); });
+      [&](auto& c) {
+        cpu::backward(c, p, domain, compute, scale, derivative, fixed, warped, grad);
+      },
+      [&](auto& c) {
+        cuda::backward(c, p, domain, compute, scale, derivative, fixed, warped, grad);
+      });
 }
 
 }  // namespace ffdp::mi

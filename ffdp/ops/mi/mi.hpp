@@ -6,6 +6,7 @@
 
 #include "ffdp/core/context.hpp"
 #include "ffdp/core/view.hpp"
+#include "ffdp/ops/common/metric_sum.hpp"
 
 namespace ffdp::mi {
 
@@ -58,5 +59,19 @@ Table evaluate(const Params&, const Histogram& histogram);
 /// @param grad   [z,y,x] [1/intensity], written over compute; 0 where a voxel is missing
 void backward(Context&, const Params&, Box domain, Box compute, float scale, const Table& table,
               View<const float> fixed, View<const float> warped, View<float> grad);
+
+/// The same three on memory of the backend: on CUDA nothing waits.
+/// @param counts      [bins * bins + 1] added to: the histogram, then the samples; all-reduced over
+///                    shards between accumulate and evaluate
+/// @param derivative  [bins, bins] d value / d count [1 / voxel]
+/// @param result      value of the measure [nat] or [1], and samples as its weight, written; where
+///                    nothing is counted, or both images are constant, value and derivative are 0
+void accumulate(Context&, const Params&, Box domain, Box compute, View<const float> fixed,
+                View<const float> warped, std::int64_t* counts);
+void evaluate(Context&, const Params&, const std::int64_t* counts, float* derivative,
+              MetricSum* result);
+void backward(Context&, const Params&, Box domain, Box compute, float scale,
+              const float* derivative, View<const float> fixed, View<const float> warped,
+              View<float> grad);
 
 }  // namespace ffdp::mi

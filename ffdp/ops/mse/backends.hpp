@@ -5,11 +5,11 @@
 
 namespace ffdp::mse {
 namespace cpu {
-MetricSum forward_backward(Context&, const Params&, Box domain, Box compute,
-                           View<const float> fixed, View<const float> warped, View<float> grad);
+void forward_backward(Context&, const Params&, Box domain, Box compute, View<const float> fixed,
+                      View<const float> warped, View<float> grad, MetricSum* sum);
 }
 namespace cuda {
-MetricSum forward_backward(Context&, const Params&, Box domain, Box compute,
-                           View<const float> fixed, View<const float> warped, View<float> grad);
+void forward_backward(Context&, const Params&, Box domain, Box compute, View<const float> fixed,
+                      View<const float> warped, View<float> grad, MetricSum* sum);
 }
 }  // namespace ffdp::mse

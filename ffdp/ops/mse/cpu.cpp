@@ -4,23 +4,23 @@
 
 namespace ffdp::mse::cpu {
 
-MetricSum forward_backward(Context& ctx, const Params&, Box, Box compute, View<const float> fixed,
-                           View<const float> warped, View<float> grad) {
+void forward_backward(Context& ctx, const Params&, Box, Box compute, View<const float> fixed,
+                      View<const float> warped, View<float> grad, MetricSum* sum) {
   const auto plane = [&](std::int64_t i, int) {
     MetricSum total;
     const int z = compute.lo[0] + static_cast<int>(i);
     for (int y = compute.lo[1]; y < compute.hi[1]; ++y) {
       const float* f = fixed.row(z, y);
       const float* m = warped.row(z, y);
-      double sum = 0, weight = 0;
-#pragma omp simd reduction(+ : sum, weight)
+      double squares = 0, weight = 0;
+#pragma omp simd reduction(+ : squares, weight)
       for (int x = compute.lo[2]; x < compute.hi[2]; ++x) {
         const float difference = m[x] - f[x];
         const bool valid = difference == difference;
-        sum += valid ? double{difference} * double{difference} : 0.0;
+        squares += valid ? double{difference} * double{difference} : 0.0;
         weight += valid ? 1.0 : 0.0;
       }
-      total += MetricSum{sum, weight};
+      total += MetricSum{squares, weight};
       if (!grad) continue;
       float* g = grad.row(z, y);
 #pragma omp simd
@@ -31,7 +31,7 @@ MetricSum forward_backward(Context& ctx, const Params&, Box, Box compute, View<c
     }
     return total;
   };
-  return parallel_sum<MetricSum>(ctx, compute.size(0), plane);
+  *sum += parallel_sum<MetricSum>(ctx, compute.size(0), plane);
 }
 
 }  // namespace ffdp::mse::cpu

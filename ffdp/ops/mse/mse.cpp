@@ -9,14 +9,22 @@ namespace ffdp::mse {
 
 MetricSum forward_backward(Context& ctx, const Params& p, Box domain, Box compute,
                            View<const float> fixed, View<const float> warped, View<float> grad) {
+  return metric_sum(ctx, [&](MetricSum* sum) {
+    forward_backward(ctx, p, domain, compute, fixed, warped, grad, sum);
+  });
+}
+
+void forward_backward(Context& ctx, const Params& p, Box domain, Box compute,
+                      View<const float> fixed, View<const float> warped, View<float> grad,
+                      MetricSum* sum) {
   require_boxes("mse", domain, compute);
   require_stored("mse", "fixed", fixed, compute);
   require_stored("mse", "warped", warped, compute);
   if (grad) require_stored("mse", "grad", grad, compute);
-  return dispatch(
-      ctx,
-      [&](auto& c) { return cpu::forward_backward(c, p, domain, compute, fixed, warped, grad); },
-      [&](auto& c) { return cuda::forward_backward(c, p, domain, compute, fixed, warped, grad); });
+  require(sum != nullptr, "mse: sum is absent");
+  dispatch(
+      ctx, [&](auto& c) { cpu::forward_backward(c, p, domain, compute, fixed, warped, grad, sum); },
+      [&](auto& c) { cuda::forward_backward(c, p, domain, compute, fixed, warped, grad, sum); });
 }
 
 }  // namespace ffdp::mse

@@ -25,4 +25,8 @@ constexpr int halo(const Params&) { return 0; }
 MetricSum forward_backward(Context&, const Params&, Box domain, Box compute,
                            View<const float> fixed, View<const float> warped, View<float> grad);
 
+/// The same, added to *sum, which lies in memory of the backend: on CUDA nothing waits.
+void forward_backward(Context&, const Params&, Box domain, Box compute, View<const float> fixed,
+                      View<const float> warped, View<float> grad, MetricSum* sum);
+
 }  // namespace ffdp::mse

@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "ffdp/ops/common/axis_sums.cuh"
-#include "ffdp/ops/common/march.cuh"
+#include "ffdp/ops/common/edge_factors.cuh"
 #include "ffdp/ops/smooth/backends.hpp"
 
 namespace ffdp::smooth::cuda {
@@ -11,8 +11,8 @@ namespace {
 
 enum Slot { edge_slot = 0, taps_slot = 3, first_slot = 6, second_slot = 7 };
 
-/// 1 / (sum of the taps inside the domain) at the positions of `box`, an array an axis.
-struct Edge {
+/// Edge factors of any reach: an array an axis, at the positions of `box`.
+struct LongEdge {
   const float* axis[3];
   Box box;
   __device__ float operator()(int z, int y, int x) const {
@@ -44,7 +44,7 @@ struct Gaussian {
   using Sum = device::NoSum;
   VectorView<const float> in;
   VectorView<float> out;
-  Edge edge;
+  device::EdgeFactors edge;
 
   FFDP_HD View<const float> view(int part, int) const { return in[part]; }
   __device__ void prepare(int z, int y, int x, bool inside, const float (&raw)[1],
@@ -55,9 +55,10 @@ struct Gaussian {
   __device__ void emit(int part, int z, int y, int x, int n, const float (&s)[1][device::run_x],
                        Sum&) const {
     float v[device::run_x];
+    const float plane = edge(0, z) * edge(1, y);
 #pragma unroll
     for (int i = 0; i < device::run_x; ++i)
-      v[i] = Adjoint || i >= n ? s[0][i] : s[0][i] * edge(z, y, x + i);
+      v[i] = Adjoint || i >= n ? s[0][i] : s[0][i] * (plane * edge(2, x + i));
     device::store_run(out.data + part * out.stride_c + out[0].offset(z, y, x), n, v);
   }
 };
@@ -67,41 +68,35 @@ void run(Context& ctx, const Params& p, const Box& domain, const Box& compute,
          VectorView<const float> in, VectorView<float> out, int parts) {
   const Int3 radius = halo(p);
   const Box readable = intersect(grow(compute, radius), domain);
-  const Box edge_box = Adjoint ? readable : compute;
-  Edge edge{{}, edge_box};
-  device::Weights weights{};
-  const int widest = std::max({radius[0], radius[1], radius[2], 1});
   std::vector<float> taps[3];
-  for (int a = 0; a < 3; ++a) {
-    taps[a] = gaussian_taps(p.sigma[a]);
-    edge.axis[a] = device::upload(
-        ctx, edge_slot + a,
-        edge_factors(taps[a], domain.lo[a], domain.hi[a], edge_box.lo[a], edge_box.hi[a]));
-    if (widest <= device::widest_march)
-      std::copy(taps[a].begin(), taps[a].end(), weights.axis[a] + widest - radius[a]);
-  }
-  const Gaussian<Adjoint> op{in, out, edge};
-  if (widest <= device::widest_march) {
-    const device::March m = device::march_of(compute, parts);
-    device::with_radius(widest, [&]<int R>() {
-      device::march<R, device::Stencil::weighted>(ctx, m, op, weights, readable, compute, nullptr);
+  for (int a = 0; a < 3; ++a) taps[a] = gaussian_taps(p.sigma[a]);
+  if (std::max({radius[0], radius[1], radius[2]}) <= device::widest_march) {
+    const device::Stencil3 stencil(taps, domain);
+    const Gaussian<Adjoint> op{in, out, stencil.edge};
+    device::with_radius(stencil.radius, [&]<int R>() {
+      device::march<R, device::Stencil::weighted>(ctx, device::march_of(compute, parts), op,
+                                                  stencil.weights, readable, compute, nullptr);
     });
     return;
   }
+  LongEdge edge{{}, Adjoint ? readable : compute};
   const float* device_taps[3];
-  for (int a = 0; a < 3; ++a) device_taps[a] = device::upload(ctx, taps_slot + a, taps[a]);
+  for (int a = 0; a < 3; ++a) {
+    edge.axis[a] = device::upload(
+        ctx, edge_slot + a,
+        edge_factors(taps[a], domain.lo[a], domain.hi[a], edge.box.lo[a], edge.box.hi[a]));
+    device_taps[a] = device::upload(ctx, taps_slot + a, taps[a]);
+  }
   const auto size = static_cast<std::size_t>(readable.volume());
   auto* first = ctx.scratch<float>(first_slot, size);
   auto* second = ctx.scratch<float>(second_slot, size);
   for (int part = 0; part < parts; ++part) {
+    const View<const float> from = in[part];
     const View<float> to = out[part];
     device::three_axis_sums(
         ctx, device_taps, radius, readable, compute,
         [=] __device__(int z, int y, int x) {
-          const float raw[1] = {op.view(part, 0)(z, y, x)};
-          float value[1];
-          op.prepare(z, y, x, true, raw, value);
-          return value[0];
+          return Adjoint ? from(z, y, x) * edge(z, y, x) : from(z, y, x);
         },
         first, second, to);
     if (Adjoint) continue;

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "ffdp/core/context.hpp"
+#include "ffdp/core/half.hpp"
+#include "ffdp/core/view.hpp"
+#include "ffdp/ops/adam/adam.hpp"
+#include "ffdp/ops/compose/compose.hpp"
+#include "ffdp/ops/smooth/smooth.hpp"
+
+/// The passes of the optimiser (DESIGN.md 3), fused: neither a smoothed gradient nor a direction
+/// nor a step is ever in memory. `T`, the storage of the moments, is float or (on CUDA) Half.
+namespace ffdp::descent {
+
+/// Moments of compositive Adam. As Half, `second` holds sqrt(v): 11 bits of v itself would not move
+/// under beta2 = 0.99. Gradients should then lie within 1e-4 and 6e4; below, digits are lost.
+template <class T>
+struct Moments {
+  VectorView<T> first;   ///< [3,z,y,x] [gradient]
+  VectorView<T> second;  ///< [3,z,y,x]; with SecondMoment::vector component z only (stride_c may be
+                         ///< 0), with SecondMoment::none null data [gradient^2, Half: gradient]
+};
+
+/// What `update` finds; lies in memory of the backend, and is added to.
+struct Sums {
+  double squares = 0;  ///< sum of |smoothed gradient|^2 [gradient^2]
+  float longest = 0;   ///< largest |direction| [1]
+};
+
+/// Smooths the gradient and takes it into the moments: one iteration of adam::Params::iteration.
+/// sums->squares += sum over compute of |smoothed|^2, sums->longest = max(itself, |direction|).
+/// @param domain   whole image
+/// @param compute  voxels this call is responsible for
+/// @param grad     [3,z,y,x] stored over at least grow(compute, smooth::halo) within the domain
+/// @param moments  updated over compute; iteration 1 does not use what they held
+/// @param sums     in memory of the backend
+template <class T>
+void update(Context&, const adam::Params&, const smooth::Params&, Box domain, Box compute,
+            VectorView<const float> grad, const Moments<T>& moments, Sums* sums);
+
+/// sums->longest of moments as they are, for parameters chosen after `update`.
+template <class T>
+void longest(Context&, const adam::Params&, Box domain, Box compute, const Moments<T>& moments,
+             Sums* sums);
+
+/// How long the step is; by the ramp it vanishes at the faces of the domain.
+struct Step {
+  double length = 0.5;  ///< largest step, at most 1 [voxels]
+  double least = 1;     ///< the divisor is max(sums->longest, least) [1]
+  /// The step is multiplied by a ramp, the product over the axes longer than one voxel: 0 on the
+  /// faces of the domain, 1 from `face_ramp` voxels inside on; 0: no ramp [voxels].
+  int face_ramp = 4;
+  friend bool operator==(const Step&, const Step&) = default;
+};
+
+/// Halo the displacement needs around the compute box of `compose` [voxels].
+inline int halo(const Step&) { return compose::halo({.max_step = 1}); }
+
+/// Takes the step: out(x) = s(x) + u(x + s(x)), as compose::forward, with
+/// s = -length / max(sums->longest, least) * direction * ramp; 0 where the divisor is 0.
+/// @param domain   whole image
+/// @param compute  voxels this call is responsible for
+/// @param moments  [3,z,y,x] stored over at least compute
+/// @param sums     in memory of the backend, of all shards
+/// @param u        [3,z,y,x] displacement [voxels], stored over at least grow(compute, halo) within
+///                 the domain
+/// @param out      [3,z,y,x] [voxels], written over compute; not the memory of u
+template <class T>
+void compose(Context&, const adam::Params&, const Step&, Box domain, Box compute,
+             const Moments<T>& moments, const Sums* sums, VectorView<const float> u,
+             VectorView<float> out);
+
+}  // namespace ffdp::descent
