@@ -79,7 +79,42 @@ Stream::~Stream() {
   if (stream_ != nullptr) cudaStreamDestroy(static_cast<cudaStream_t>(stream_));
 }
 
+Stopwatch::~Stopwatch() {
+  for (void* event : {begin_event_, end_event_})
+    if (event != nullptr) cudaEventDestroy(static_cast<cudaEvent_t>(event));
+}
+
+void Stopwatch::start(const Context& ctx) {
+  begin_ = std::chrono::steady_clock::now();
+  if (ctx.backend != Backend::cuda) return;
+  for (void** event : {&begin_event_, &end_event_})
+    if (*event == nullptr) {
+      cudaEvent_t made = nullptr;
+      check(cudaEventCreate(&made));
+      *event = made;
+    }
+  check(cudaEventRecord(static_cast<cudaEvent_t>(begin_event_), stream_of(ctx)));
+}
+
+double Stopwatch::seconds(const Context& ctx) {
+  if (ctx.backend != Backend::cuda)
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
+  const auto begin = static_cast<cudaEvent_t>(begin_event_);
+  const auto end = static_cast<cudaEvent_t>(end_event_);
+  check(cudaEventRecord(end, stream_of(ctx)));
+  check(cudaEventSynchronize(end));
+  float milliseconds = 0;
+  check(cudaEventElapsedTime(&milliseconds, begin, end));
+  return 1e-3 * static_cast<double>(milliseconds);
+}
+
 #else
+
+Stopwatch::~Stopwatch() = default;
+void Stopwatch::start(const Context&) { begin_ = std::chrono::steady_clock::now(); }
+double Stopwatch::seconds(const Context&) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
+}
 
 int cuda_devices() { return 0; }
 std::string device_problem(int) { return "this build has no CUDA backend"; }

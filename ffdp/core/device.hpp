@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <string>
 
-#include "ffdp/core/buffer.hpp"
+#include "ffdp/core/context.hpp"
 
 namespace ffdp {
 
@@ -45,6 +46,24 @@ class Stream {
 
  private:
   void* stream_ = nullptr;
+};
+
+/// Time between two points of what a context does: by events on its stream, or by the clock.
+class Stopwatch {
+ public:
+  Stopwatch() = default;
+  Stopwatch(const Stopwatch&) = delete;
+  Stopwatch& operator=(const Stopwatch&) = delete;
+  Stopwatch(Stopwatch&&) = delete;
+  Stopwatch& operator=(Stopwatch&&) = delete;
+  ~Stopwatch();
+  void start(const Context& ctx);
+  /// Since start [s]; waits for the stream.
+  double seconds(const Context& ctx);
+
+ private:
+  std::chrono::steady_clock::time_point begin_;
+  void *begin_event_ = nullptr, *end_event_ = nullptr;
 };
 
 }  // namespace ffdp
