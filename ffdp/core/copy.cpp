@@ -24,6 +24,26 @@ void copy_bytes([[maybe_unused]] const Context& ctx, Backend to_backend, void* t
 #endif
 }
 
+void copy_within(const Context& ctx, void* to, const void* from, std::size_t bytes) {
+#if defined(FFDP_HAS_CUDA)
+  if (ctx.backend == Backend::cuda) {
+    check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, stream_of(ctx)));
+    return;
+  }
+#endif
+  if (ctx.backend == Backend::cpu) std::memcpy(to, from, bytes);
+}
+
+void zero_bytes(const Context& ctx, void* to, std::size_t bytes) {
+#if defined(FFDP_HAS_CUDA)
+  if (ctx.backend == Backend::cuda) {
+    check(cudaMemsetAsync(to, 0, bytes, stream_of(ctx)));
+    return;
+  }
+#endif
+  if (ctx.backend == Backend::cpu) std::memset(to, 0, bytes);
+}
+
 void synchronize([[maybe_unused]] const Context& ctx) {
 #if defined(FFDP_HAS_CUDA)
   if (ctx.backend == Backend::cuda) check(cudaStreamSynchronize(stream_of(ctx)));

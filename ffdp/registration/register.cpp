@@ -7,6 +7,7 @@
 #include "ffdp/core/error.hpp"
 #include "ffdp/ops/sampler/sampler.hpp"
 #include "ffdp/registration/initialize.hpp"
+#include "ffdp/registration/plan.hpp"
 #include "ffdp/registration/preprocess.hpp"
 
 namespace ffdp::registration {
@@ -65,24 +66,12 @@ std::vector<Pair> make_pairs(const Inputs& in) {
   return pairs;
 }
 
-/// The deformable stage with its shrink factors and iterations filled in for this image.
-DeformableStage resolved(const DeformableStage& stage, const Grid& grid) {
-  DeformableStage r = stage;
-  if (r.shrink.empty()) r.shrink = automatic_shrink(grid);
-  const std::size_t levels = r.shrink.size();
-  // Fewer levels than numbers: the image is small, and takes the first ones. More: the coarse
-  // levels share the first number.
-  while (r.iterations.size() < levels) r.iterations.insert(r.iterations.begin(), r.iterations[0]);
-  r.iterations.resize(levels);
-  return r;
-}
-
 /// Fixed and moving change places: the moving image, resampled to the fixed grid by the affine, is
 /// the fixed one. Gives the inverse of the warp it finds, so that it can be averaged with the
 /// forward one (docs/algorithm.md).
 VectorField<float> backward_warp(Context& ctx, dist::Comm& comm, const DeformableStage& stage,
                                  const std::vector<Pair>& pairs, const Affine& affine,
-                                 double tolerance, const ProgressSink& progress,
+                                 MemoryMode memory, double tolerance, const ProgressSink& progress,
                                  std::vector<LevelTrace>* trace) {
   const Grid& grid = pairs[0].fixed.grid;
   const Box domain = grid.domain();
@@ -116,7 +105,7 @@ VectorField<float> backward_warp(Context& ctx, dist::Comm& comm, const Deformabl
   swapped.reserve(pairs.size());
   for (std::size_t i = 0; i < pairs.size(); ++i)
     swapped.push_back({resampled[i], pairs[i].fixed, mask ? &*mask : nullptr, pairs[i].fixed_mask});
-  const auto u = run_deformable(ctx, comm, stage, swapped, Affine{}, {}, progress, trace);
+  const auto u = run_deformable(ctx, comm, stage, swapped, Affine{}, memory, {}, progress, trace);
   resampled.clear();
   return inverse_warp(ctx, u, tolerance, nullptr);
 }
@@ -154,19 +143,21 @@ Result register_images(Context& ctx, dist::Comm& comm, const Config& config, Inp
   }
   if (config.deformable.empty()) return result;
 
-  const DeformableStage stage = resolved(config.deformable[0], grid);
+  const MemoryMode memory =
+      config.memory == MemoryMode::compact ? MemoryMode::compact : MemoryMode::standard;
+  const DeformableStage stage = resolved(config, grid).deformable[0];
   result.displacement =
-      run_deformable(ctx, comm, stage, pairs, result.affine, {}, progress, &result.levels);
+      run_deformable(ctx, comm, stage, pairs, result.affine, memory, {}, progress, &result.levels);
   clock.stage("deformable");
   if (config.symmetric) {
     average(ctx, result.displacement,
-            backward_warp(ctx, comm, stage, pairs, result.affine, config.inverse_tolerance,
+            backward_warp(ctx, comm, stage, pairs, result.affine, memory, config.inverse_tolerance,
                           progress, &result.levels));
     clock.stage("deformable, backward");
     DeformableStage refine = stage;
     refine.shrink = {stage.shrink.back()};
     refine.iterations = {config.refine};
-    result.displacement = run_deformable(ctx, comm, refine, pairs, result.affine,
+    result.displacement = run_deformable(ctx, comm, refine, pairs, result.affine, memory,
                                          std::move(result.displacement), progress, &result.levels);
     clock.stage("deformable, refinement");
   }
