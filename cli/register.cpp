@@ -5,7 +5,9 @@
 #include <chrono>
 #include <cstdio>
 #include <fstream>
+#include <future>
 #include <map>
+#include <utility>
 
 #include "cli/commands.hpp"
 #include "cli/common.hpp"
@@ -15,6 +17,7 @@
 #include <nlohmann/json.hpp>
 #include <sys/resource.h>
 
+#include "ffdp/core/copy.hpp"
 #include "ffdp/core/error.hpp"
 #include "ffdp/io/atomic_file.hpp"
 
@@ -30,7 +33,7 @@ struct Options {
   OutputOptions output;
   std::vector<std::string> images, fixed, moving, metrics, settings, start;
   std::string fixed_mask, moving_mask, preset = "default", recipe, iterations, shrink, winsorize,
-                                       initialization, linear;
+                                       initialization, linear, device = "auto";
   double step = 0, sigma_update = -1, sigma_warp = -1;
   std::uint64_t seed = 0;
   bool print_config = false, verbose = false, match_histograms = false, symmetric = false,
@@ -207,10 +210,23 @@ Image<std::uint8_t> read_mask(const std::string& path) {
   return mask;
 }
 
+/// Every file on a thread of its own, for a .gz file is unpacked by one thread.
+std::vector<Image<float>> read_images(const std::vector<std::string>& paths) {
+  std::vector<std::future<Image<float>>> reading;
+  reading.reserve(paths.size());
+  for (const auto& path : paths)
+    reading.push_back(std::async(std::launch::async, io::read_image<float>, path));
+  std::vector<Image<float>> images;
+  images.reserve(paths.size());
+  for (auto& image : reading) images.push_back(image.get());
+  return images;
+}
+
 registration::Inputs read_inputs(Context& ctx, const Options& o) {
   registration::Inputs in;
-  for (const auto& path : o.fixed) in.fixed.push_back(io::read_image<float>(path));
-  for (const auto& path : o.moving) in.moving.push_back(io::read_image<float>(path));
+  auto moving = std::async(std::launch::async, read_images, o.moving);
+  in.fixed = read_images(o.fixed);
+  in.moving = moving.get();
   in.fixed_names = o.fixed;
   in.moving_names = o.moving;
   if (!o.fixed_mask.empty()) in.fixed_mask = read_mask(o.fixed_mask);
@@ -237,6 +253,28 @@ long peak_mib() {
   return usage.ru_maxrss / 1024;
 }
 
+/// Moves the images to the device, but keeps what the warped images are made from.
+Originals keep_originals(const Context& ctx, registration::Inputs& in) {
+  if (ctx.backend == Backend::cpu) return {};
+  Originals kept;
+  const auto bring = [&](Image<float>& image) {
+    return std::exchange(image, {image.grid, copy_to(ctx, ctx.backend, image.data)});
+  };
+  kept.fixed = bring(in.fixed[0]);
+  kept.moving = bring(in.moving[0]);
+  return kept;
+}
+
+nlohmann::json device_record(const Context& ctx) {
+  if (ctx.backend == Backend::cpu) return "cpu";
+  const DeviceInfo info = device_info();
+  return {{"name", info.name},
+          {"index", info.index},
+          {"cuda_driver", info.driver},
+          {"cuda_runtime", info.runtime},
+          {"memory_mib", info.memory >> 20U}};
+}
+
 nlohmann::json provenance(const Options& o, const Config& config, const Context& ctx,
                           const registration::Result& result,
                           const std::vector<std::string>& command_line) {
@@ -245,7 +283,7 @@ nlohmann::json provenance(const Options& o, const Config& config, const Context&
   j["command"] = command_line;
   j["fixed"] = o.fixed;
   j["moving"] = o.moving;
-  j["device"] = "cpu";
+  j["device"] = device_record(ctx);
   j["threads"] = ctx.threads;
   j["config"] = to_json(config);
   for (const auto& time : result.times)
@@ -290,6 +328,7 @@ void run(Options o, const CLI::App& command, const std::vector<std::string>& com
     std::printf("%s\n", to_json(config).dump(2).c_str());
     return;
   }
+  DeviceStart device(o.device);
   Context ctx = start(o.common);
   for (const auto& path : {o.fixed_mask, o.moving_mask, o.output.moving_labels})
     if (!path.empty()) io::read_info(path);
@@ -299,6 +338,11 @@ void run(Options o, const CLI::App& command, const std::vector<std::string>& com
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   };
   const double read_seconds = elapsed();
+  ctx.backend = device.wait();
+  const Stream stream(ctx.backend);
+  ctx.stream = stream.get();
+  const double ready_seconds = elapsed();
+  Originals originals = keep_originals(ctx, inputs);
   dist::SoloComm comm;
   registration::Result result;
   {
@@ -310,10 +354,13 @@ void run(Options o, const CLI::App& command, const std::vector<std::string>& com
   nlohmann::json record = provenance(o, config, ctx, result, command_line);
   const double before_writing = elapsed();
   const auto jac = result.jacobian;
-  write_result(ctx, o.output, result);
-  record["seconds"] = {
-      {"reading", read_seconds}, {"writing", elapsed() - before_writing}, {"total", elapsed()}};
+  write_result(ctx, o.output, std::move(originals), result);
+  record["seconds"] = {{"reading", read_seconds},
+                       {"waiting for the device", ready_seconds - read_seconds},
+                       {"writing", elapsed() - before_writing},
+                       {"total", elapsed()}};
   record["peak_mib"] = peak_mib();
+  if (ctx.backend == Backend::cuda) record["peak_device_mib"] = peak_device_bytes() >> 20U;
   io::write_file(o.output.prefix + ".json", record.dump(1) + "\n");
   if (o.common.quiet) return;
   std::printf("%s -> %s: %.1f s, %ld MiB", o.output.moving.c_str(), o.output.fixed.c_str(),
@@ -380,6 +427,7 @@ void add_register(CLI::App& app) {
   command->add_option("--seed", o->seed, "kept with the result; nothing here is random so far");
   command->add_flag("-v,--verbose", o->verbose, "a line an iteration, as ANTs' DIAGNOSTIC");
   add_compression(*command, o->output.compression);
+  add_device(*command, o->device);
   add_common(*command, o->common);
   command->footer(
       "Maps fixed points to moving ones: phi(p) = affine(p + d(p)), read by antsApplyTransforms.\n"

@@ -3,8 +3,12 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <limits>
+#include <functional>
+#include <future>
+#include <utility>
+#include <vector>
 
+#include "ffdp/core/copy.hpp"
 #include "ffdp/core/error.hpp"
 #include "ffdp/io/atomic_file.hpp"
 #include "ffdp/io/nifti.hpp"
@@ -22,42 +26,125 @@ io::WriteOptions write_options(const Context& ctx, const OutputOptions& o) {
   return options;
 }
 
-void write_warp(Context& ctx, const OutputOptions& o, const std::string& path, const Grid& grid,
-                const VectorField<float>& displacement) {
-  auto writer = io::NiftiWriter::displacement(path, grid, write_options(ctx, o));
-  const std::int64_t volume = grid.domain().volume(), stretch = 1 << 18;
-  std::vector<float> values(stretch);
-  for (int c = 0; c < writer.components(); ++c)
-    for (std::int64_t first = 0; first < volume; first += stretch) {
-      const std::int64_t n = std::min(stretch, volume - first);
-      registration::to_world_component(grid, displacement, c, first, n, values.data());
-      writer.write(values.data(), n);
-    }
+/// Runs jobs that write files: one after the other, or each on a thread of its own.
+class Jobs {
+ public:
+  explicit Jobs(bool at_once) : at_once_(at_once) {}
+  void add(std::function<void()> job) {
+    if (!at_once_) return job();
+    running_.push_back(std::async(std::launch::async, [job = std::move(job)] {
+      adopt_device();
+      job();
+    }));
+  }
+  /// Waits for all; throws the first error.
+  void finish() {
+    for (auto& job : running_) job.wait();
+    for (auto& job : running_) job.get();
+    running_.clear();
+  }
+
+ private:
+  bool at_once_;
+  std::vector<std::future<void>> running_;
+};
+
+/// Writes `count` values that lie on `backend`, in stretches: the host never holds them all.
+void write_values(const Context& ctx, Backend backend, const float* values, std::int64_t count,
+                  io::NiftiWriter& writer) {
+  if (backend == Backend::cpu) return writer.write(values, count);
+  const std::int64_t stretch = std::min<std::int64_t>(count, 1 << 23);
+  std::vector<float> on_host(static_cast<std::size_t>(stretch));
+  for (std::int64_t first = 0; first < count; first += stretch) {
+    const std::int64_t n = std::min(stretch, count - first);
+    copy_bytes(ctx, Backend::cpu, on_host.data(), backend, values + first,
+               static_cast<std::size_t>(n) * sizeof(float));
+    writer.write(on_host.data(), n);
+  }
+}
+
+/// What a job needs of a context: scratch memory stays with its owner.
+Context for_job(const Context& ctx) {
+  Context own;
+  own.backend = ctx.backend;
+  own.threads = ctx.threads;
+  own.stream = ctx.stream;
+  return own;
+}
+
+void write_warp(const Context& ctx, const OutputOptions& o, const std::string& name,
+                const DisplacementImage& warp) {
+  auto writer = io::NiftiWriter::displacement(o.prefix + name, warp.grid, write_options(ctx, o));
+  write_values(ctx, warp.data.backend(), warp.data.data(),
+               writer.components() * warp.grid.domain().volume(), writer);
   writer.commit();
 }
 
-void write_warped(Context& ctx, const OutputOptions& o, const registration::Result& result) {
-  const Image<float> moving = io::read_image<float>(o.moving);
-  const Box domain = result.fixed_grid.domain();
-  sampler::Params p;
-  p.map = moving.grid.to_index() * result.affine * result.fixed_grid.to_world();
-  p.displacement_map = p.map.linear;
-  p.moving_domain = moving.grid.domain();
-  p.outside = 0;
-  const VectorView<const float> u =
-      result.displacement.empty() ? VectorView<const float>{} : result.displacement.view();
-  Image<float> warped{result.fixed_grid, Field<float>(ctx.backend, domain)};
-  sampler::forward(ctx, p, domain, domain, moving.data, u, {}, warped.data);
-  io::write_image(o.prefix + "Warped.nii.gz", warped, write_options(ctx, o));
+void write_image(const Context& ctx, const OutputOptions& o, const std::string& name,
+                 const Image<float>& image) {
+  io::NiftiWriter writer(o.prefix + name, image.grid, 1, 1, write_options(ctx, o));
+  write_values(ctx, image.data.backend(), image.data.data(), image.data.size(), writer);
+  writer.commit();
 }
 
-void write_inverse_warped(Context& ctx, const OutputOptions& o,
-                          const registration::CompositeTransform& chain) {
-  const Image<float> fixed = io::read_image<float>(o.fixed);
-  io::NiftiWriter writer(o.prefix + "InverseWarped.nii.gz", io::read_info(o.moving).grid, 1, 1,
+/// The image as it was read, on the backend of the context.
+Image<float> original(const Context& ctx, Image<float>&& kept, const std::string& path) {
+  Image<float> image = kept.data.empty() ? io::read_image<float>(path) : std::move(kept);
+  if (ctx.backend != image.data.backend()) image.data = copy_to(ctx, ctx.backend, image.data);
+  return image;
+}
+
+/// `image` at linear(x) + displacement(x) for the voxels x of `grid`, 0 outside.
+/// @param linear  index of `grid` to index of the image
+/// @param scale   displacement to voxels of the image
+Image<float> resample(Context& ctx, const Image<float>& image, const Grid& grid,
+                      const Affine& linear, const Mat3& scale,
+                      VectorView<const float> displacement) {
+  sampler::Params p;
+  p.map = linear;
+  p.displacement_map = scale;
+  p.moving_domain = image.grid.domain();
+  p.outside = 0;
+  const Box domain = grid.domain();
+  Image<float> result{grid, Field<float>(ctx.backend, domain)};
+  sampler::forward(ctx, p, domain, domain, image.data, displacement, {}, result.data);
+  return result;
+}
+
+Image<float> warped_image(Context& ctx, const registration::Result& result, Image<float> moving) {
+  const Affine map = moving.grid.to_index() * result.affine * result.fixed_grid.to_world();
+  const VectorView<const float> u =
+      result.displacement.empty() ? VectorView<const float>{} : result.displacement.view();
+  return resample(ctx, moving, result.fixed_grid, map, map.linear, u);
+}
+
+/// The fixed image on the moving grid: through the inverse affine, then the inverse displacement
+/// `inverse` [voxels of the fixed grid], which is first brought to the moving grid.
+Image<float> inverse_warped_image(Context& ctx, const registration::Result& result,
+                                  const Grid& moving_grid, Image<float> fixed) {
+  const Affine map = fixed.grid.to_index() * inverse(result.affine) * moving_grid.to_world();
+  const Box domain = moving_grid.domain();
+  if (result.inverse.empty()) return resample(ctx, fixed, moving_grid, map, {}, {});
+  sampler::Params p;
+  p.map = map;
+  p.displacement_map = {};
+  p.moving_domain = fixed.grid.domain();
+  p.outside = 0;
+  VectorField<float> displacement(ctx.backend, domain);
+  for (int c = 0; c < 3; ++c)
+    sampler::forward(ctx, p, domain, domain, result.inverse.view()[c], {}, {},
+                     displacement.view()[c]);
+  return resample(ctx, fixed, moving_grid, map, Affine{}.linear, displacement);
+}
+
+/// The same piece by piece, for a host that is short of memory.
+void write_inverse_warped(Context& ctx, const OutputOptions& o, const Grid& moving_grid,
+                          const registration::CompositeTransform& chain,
+                          const Image<float>& fixed) {
+  io::NiftiWriter writer(o.prefix + "InverseWarped.nii.gz", moving_grid, 1, 1,
                          write_options(ctx, o));
   registration::apply<float>(
-      ctx, {}, io::read_info(o.moving).grid, chain, fixed,
+      ctx, {}, moving_grid, chain, fixed,
       [&](std::span<const double> values) { writer.write(values.data(), std::ssize(values)); });
   writer.commit();
 }
@@ -89,33 +176,53 @@ void prepare_output(const std::string& prefix) {
   std::filesystem::remove(prefix + ".json", error);
 }
 
-void write_result(Context& ctx, const OutputOptions& o, registration::Result& result) {
-  const Grid& grid = result.fixed_grid;
+void write_result(Context& ctx, const OutputOptions& o, Originals originals,
+                  registration::Result& result) {
+  const Grid grid = result.fixed_grid;
+  const bool on_device = ctx.backend == Backend::cuda, deformable = !result.displacement.empty();
+  const Grid moving_grid = o.images ? io::read_info(o.moving).grid : Grid{};
+  Image<float> warped, inverse_warped;
+  DisplacementImage warp, inverse_warp;
+  Jobs jobs(on_device);
+  const auto add = [&](auto&& write, const char* name, const auto& what) {
+    jobs.add([&ctx, &o, name, &what, write] { write(for_job(ctx), o, name, what); });
+  };
   io::write_affine(o.prefix + "0GenericAffine.mat", result.affine, grid.centre());
-  if (o.images) write_warped(ctx, o, result);
-  const bool deformable = !result.displacement.empty();
-  if (deformable && o.warps) {
-    write_warp(ctx, o, o.prefix + "1Warp.nii.gz", grid, result.displacement);
-    write_warp(ctx, o, o.prefix + "1InverseWarp.nii.gz", grid, result.inverse);
+  if (o.images) {
+    warped = warped_image(ctx, result, original(ctx, std::move(originals.moving), o.moving));
+    add(write_image, "Warped.nii.gz", warped);
+    if (!on_device) warped = {};
   }
+  if (deformable) warp = registration::to_world(ctx, grid, std::move(result.displacement));
+  if (deformable && o.warps) add(write_warp, "1Warp.nii.gz", warp);
+  if (o.images && on_device) {
+    inverse_warped = inverse_warped_image(ctx, result, moving_grid,
+                                          original(ctx, std::move(originals.fixed), o.fixed));
+    add(write_image, "InverseWarped.nii.gz", inverse_warped);
+  }
+  if (deformable) inverse_warp = registration::to_world(ctx, grid, std::move(result.inverse));
+  if (deformable && o.warps) add(write_warp, "1InverseWarp.nii.gz", inverse_warp);
+  jobs.finish();
+
+  Context host;
+  host.threads = ctx.threads;
+  const auto chain_with = [&](DisplacementImage& field) {
+    if (on_device) field.data = copy_to(ctx, Backend::cpu, field.data);
+    return std::make_shared<const DisplacementImage>(std::move(field));
+  };
   if (!o.moving_labels.empty()) {
     registration::CompositeTransform chain;
-    if (deformable)
-      chain.append(std::make_shared<const DisplacementImage>(
-          registration::to_world(ctx, grid, result.displacement)));
+    if (deformable) chain.append(chain_with(warp));
     chain.append(result.affine);
-    write_labels(ctx, o, grid, chain);
+    write_labels(host, o, grid, chain);
   }
-  result.displacement = VectorField<float>();
-  if (!o.images) return;
+  warp = {};
+  if (!o.images || on_device) return;
   registration::CompositeTransform chain;
   chain.append(inverse(result.affine));
-  if (deformable) {
-    auto field = registration::to_world(ctx, grid, result.inverse);
-    result.inverse = VectorField<float>();
-    chain.append(std::make_shared<const DisplacementImage>(std::move(field)));
-  }
-  write_inverse_warped(ctx, o, chain);
+  if (deformable) chain.append(chain_with(inverse_warp));
+  write_inverse_warped(host, o, moving_grid, chain,
+                       original(host, std::move(originals.fixed), o.fixed));
 }
 
 }  // namespace ffdp::cli

@@ -106,16 +106,22 @@ Config configure(int argc, char** argv) {
 void run(int argc, char** argv) {
   const std::vector<int> size = numbers(argv[1]);
   require(size.size() == 3, "gigavoxel: three sizes are wanted, as 1760x1760x1278");
-  Context host;
-  host.threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
-  Context ctx = host;
-  if (argc > 2 && std::string(argv[2]) == "cuda") ctx.backend = Backend::cuda;
+  Context host, ctx;
+  host.threads = ctx.threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  if (argc > 2 && std::string(argv[2]) == "cuda") {
+    select_device(0);
+    ctx.backend = Backend::cuda;
+  }
+  const Stream stream(ctx.backend);
+  ctx.stream = stream.get();
 
   Grid grid;
   grid.size = {size[2], size[1], size[0]};
   const double spacing = 176.0 / std::max({size[0], size[1], size[2]});
   grid.spacing = {spacing, spacing, spacing};
-  Phantom moving = fitted_to(grid, {.contrast = Contrast::flash, .scan = 2});
+  Phantom moving = fitted_to(grid, {});
+  moving.contrast = Contrast::flash;
+  moving.scan = 2;
   Phantom fixed = moving;
   fixed.contrast = Contrast::t1;
   fixed.scan = 1;
@@ -148,9 +154,12 @@ void run(int argc, char** argv) {
     std::printf("level %dx%dx%d: %zu iterations, %.3f s, cost %.5f -> %.5f\n", level.grid.size[2],
                 level.grid.size[1], level.grid.size[0], level.costs.size(), level.seconds,
                 level.costs.front(), level.costs.back());
-  std::printf("registration: %.2f s; device memory at most %.2f GiB, %.1f B/voxel\n", whole,
-              static_cast<double>(peak_device_bytes()) / (1U << 30U),
-              static_cast<double>(peak_device_bytes()) / voxels);
+  std::printf(
+      "registration: %.2f s; planned %.2f GiB; device memory at most %.2f GiB, %.1f "
+      "B/voxel\n",
+      whole, static_cast<double>(result.plan.peak) / (1U << 30U),
+      static_cast<double>(peak_device_bytes()) / (1U << 30U),
+      static_cast<double>(peak_device_bytes()) / voxels);
   std::printf("Jacobian %.3f to %.3f, %lld folds; inverse residual mean %.4f max %.4f voxels\n",
               result.jacobian.min, result.jacobian.max,
               static_cast<long long>(result.jacobian.folded), result.inverse_residual.sum / voxels,

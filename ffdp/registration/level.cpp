@@ -62,15 +62,6 @@ View<const std::uint8_t> mask_view(const std::shared_ptr<const Image<std::uint8_
   return mask ? mask->data.view() : View<const std::uint8_t>{};
 }
 
-IntensityModel model_of(Context& ctx, const char* name, const ImageRef& image,
-                        const std::shared_ptr<const Image<std::uint8_t>>& mask) {
-  if (image.data.storage == Storage::float32)
-    return intensity_model(ctx, name, image.data.as<float>(), mask_view(mask));
-  Field<float> values(ctx.backend, image.grid.domain());
-  intensity::load(ctx, image.grid.domain(), image.data, values);
-  return intensity_model(ctx, name, values, mask_view(mask));
-}
-
 /// Root mean square of the smoothed gradient below which there is little left to gain: less than
 /// half of what unregistered pairs of brains and lungs start with, for normalised images [1/voxel].
 double least_gradient(const std::vector<MetricConfig>& metrics) {
@@ -99,8 +90,9 @@ LevelPair make_level_pair(Context& ctx, const Pair& pair, const Grid& grid, doub
   level.moving = at_level(ctx, pair.moving, moving_grid, level.own_moving);
   level.fixed_mask = at_level(ctx, pair.fixed_mask, grid);
   level.moving_mask = at_level(ctx, pair.moving_mask, moving_grid);
-  level.fixed_model = model_of(ctx, "fixed", level.fixed, level.fixed_mask);
-  level.moving_model = model_of(ctx, "moving", level.moving, level.moving_mask);
+  level.fixed_model = intensity_model(ctx, "fixed", level.fixed.data, mask_view(level.fixed_mask));
+  level.moving_model =
+      intensity_model(ctx, "moving", level.moving.data, mask_view(level.moving_mask));
   level.sampling.map = moving_grid.to_index() * affine * grid.to_world();
   level.sampling.displacement_map = level.sampling.map.linear;
   level.sampling.moving_domain = moving_grid.domain();

@@ -8,6 +8,7 @@
 #include <Eigen/Dense>
 
 #include "ffdp/core/error.hpp"
+#include "ffdp/ops/intensity/intensity.hpp"
 #include "ffdp/ops/sampler/sampler.hpp"
 #include "ffdp/registration/pyramid.hpp"
 
@@ -124,8 +125,8 @@ LinearProblem::LinearProblem(Context& ctx, dist::Comm& comm, const Pair& pair,
   grad_ = Field<float>(ctx.backend, fixed_.grid.domain());
   double inside = static_cast<double>(fixed_.data.size());
   if (pair.fixed_mask)
-    inside = static_cast<double>(
-        std::count(fixed_mask_.data.begin(), fixed_mask_.data.end(), std::uint8_t{1}));
+    inside =
+        static_cast<double>(intensity::count(ctx, fixed_mask_.data.stored(), fixed_mask_.data));
   least_samples_ = 0.05 * inside;
 }
 

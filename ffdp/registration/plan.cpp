@@ -90,9 +90,7 @@ class Planner {
       const int planes = slab_planes(stage, grid.domain(), half, budget);
       const std::int64_t running =
           n * (12 + moments) + slab_bytes(stage, grid.domain(), half, planes);
-      // Half images are widened to find their range.
-      const std::int64_t starting =
-          12 * coarser + std::max({level.shrinking, 12 * n, half ? 4 * n : 0});
+      const std::int64_t starting = 12 * coarser + std::max(level.shrinking, 12 * n);
       add("deformable", grid, images_ + waiting + level.kept + std::max(running, starting));
       coarser = n;
     }

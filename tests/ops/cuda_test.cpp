@@ -474,7 +474,7 @@ TEST_P(CudaMatchesCpu, JacobianBelow) {
   expect_same([&](Side& s) {
     Result r;
     const auto displacement = s.in(u);
-    const auto voxels = jacobian::voxels_below(s.ctx, domain, compute, 0.9F, displacement);
+    const auto voxels = jacobian::voxels_below(s.ctx, domain, compute, 0.9, displacement);
     for (const Int3& i : voxels) r.field.insert(r.field.end(), i.begin(), i.end());
     return r;
   });

@@ -5,10 +5,10 @@
 
 namespace ffdp::intensity {
 namespace cpu {
-Statistics statistics(Context&, Box box, View<const float> image, View<const std::uint8_t> mask);
+Statistics statistics(Context&, Box box, const ImageView& image, View<const std::uint8_t> mask);
 std::int64_t count(Context&, Box box, View<const std::uint8_t> mask);
 std::vector<std::int64_t> histogram(Context&, Box box, Range range, int bins,
-                                    View<const float> image, View<const std::uint8_t> mask);
+                                    const ImageView& image, View<const std::uint8_t> mask);
 Moments moments(Context&, Box box, Range range, View<const float> image);
 std::vector<float> sample(Context&, View<const float> image, std::int64_t step);
 void rescale(Context&, Box box, float lo, float scale, View<float> image);
@@ -22,10 +22,10 @@ void store_mask(Context&, Box box, float threshold, View<const float> from, View
 void drop_missing(Context&, Box box, View<float> image, View<std::uint8_t> mask);
 }  // namespace cpu
 namespace cuda {
-Statistics statistics(Context&, Box box, View<const float> image, View<const std::uint8_t> mask);
+Statistics statistics(Context&, Box box, const ImageView& image, View<const std::uint8_t> mask);
 std::int64_t count(Context&, Box box, View<const std::uint8_t> mask);
 std::vector<std::int64_t> histogram(Context&, Box box, Range range, int bins,
-                                    View<const float> image, View<const std::uint8_t> mask);
+                                    const ImageView& image, View<const std::uint8_t> mask);
 Moments moments(Context&, Box box, Range range, View<const float> image);
 std::vector<float> sample(Context&, View<const float> image, std::int64_t step);
 void rescale(Context&, Box box, float lo, float scale, View<float> image);

@@ -40,19 +40,21 @@ Sum sum_voxels(const Context& ctx, const Box& box, View<const std::uint8_t> mask
 
 }  // namespace
 
-Statistics statistics(Context& ctx, Box box, View<const float> image,
+Statistics statistics(Context& ctx, Box box, const ImageView& image,
                       View<const std::uint8_t> mask) {
-  return sum_voxels<Statistics>(ctx, box, mask, [&](int z, int y, int x, Statistics& s) {
-    const float v = image(z, y, x);
-    if (!is_finite(v)) {
-      ++s.not_finite;
-      return;
-    }
-    ++s.count;
-    s.sum += static_cast<double>(v);
-    s.sum_squares += static_cast<double>(v) * static_cast<double>(v);
-    s.lo = std::min(s.lo, v);
-    s.hi = std::max(s.hi, v);
+  return visit_loaded(image, [&](auto loaded) {
+    return sum_voxels<Statistics>(ctx, box, mask, [&](int z, int y, int x, Statistics& s) {
+      const float v = loaded(z, y, x);
+      if (!is_finite(v)) {
+        ++s.not_finite;
+        return;
+      }
+      ++s.count;
+      s.sum += static_cast<double>(v);
+      s.sum_squares += static_cast<double>(v) * static_cast<double>(v);
+      s.lo = std::min(s.lo, v);
+      s.hi = std::max(s.hi, v);
+    });
   });
 }
 
@@ -61,19 +63,22 @@ std::int64_t count(Context& ctx, Box box, View<const std::uint8_t> mask) {
 }
 
 std::vector<std::int64_t> histogram(Context& ctx, Box box, Range range, int bins,
-                                    View<const float> image, View<const std::uint8_t> mask) {
+                                    const ImageView& image, View<const std::uint8_t> mask) {
   const double lo = static_cast<double>(range.lo);
   const double scale = bins / (static_cast<double>(range.hi) - lo);
   const auto size = static_cast<std::size_t>(bins);
   auto* counts = ctx.scratch<std::int64_t>(0, size * static_cast<std::size_t>(ctx.threads));
   std::fill_n(counts, size * static_cast<std::size_t>(ctx.threads), 0);
-  parallel_for(ctx, box.size(0), [&](std::int64_t i, int worker) {
-    const int z = box.lo[0] + static_cast<int>(i);
-    std::int64_t* mine = counts + size * static_cast<std::size_t>(worker);
-    for (int y = box.lo[1]; y < box.hi[1]; ++y)
-      for (int x = box.lo[2]; x < box.hi[2]; ++x)
-        if ((!mask || mask(z, y, x) != 0) && is_finite(image(z, y, x)))
-          ++mine[bin_of(image(z, y, x), lo, scale, bins)];
+  visit_loaded(image, [&](auto loaded) {
+    parallel_for(ctx, box.size(0), [&](std::int64_t i, int worker) {
+      const int z = box.lo[0] + static_cast<int>(i);
+      std::int64_t* mine = counts + size * static_cast<std::size_t>(worker);
+      for (int y = box.lo[1]; y < box.hi[1]; ++y)
+        for (int x = box.lo[2]; x < box.hi[2]; ++x) {
+          const float v = loaded(z, y, x);
+          if ((!mask || mask(z, y, x) != 0) && is_finite(v)) ++mine[bin_of(v, lo, scale, bins)];
+        }
+    });
   });
   std::vector<std::int64_t> result(counts, counts + size);
   for (std::size_t worker = 1; worker < static_cast<std::size_t>(ctx.threads); ++worker)
@@ -123,9 +128,12 @@ void store(Context& ctx, Box box, View<const float> from, View<Half> to) {
 }
 
 void load(Context& ctx, Box box, const ImageView& from, View<float> to) {
-  const float scale = from.scale, offset = from.offset;
-  visit(from, [&](auto view) {
-    map_voxels(ctx, box, view, to, [=](auto v) { return offset + scale * to_float(v); });
+  visit_loaded(from, [&](auto loaded) {
+    for_rows(ctx, box, [&](int z, int y) {
+      float* out = to.row(z, y);
+#pragma omp simd
+      for (int x = box.lo[2]; x < box.hi[2]; ++x) out[x] = loaded(z, y, x);
+    });
   });
 }
 

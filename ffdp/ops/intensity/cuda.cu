@@ -27,8 +27,9 @@ struct Sum {
 /// added to those of the device in the end. Whole numbers: any order gives the same bits.
 /// Reads 4 B/voxel, 1 more with a mask; atomics on one bin (the background) are what limits it.
 constexpr int histogram_warps = 16;
+template <class T>
 __global__ void __launch_bounds__(32 * histogram_warps)
-    histogram_kernel(Box box, double lo, double scale, int bins, View<const float> image,
+    histogram_kernel(Box box, double lo, double scale, int bins, Loaded<T> image,
                      View<const std::uint8_t> mask, unsigned long long* counts) {
   extern __shared__ unsigned int mine[];
   for (int b = threadIdx.x; b < bins; b += blockDim.x) mine[b] = 0;
@@ -58,11 +59,9 @@ void map_voxels(const Context& ctx, const Box& box, View<In> in, View<Out> out,
       ctx, box, [=] __device__(int z, int y, int x) { out(z, y, x) = value(in(z, y, x)); });
 }
 
-}  // namespace
-
-/// Reads 4 B/voxel, 1 more with a mask.
-Statistics statistics(Context& ctx, Box box, View<const float> image,
-                      View<const std::uint8_t> mask) {
+template <class T>
+Statistics statistics_of(Context& ctx, const Box& box, Loaded<T> image,
+                         View<const std::uint8_t> mask) {
   const auto s = device::sum_voxels<Sum>(ctx, box, [=] __device__(int z, int y, int x, Sum& sum) {
     if (mask && mask(z, y, x) == 0) return;
     const float v = image(z, y, x);
@@ -79,6 +78,20 @@ Statistics statistics(Context& ctx, Box box, View<const float> image,
   return {s.count, s.not_finite, s.sum, s.sum_squares, s.lo, s.hi};
 }
 
+template <class T>
+void load_as(const Context& ctx, const Box& box, Loaded<T> from, View<float> to) {
+  device::for_each_voxel(ctx, box,
+                         [=] __device__(int z, int y, int x) { to(z, y, x) = from(z, y, x); });
+}
+
+}  // namespace
+
+/// Reads a voxel once, 1 B more with a mask.
+Statistics statistics(Context& ctx, Box box, const ImageView& image,
+                      View<const std::uint8_t> mask) {
+  return visit_loaded(image, [&](auto loaded) { return statistics_of(ctx, box, loaded, mask); });
+}
+
 /// Reads 1 B/voxel.
 std::int64_t count(Context& ctx, Box box, View<const std::uint8_t> mask) {
   return device::sum_voxels<std::int64_t>(
@@ -86,7 +99,7 @@ std::int64_t count(Context& ctx, Box box, View<const std::uint8_t> mask) {
 }
 
 std::vector<std::int64_t> histogram(Context& ctx, Box box, Range range, int bins,
-                                    View<const float> image, View<const std::uint8_t> mask) {
+                                    const ImageView& image, View<const std::uint8_t> mask) {
   const double lo = static_cast<double>(range.lo);
   const double scale = bins / (static_cast<double>(range.hi) - lo);
   const auto size = static_cast<std::size_t>(bins);
@@ -95,8 +108,10 @@ std::vector<std::int64_t> histogram(Context& ctx, Box box, Range range, int bins
   const std::int64_t rows = std::int64_t{box.size(0)} * box.size(1);
   const auto blocks = static_cast<unsigned>(
       std::clamp<std::int64_t>((rows + histogram_warps - 1) / histogram_warps, 1, 528));
-  histogram_kernel<<<blocks, 32 * histogram_warps, size * sizeof(unsigned), stream_of(ctx)>>>(
-      box, lo, scale, bins, image, mask, counts);
+  visit_loaded(image, [&](auto loaded) {
+    histogram_kernel<<<blocks, 32 * histogram_warps, size * sizeof(unsigned), stream_of(ctx)>>>(
+        box, lo, scale, bins, loaded, mask, counts);
+  });
   check(cudaGetLastError());
   std::vector<std::int64_t> result(size);
   check(cudaMemcpyAsync(result.data(), counts, size * sizeof(*counts), cudaMemcpyDeviceToHost,
@@ -164,16 +179,8 @@ void store(Context& ctx, Box box, View<const float> from, View<Half> to) {
   map_voxels(ctx, box, from, to, [] __device__(float v) { return from_float<Half>(v); });
 }
 
-namespace {
-template <class T>
-void load_as(const Context& ctx, const Box& box, View<const T> from, float scale, float offset,
-             View<float> to) {
-  map_voxels(ctx, box, from, to, [=] __device__(T v) { return offset + scale * to_float(v); });
-}
-}  // namespace
-
 void load(Context& ctx, Box box, const ImageView& from, View<float> to) {
-  visit(from, [&](auto view) { load_as(ctx, box, view, from.scale, from.offset, to); });
+  visit_loaded(from, [&](auto loaded) { load_as(ctx, box, loaded, to); });
 }
 
 void load_mask(Context& ctx, Box box, View<const std::uint8_t> from, View<float> to) {

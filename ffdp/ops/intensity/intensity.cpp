@@ -18,7 +18,7 @@ void check(const Box& box, const char* name, const auto& view) {
 
 }  // namespace
 
-Statistics statistics(Context& ctx, Box box, View<const float> image,
+Statistics statistics(Context& ctx, Box box, const ImageView& image,
                       View<const std::uint8_t> mask) {
   check(box, "image", image);
   if (mask) check(box, "mask", mask);
@@ -35,7 +35,7 @@ std::int64_t count(Context& ctx, Box box, View<const std::uint8_t> mask) {
 }
 
 std::vector<std::int64_t> histogram(Context& ctx, Box box, Range range, int bins,
-                                    View<const float> image, View<const std::uint8_t> mask) {
+                                    const ImageView& image, View<const std::uint8_t> mask) {
   check(box, "image", image);
   if (mask) check(box, "mask", mask);
   require(bins > 0 && bins <= most_bins, "intensity: " + std::to_string(bins) + " bins, 1 to " +

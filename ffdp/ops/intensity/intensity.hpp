@@ -40,9 +40,9 @@ struct Statistics {
   }
 };
 
-/// @param image  [z,y,x] intensity, stored over at least box
+/// @param image  [z,y,x] intensity in any storage, stored over at least box
 /// @param mask   [z,y,x] nonzero where a voxel counts, stored over at least box; null for all
-Statistics statistics(Context&, Box box, View<const float> image, View<const std::uint8_t> mask);
+Statistics statistics(Context&, Box box, const ImageView& image, View<const std::uint8_t> mask);
 
 /// Number of nonzero voxels of a mask [voxels].
 std::int64_t count(Context&, Box box, View<const std::uint8_t> mask);
@@ -51,7 +51,7 @@ std::int64_t count(Context&, Box box, View<const std::uint8_t> mask);
 /// what lies beyond an end in the bin there.
 /// @param bins  at most 8192
 std::vector<std::int64_t> histogram(Context&, Box box, Range range, int bins,
-                                    View<const float> image, View<const std::uint8_t> mask);
+                                    const ImageView& image, View<const std::uint8_t> mask);
 
 /// Moments of the mass w = clamp(v, lo, hi) - lo of a voxel at its index x (z, y, x).
 struct Moments {

@@ -14,6 +14,23 @@ FFDP_HD inline float clamped(float v, const Range& range) {
   return v < range.lo ? range.lo : range.hi < v ? range.hi : v;
 }
 
+/// Intensities of an image stored as T.
+template <class T>
+struct Loaded {
+  View<const T> image;
+  float scale, offset;
+  FFDP_HD float operator()(int z, int y, int x) const {
+    return offset + scale * to_float(image(z, y, x));
+  }
+};
+/// Calls body(Loaded<T>) with the type of the storage.
+template <class Body>
+decltype(auto) visit_loaded(const ImageView& image, Body&& body) {
+  return visit(image, [&]<class T>(View<const T> view) {
+    return body(Loaded<T>{view, image.scale, image.offset});
+  });
+}
+
 /// The bin of v among `bins` from lo on; `scale` bins an intensity.
 FFDP_HD inline int bin_of(float v, double lo, double scale, int bins) {
   const double bin = (static_cast<double>(v) - lo) * scale;

@@ -90,7 +90,7 @@ Statistics statistics(Context& ctx, const Box& domain, const Box& compute,
   });
 }
 
-std::vector<Int3> voxels_below(Context& ctx, const Box& domain, const Box& compute, float least,
+std::vector<Int3> voxels_below(Context& ctx, const Box& domain, const Box& compute, double least,
                                const VectorView<const float>& displacement) {
   const auto width = static_cast<std::size_t>(compute.size(2));
   auto* rows = ctx.scratch<float>(0, width * static_cast<std::size_t>(ctx.threads));
@@ -101,7 +101,7 @@ std::vector<Int3> voxels_below(Context& ctx, const Box& domain, const Box& compu
     for (int y = compute.lo[1]; y < compute.hi[1]; ++y) {
       determinant_row(domain, compute, displacement, z, y, row);
       for (int x = compute.lo[2]; x < compute.hi[2]; ++x)
-        if (!(row[x - compute.lo[2]] >= least))
+        if (!(static_cast<double>(row[x - compute.lo[2]]) >= least))
           planes[static_cast<std::size_t>(i)].push_back({z, y, x});
     }
   });

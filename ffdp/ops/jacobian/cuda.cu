@@ -80,7 +80,7 @@ Statistics statistics(Context& ctx, const Box& domain_in, const Box& compute,
 
 /// Reads 12 B/voxel. Voxels come in any order and are sorted on the host; where there are more than
 /// there was room for, they are looked for once more.
-std::vector<Int3> voxels_below(Context& ctx, const Box& domain_in, const Box& compute, float least,
+std::vector<Int3> voxels_below(Context& ctx, const Box& domain_in, const Box& compute, double least,
                                const VectorView<const float>& displacement) {
   const Box domain = domain_in;
   const VectorView<const float> u = displacement;
@@ -90,7 +90,7 @@ std::vector<Int3> voxels_below(Context& ctx, const Box& domain_in, const Box& co
     auto* voxels = ctx.scratch<Int3>(voxels_slot, room);
     check(cudaMemsetAsync(found, 0, sizeof(*found), stream_of(ctx)));
     device::for_each_voxel(ctx, compute, [=] __device__(int z, int y, int x) {
-      if (at(domain, u, z, y, x) >= least) return;
+      if (static_cast<double>(at(domain, u, z, y, x)) >= least) return;
       const unsigned long long i = atomicAdd(found, 1ULL);
       if (i < room) voxels[i] = {z, y, x};
     });

@@ -45,7 +45,7 @@ Statistics statistics(Context& ctx, const Box& domain, const Box& compute,
       [&](auto& c) { return cuda::statistics(c, domain, compute, displacement, mask); });
 }
 
-std::vector<Int3> voxels_below(Context& ctx, const Box& domain, const Box& compute, float least,
+std::vector<Int3> voxels_below(Context& ctx, const Box& domain, const Box& compute, double least,
                                const VectorView<const float>& displacement) {
   check(domain, compute, displacement);
   return dispatch(

@@ -58,7 +58,7 @@ Statistics statistics(Context& ctx, const Box& domain, const Box& compute,
 /// The voxels of `compute` whose determinant is below `least` or NaN, in the order of memory.
 /// Meant for few: folds.
 /// @param displacement  as in forward
-std::vector<Int3> voxels_below(Context& ctx, const Box& domain, const Box& compute, float least,
+std::vector<Int3> voxels_below(Context& ctx, const Box& domain, const Box& compute, double least,
                                const VectorView<const float>& displacement);
 
 }  // namespace ffdp::jacobian

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ffdp/core/device.hpp"
+
+#include <atomic>
+
+#include <unistd.h>
+
+#include "ffdp/core/error.hpp"
+
+#if defined(FFDP_HAS_CUDA)
+#include "ffdp/core/cuda_check.hpp"
+#include "ffdp/core/staging.hpp"
+#endif
+
+namespace ffdp {
+namespace {
+
+std::int64_t physical_bytes() {
+  const std::int64_t pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+  return pages > 0 && size > 0 ? pages * size : 0;
+}
+
+}  // namespace
+
+#if defined(FFDP_HAS_CUDA)
+namespace {
+
+std::atomic<int> selected{0};
+
+std::string version(int number) {
+  return std::to_string(number / 1000) + "." + std::to_string(number % 1000 / 10);
+}
+
+}  // namespace
+
+int cuda_devices() {
+  int count = 0;
+  if (cudaGetDeviceCount(&count) == cudaSuccess) return count;
+  cudaGetLastError();  // clears it
+  return 0;
+}
+
+std::string device_problem(int index) {
+  int count = 0;
+  const cudaError_t error = cudaGetDeviceCount(&count);
+  if (error != cudaSuccess) {
+    cudaGetLastError();  // clears it
+    return std::string("no CUDA device can be used: ") + cudaGetErrorString(error);
+  }
+  if (index >= 0 && index < count) return {};
+  return "there is no CUDA device " + std::to_string(index) + ", this machine has " +
+         std::to_string(count);
+}
+
+void select_device(int index) {
+  const std::string problem = device_problem(index);
+  if (!problem.empty()) throw DeviceError(problem);
+  selected = index;
+  adopt_device();
+  check(cudaFree(nullptr));  // creates the context
+  prepare_staging();
+}
+
+void adopt_device() { check(cudaSetDevice(selected)); }
+
+DeviceInfo device_info() {
+  DeviceInfo info;
+  check(cudaGetDevice(&info.index));
+  cudaDeviceProp properties{};
+  check(cudaGetDeviceProperties(&properties, info.index));
+  int driver = 0, runtime = 0;
+  check(cudaDriverGetVersion(&driver));
+  check(cudaRuntimeGetVersion(&runtime));
+  info.name = properties.name;
+  info.driver = version(driver);
+  info.runtime = version(runtime);
+  info.memory = properties.totalGlobalMem;
+  return info;
+}
+
+Stream::Stream(Backend backend) {
+  if (backend != Backend::cuda) return;
+  cudaStream_t stream = nullptr;
+  check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
+  stream_ = stream;
+}
+
+Stream::~Stream() {
+  if (stream_ != nullptr) cudaStreamDestroy(static_cast<cudaStream_t>(stream_));
+}
+
+std::int64_t available_bytes(Backend backend) {
+  if (backend == Backend::cpu) return physical_bytes();
+  std::size_t free = 0, total = 0;
+  check(cudaMemGetInfo(&free, &total));
+  return static_cast<std::int64_t>(free);
+}
+
+#else
+
+int cuda_devices() { return 0; }
+std::string device_problem(int) { return "this build has no CUDA backend"; }
+void select_device(int index) { throw NotBuilt(device_problem(index)); }
+void adopt_device() {}
+DeviceInfo device_info() { throw NotBuilt(device_problem(0)); }
+std::int64_t available_bytes(Backend) { return physical_bytes(); }
+
+Stream::Stream(Backend backend) {
+  if (backend == Backend::cuda) throw NotBuilt(device_problem(0));
+}
+Stream::~Stream() = default;
+
+#endif
+
+}  // namespace ffdp

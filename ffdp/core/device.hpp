@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "ffdp/core/buffer.hpp"
+
+namespace ffdp {
+
+/// Number of CUDA devices that can be used; 0 without any or in a build without CUDA.
+int cuda_devices();
+/// Why CUDA device `index` cannot be used; empty where it can.
+std::string device_problem(int index);
+/// Makes `index` the CUDA device of the process and creates its context, which takes some tenths of
+/// a second. Throws NotBuilt or DeviceError with device_problem.
+void select_device(int index);
+/// Makes the device of select_device that of the calling thread.
+void adopt_device();
+
+/// The CUDA device in use.
+struct DeviceInfo {
+  int index = 0;
+  std::string name;
+  std::string driver, runtime;  ///< CUDA versions, "13.0"
+  std::size_t memory = 0;       ///< [bytes]
+};
+DeviceInfo device_info();
+
+/// Memory that can be had now: what is free on the CUDA device in use, or the memory of this
+/// machine; 0 where nobody knows [bytes].
+std::int64_t available_bytes(Backend backend);
+
+/// Most memory that buffers on a CUDA device held at one time so far [bytes].
+std::size_t peak_device_bytes();
+/// Starts to count the peak anew, from what is held now.
+void reset_peak_device_bytes();
+
+/// An own CUDA stream for Context::stream; none on Backend::cpu.
+class Stream {
+ public:
+  explicit Stream(Backend backend);
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+  Stream(Stream&&) = delete;
+  Stream& operator=(Stream&&) = delete;
+  ~Stream();
+  void* get() const { return stream_; }
+
+ private:
+  void* stream_ = nullptr;
+};
+
+}  // namespace ffdp
