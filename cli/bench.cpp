@@ -9,6 +9,7 @@
 #include <memory>
 #include <numbers>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "cli/commands.hpp"
@@ -21,11 +22,14 @@
 #include "ffdp/core/parallel.hpp"
 #include "ffdp/ops/adam/adam.hpp"
 #include "ffdp/ops/compose/compose.hpp"
+#include "ffdp/ops/intensity/intensity.hpp"
 #include "ffdp/ops/lncc/lncc.hpp"
 #include "ffdp/ops/mi/mi.hpp"
 #include "ffdp/ops/mse/mse.hpp"
 #include "ffdp/ops/sampler/sampler.hpp"
 #include "ffdp/ops/smooth/smooth.hpp"
+#include "ffdp/registration/level.hpp"
+#include "ffdp/registration/plan.hpp"
 
 namespace ffdp::cli {
 namespace {
@@ -96,11 +100,23 @@ class Bench {
       });
     return field;
   }
+  template <class T>
+  Field<T> stored_image(std::uint32_t seed) const {
+    if constexpr (std::is_same_v<T, float>) {
+      return image(seed);
+    } else {
+      const Field<float> whole = image(seed);
+      Field<T> stored(ctx.backend, box);
+      intensity::store(ctx, box, whole, stored);
+      synchronize(ctx);
+      return stored;
+    }
+  }
+  int repeats() const { return options_.repeats; }
   Field<float> room() const { return Field<float>(ctx.backend, box); }
   VectorField<float> vector_room() const { return VectorField<float>(ctx.backend, box); }
 
-  /// Times `body`, of which the contract says how many bytes it moves; the first row should be a
-  /// copy, which gives the bandwidth.
+  /// Times `body`, of which the contract says how many bytes it moves.
   void row(const std::string& name, double bytes_per_voxel, const std::function<void()>& body) {
     body();
     body();
@@ -136,6 +152,7 @@ class Bench {
   void group(const char* name, const std::function<void(Bench&)>& body) {
     memory_ = std::make_unique<PeakMemory>(ctx.backend);
     try {
+      if (copy_bandwidth_ == 0) copy_row();
       body(*this);
     } catch (const OutOfMemory& error) {
       std::fprintf(stderr, "ffdp bench: %s at %s: %s\n", name, size_.c_str(), error.what());
@@ -144,6 +161,14 @@ class Bench {
   }
 
  private:
+  /// The bandwidth that the other rows are compared with.
+  void copy_row() {
+    const Field<float> from = image(1);
+    Field<float> to = room();
+    row("copy", 8, [&] { copy(ctx, to, from); });
+    memory_ = std::make_unique<PeakMemory>(ctx.backend);
+  }
+
   static constexpr int period = 64;
   static constexpr float turn = 2 * std::numbers::pi_v<float> / period;
 
@@ -176,7 +201,6 @@ void metrics(Bench& b) {
   const Box box = b.box;
   const auto fixed = b.image(1), warped = b.image(2);
   auto grad = b.room();
-  b.row("copy", 8, [&] { copy(b.ctx, grad, fixed); });
   for (const int radius : {2, 5}) {
     lncc::Params p;
     p.radius = radius;
@@ -235,6 +259,48 @@ void adam_step(Bench& b) {
   b.row("adam_step", 56, [&] { adam::step(b.ctx, p, b.box, b.box, grad, first, second_view); });
 }
 
+/// Iterations of the greedy stage as the default preset has it, but for the metric.
+template <class T>
+void iterations(Bench& b, registration::MetricKind kind, registration::MemoryMode mode,
+                const std::string& name) {
+  registration::DeformableStage stage = registration::preset("default").deformable[0];
+  stage.metrics[0].kind = kind;
+  Grid grid;
+  grid.size = {b.box.size(0), b.box.size(1), b.box.size(2)};
+  const Image<T> fixed{grid, b.stored_image<T>(1)}, moving{grid, b.stored_image<T>(2)};
+  const registration::Pair pair{fixed, moving};
+  std::vector<registration::LevelPair> pairs{
+      registration::make_level_pair(b.ctx, pair, grid, 1, Affine{})};
+  const int planes =
+      registration::slab_planes(stage, b.box, std::is_same_v<T, Half>,
+                                registration::slab_budget(mode, b.ctx.backend, b.box.volume()));
+  dist::SoloComm comm;
+  VectorField<float> u = b.vector_room();
+  zero_bytes(b.ctx, u.data(), 3 * static_cast<std::size_t>(b.box.volume()) * sizeof(float));
+  registration::Level<T> level(b.ctx, comm, stage, grid, std::move(pairs), std::move(u), planes,
+                               b.repeats() + 2);
+  b.row(name, 80, [&] { level.iterate(); });
+}
+
+void all_iterations(Bench& b) {
+  using registration::MemoryMode;
+  using registration::MetricKind;
+  const struct {
+    const char* name;
+    MetricKind kind;
+  } cases[] = {{"iteration_lncc_r2", MetricKind::lncc},
+               {"iteration_mi_32", MetricKind::mi},
+               {"iteration_mse", MetricKind::mse}};
+  for (const auto& c : cases) {
+    b.group(c.name,
+            [&](Bench& bench) { iterations<float>(bench, c.kind, MemoryMode::standard, c.name); });
+    if (b.ctx.backend != Backend::cuda) continue;
+    const std::string compact = std::string(c.name) + "_compact";
+    b.group(compact.c_str(),
+            [&](Bench& bench) { iterations<Half>(bench, c.kind, MemoryMode::compact, compact); });
+  }
+}
+
 struct Size {
   Int3 zyx;
   std::string name;
@@ -263,11 +329,9 @@ void run(Options o) {
     const char* name;
     bool op;
     std::function<void(Bench&)> body;
-  } groups[] = {{"metrics", true, metrics},
-                {"sampler", true, samplers},
-                {"compose", true, composition},
-                {"smooth", true, smoothing},
-                {"adam", true, adam_step}};
+  } groups[] = {{"metrics", true, metrics},     {"sampler", true, samplers},
+                {"compose", true, composition}, {"smooth", true, smoothing},
+                {"adam", true, adam_step},      {"iteration", false, all_iterations}};
   DeviceStart device(o.device);
   Context ctx = start(o.common);
   ctx.backend = device.wait();

@@ -30,6 +30,26 @@ void copy_bytes(const Context& ctx, Backend to_backend, void* to, Backend from_b
 #endif
 }
 
+void copy_within(const Context& ctx, void* to, const void* from, std::size_t bytes) {
+#if defined(FFDP_HAS_CUDA)
+  if (ctx.backend == Backend::cuda) {
+    check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, stream_of(ctx)));
+    return;
+  }
+#endif
+  if (ctx.backend == Backend::cpu) std::memcpy(to, from, bytes);
+}
+
+void zero_bytes(const Context& ctx, void* to, std::size_t bytes) {
+#if defined(FFDP_HAS_CUDA)
+  if (ctx.backend == Backend::cuda) {
+    check(cudaMemsetAsync(to, 0, bytes, stream_of(ctx)));
+    return;
+  }
+#endif
+  if (ctx.backend == Backend::cpu) std::memset(to, 0, bytes);
+}
+
 void copy_host(const Context& ctx, void* to, const void* from, std::size_t bytes) {
   constexpr std::size_t piece = std::size_t{1} << 20U;
   const auto pieces = static_cast<std::int64_t>((bytes + piece - 1) / piece);

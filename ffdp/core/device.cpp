@@ -3,6 +3,8 @@
 
 #include <atomic>
 
+#include <unistd.h>
+
 #include "ffdp/core/error.hpp"
 
 #if defined(FFDP_HAS_CUDA)
@@ -11,6 +13,14 @@
 #endif
 
 namespace ffdp {
+namespace {
+
+std::int64_t physical_bytes() {
+  const std::int64_t pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+  return pages > 0 && size > 0 ? pages * size : 0;
+}
+
+}  // namespace
 
 #if defined(FFDP_HAS_CUDA)
 namespace {
@@ -108,6 +118,13 @@ double Stopwatch::seconds(const Context& ctx) {
   return 1e-3 * static_cast<double>(milliseconds);
 }
 
+std::int64_t available_bytes(Backend backend) {
+  if (backend == Backend::cpu) return physical_bytes();
+  std::size_t free = 0, total = 0;
+  check(cudaMemGetInfo(&free, &total));
+  return static_cast<std::int64_t>(free);
+}
+
 #else
 
 Stopwatch::~Stopwatch() = default;
@@ -121,6 +138,7 @@ std::string device_problem(int) { return "this build has no CUDA backend"; }
 void select_device(int index) { throw NotBuilt(device_problem(index)); }
 void adopt_device() {}
 DeviceInfo device_info() { throw NotBuilt(device_problem(0)); }
+std::int64_t available_bytes(Backend) { return physical_bytes(); }
 
 Stream::Stream(Backend backend) {
   if (backend == Backend::cuda) throw NotBuilt(device_problem(0));

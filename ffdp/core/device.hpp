@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <string>
 
 #include "ffdp/core/context.hpp"
@@ -27,6 +28,10 @@ struct DeviceInfo {
   std::size_t memory = 0;       ///< [bytes]
 };
 DeviceInfo device_info();
+
+/// Memory that can be had now: what is free on the CUDA device in use, or the memory of this
+/// machine; 0 where nobody knows [bytes].
+std::int64_t available_bytes(Backend backend);
 
 /// Most memory that buffers on a CUDA device held at one time so far [bytes].
 std::size_t peak_device_bytes();

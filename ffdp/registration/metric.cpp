@@ -16,15 +16,8 @@ Cost lncc_cost(Context& ctx, dist::Comm& comm, const MetricConfig& config,
                const IntensityModel& fixed_model, const IntensityModel& moving_model, Box domain,
                View<const float> fixed, View<const float> warped, bool missing, View<float> grad,
                VectorView<float> workspace) {
-  const auto floor = static_cast<float>(config.floor);
-  lncc::Params p{.window = config.window,
-                 .radius = config.radius,
-                 .sigma = config.sigma,
-                 .fixed_centre = fixed_model.mean,
-                 .moving_centre = moving_model.mean,
-                 .fixed_floor = floor * fixed_model.variance,
-                 .moving_floor = floor * moving_model.variance,
-                 .missing_values = missing};
+  lncc::Params p = lncc_params(config, fixed_model, moving_model);
+  p.missing_values = missing;
   const MetricSum sum =
       lncc::forward_backward(ctx, p, domain, domain, fixed, warped, grad, workspace);
   double totals[2] = {sum.value, sum.weight};
@@ -33,6 +26,29 @@ Cost lncc_cost(Context& ctx, dist::Comm& comm, const MetricConfig& config,
 }
 
 }  // namespace
+
+lncc::Params lncc_params(const MetricConfig& config, const IntensityModel& fixed,
+                         const IntensityModel& moving) {
+  const auto floor = static_cast<float>(config.floor);
+  return {.window = config.window,
+          .radius = config.radius,
+          .sigma = config.sigma,
+          .fixed_centre = fixed.mean,
+          .moving_centre = moving.mean,
+          .fixed_floor = floor * fixed.variance,
+          .moving_floor = floor * moving.variance};
+}
+
+mi::Params mi_params(const MetricConfig& config, const IntensityModel& fixed,
+                     const IntensityModel& moving) {
+  return {.bins = config.bins,
+          .parzen = config.parzen,
+          .measure = config.measure,
+          .fixed_lo = fixed.lo,
+          .fixed_hi = fixed.hi,
+          .moving_lo = moving.lo,
+          .moving_hi = moving.hi};
+}
 
 IntensityModel intensity_model(Context& ctx, const char* name, const ImageView& image,
                                View<const std::uint8_t> mask) {
@@ -82,13 +98,7 @@ Cost evaluate(Context& ctx, dist::Comm& comm, const MetricConfig& config,
     comm.all_sum(totals);
     return {totals[0] / std::max(totals[1], 1.0), totals[1]};
   }
-  const mi::Params p{.bins = config.bins,
-                     .parzen = config.parzen,
-                     .measure = config.measure,
-                     .fixed_lo = fixed_model.lo,
-                     .fixed_hi = fixed_model.hi,
-                     .moving_lo = moving_model.lo,
-                     .moving_hi = moving_model.hi};
+  const mi::Params p = mi_params(config, fixed_model, moving_model);
   mi::Histogram histogram;
   mi::accumulate(ctx, p, domain, domain, fixed, warped, histogram);
   comm.all_sum(histogram.joint);

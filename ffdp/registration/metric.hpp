@@ -20,6 +20,12 @@ struct IntensityModel {
 IntensityModel intensity_model(Context& ctx, const char* name, const ImageView& image,
                                View<const std::uint8_t> mask);
 
+/// The metric's constants for a pair of images.
+lncc::Params lncc_params(const MetricConfig& config, const IntensityModel& fixed,
+                         const IntensityModel& moving);
+mi::Params mi_params(const MetricConfig& config, const IntensityModel& fixed,
+                     const IntensityModel& moving);
+
 /// A cost to be minimised, and how many voxels it was made of.
 struct Cost {
   double value = 0;    ///< mean over the counted voxels

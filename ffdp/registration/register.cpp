@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <deque>
 #include <limits>
 
 #include "ffdp/core/copy.hpp"
@@ -11,6 +12,7 @@
 #include "ffdp/ops/sampler/sampler.hpp"
 #include "ffdp/ops/vectors/vectors.hpp"
 #include "ffdp/registration/initialize.hpp"
+#include "ffdp/registration/plan.hpp"
 #include "ffdp/registration/preprocess.hpp"
 
 namespace ffdp::registration {
@@ -72,25 +74,37 @@ void check(Context& ctx, const Config& config, const Inputs& in) {
   if (in.moving_mask) check_mask(ctx, "moving mask", *in.moving_mask, in.moving[0].grid);
 }
 
-std::vector<Pair> make_pairs(const Inputs& in) {
+/// The images as the stages use them: those of the inputs, or half-precision copies of them, for
+/// which those of the inputs are given up.
+class Working {
+ public:
+  Working(Context& ctx, Inputs& in, MemoryMode memory) {
+    for (std::size_t i = 0; i < in.fixed.size(); ++i)
+      pairs.push_back({keep(ctx, in.fixed[i], memory), keep(ctx, in.moving[i], memory),
+                       in.fixed_mask ? &*in.fixed_mask : nullptr,
+                       in.moving_mask ? &*in.moving_mask : nullptr});
+  }
   std::vector<Pair> pairs;
-  pairs.reserve(in.fixed.size());
-  for (std::size_t i = 0; i < in.fixed.size(); ++i)
-    pairs.push_back({in.fixed[i], in.moving[i], in.fixed_mask ? &*in.fixed_mask : nullptr,
-                     in.moving_mask ? &*in.moving_mask : nullptr});
-  return pairs;
-}
 
-/// The deformable stage with its shrink factors and iterations filled in for this image.
-DeformableStage resolved(const DeformableStage& stage, const Grid& grid) {
-  DeformableStage r = stage;
-  if (r.shrink.empty()) r.shrink = automatic_shrink(grid);
-  const std::size_t levels = r.shrink.size();
-  // Fewer levels than numbers: the image is small, and takes the first ones. More: the coarse
-  // levels share the first number.
-  while (r.iterations.size() < levels) r.iterations.insert(r.iterations.begin(), r.iterations[0]);
-  r.iterations.resize(levels);
-  return r;
+ private:
+  ImageRef keep(Context& ctx, Image<float>& image, MemoryMode memory) {
+    if (memory != MemoryMode::compact) return image;
+    const Box domain = image.grid.domain();
+    halves_.push_back({image.grid, Field<Half>(ctx.backend, domain)});
+    intensity::store(ctx, domain, image.data, halves_.back().data);
+    synchronize(ctx);
+    image.data = Field<float>();
+    return halves_.back();
+  }
+  std::deque<Image<Half>> halves_;
+};
+
+Extent extent_of(const Inputs& in) {
+  return {.fixed = in.fixed[0].grid,
+          .moving = in.moving[0].grid,
+          .pairs = static_cast<int>(in.fixed.size()),
+          .fixed_masks = in.fixed_mask ? 1 : 0,
+          .moving_masks = in.moving_mask ? 1 : 0};
 }
 
 /// Fixed and moving change places: the moving image, resampled to the fixed grid by the affine, is
@@ -98,7 +112,7 @@ DeformableStage resolved(const DeformableStage& stage, const Grid& grid) {
 /// forward one (docs/algorithm.md).
 VectorField<float> backward_warp(Context& ctx, dist::Comm& comm, const DeformableStage& stage,
                                  const std::vector<Pair>& pairs, const Affine& affine,
-                                 double tolerance, const ProgressSink& progress,
+                                 MemoryMode memory, double tolerance, const ProgressSink& progress,
                                  std::vector<LevelTrace>* trace) {
   const Grid& grid = pairs[0].fixed.grid;
   const Box domain = grid.domain();
@@ -129,7 +143,7 @@ VectorField<float> backward_warp(Context& ctx, dist::Comm& comm, const Deformabl
   swapped.reserve(pairs.size());
   for (std::size_t i = 0; i < pairs.size(); ++i)
     swapped.push_back({resampled[i], pairs[i].fixed, mask ? &*mask : nullptr, pairs[i].fixed_mask});
-  const auto u = run_deformable(ctx, comm, stage, swapped, Affine{}, {}, progress, trace);
+  const auto u = run_deformable(ctx, comm, stage, swapped, Affine{}, memory, {}, progress, trace);
   resampled.clear();
   return inverse_warp(ctx, u, tolerance, nullptr);
 }
@@ -141,6 +155,10 @@ Result register_images(Context& ctx, dist::Comm& comm, const Config& config, Inp
   Result result;
   Clock clock(result.times);
   validate(config);
+  require(!in.fixed.empty() && !in.moving.empty(), "register: there is no pair of images");
+  const Grid grid = in.fixed[0].grid;
+  const Config full = resolved(config, grid);
+  result.plan = choose_plan(full, extent_of(in), ctx.backend, available_bytes(ctx.backend));
   bring(ctx, in);
   check(ctx, config, in);
   for (std::size_t i = 0; i < in.fixed.size(); ++i) {
@@ -152,9 +170,10 @@ Result register_images(Context& ctx, dist::Comm& comm, const Config& config, Inp
     normalize(ctx, in.fixed_names[i], in.fixed[i]);
     normalize(ctx, in.moving_names[i], in.moving[i]);
   }
-  const std::vector<Pair> pairs = make_pairs(in);
-  const Grid grid = in.fixed[0].grid;
   result.fixed_grid = grid;
+  const MemoryMode memory = result.plan.mode;
+  std::optional<Working> working(std::in_place, ctx, in, memory);
+  const std::vector<Pair>& pairs = working->pairs;
   clock.stage("preparation");
 
   LinearKind most = LinearKind::rigid;
@@ -169,22 +188,23 @@ Result register_images(Context& ctx, dist::Comm& comm, const Config& config, Inp
   }
   if (config.deformable.empty()) return result;
 
-  const DeformableStage stage = resolved(config.deformable[0], grid);
+  const DeformableStage& stage = full.deformable[0];
   result.displacement =
-      run_deformable(ctx, comm, stage, pairs, result.affine, {}, progress, &result.levels);
+      run_deformable(ctx, comm, stage, pairs, result.affine, memory, {}, progress, &result.levels);
   clock.stage("deformable");
   if (config.symmetric) {
     vectors::average(ctx, grid.domain(), result.displacement,
-                     backward_warp(ctx, comm, stage, pairs, result.affine, config.inverse_tolerance,
-                                   progress, &result.levels));
+                     backward_warp(ctx, comm, stage, pairs, result.affine, memory,
+                                   config.inverse_tolerance, progress, &result.levels));
     clock.stage("deformable, backward");
     DeformableStage refine = stage;
     refine.shrink = {stage.shrink.back()};
     refine.iterations = {config.refine};
-    result.displacement = run_deformable(ctx, comm, refine, pairs, result.affine,
+    result.displacement = run_deformable(ctx, comm, refine, pairs, result.affine, memory,
                                          std::move(result.displacement), progress, &result.levels);
     clock.stage("deformable, refinement");
   }
+  working.reset();
   in = Inputs();
   ctx.release_scratch();
   result.jacobian = repair_folds(ctx, result.displacement, 0.01, 20);

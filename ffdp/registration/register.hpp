@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "ffdp/registration/deformable.hpp"
+#include "ffdp/registration/plan.hpp"
 #include "ffdp/registration/warp.hpp"
 
 namespace ffdp::registration {
@@ -37,6 +38,7 @@ struct Result {
   jacobian::Statistics jacobian;
   std::vector<LevelTrace> levels;
   std::vector<StageTime> times;
+  Plan plan;
 };
 
 /// The whole registration: checks, intensity preparation, initialisation, linear stages, deformable

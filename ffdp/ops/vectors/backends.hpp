@@ -9,6 +9,7 @@ void transform(Context&, Box box, const Mat3& m, float limit, VectorView<const f
                VectorView<float> out);
 void average(Context&, Box box, VectorView<float> a, VectorView<const float> b);
 void copy(Context&, Box box, VectorView<const float> from, VectorView<float> to);
+void zero(Context&, Box box, VectorView<float> field);
 float largest(Context&, Box box, VectorView<const float> field);
 }  // namespace cpu
 namespace cuda {
@@ -16,6 +17,7 @@ void transform(Context&, Box box, const Mat3& m, float limit, VectorView<const f
                VectorView<float> out);
 void average(Context&, Box box, VectorView<float> a, VectorView<const float> b);
 void copy(Context&, Box box, VectorView<const float> from, VectorView<float> to);
+void zero(Context&, Box box, VectorView<float> field);
 float largest(Context&, Box box, VectorView<const float> field);
 }  // namespace cuda
 }  // namespace ffdp::vectors

@@ -61,6 +61,12 @@ void copy(Context& ctx, Box box, VectorView<const float> from, VectorView<float>
   });
 }
 
+void zero(Context& ctx, Box box, VectorView<float> field) {
+  for_rows(ctx, box, [&](int z, int y) {
+    for (int c = 0; c < 3; ++c) std::fill_n(field[c].row(z, y) + box.lo[2], box.size(2), 0.0F);
+  });
+}
+
 float largest(Context& ctx, Box box, VectorView<const float> field) {
   return parallel_sum<Largest>(ctx, box.size(0),
                                [&](std::int64_t i, int) {

@@ -39,6 +39,13 @@ void copy(Context& ctx, Box box, VectorView<const float> from, VectorView<float>
   });
 }
 
+/// Writes 12 B/voxel.
+void zero(Context& ctx, Box box, VectorView<float> field) {
+  device::for_each_voxel(ctx, box, [=] __device__(int z, int y, int x) {
+    for (int c = 0; c < 3; ++c) field[c](z, y, x) = 0;
+  });
+}
+
 /// Reads 12 B/voxel.
 float largest(Context& ctx, Box box, VectorView<const float> field) {
   return device::sum_voxels<Largest>(ctx, box,

@@ -44,6 +44,13 @@ void copy(Context& ctx, Box box, VectorView<const float> from, VectorView<float>
       [&](auto& c) { cuda::copy(c, box, from, to); });
 }
 
+void zero(Context& ctx, Box box, VectorView<float> field) {
+  check(box, "field", field);
+  dispatch(
+      ctx, [&](auto& c) { cpu::zero(c, box, field); },
+      [&](auto& c) { cuda::zero(c, box, field); });
+}
+
 float largest(Context& ctx, Box box, VectorView<const float> field) {
   check(box, "field", field);
   return dispatch(

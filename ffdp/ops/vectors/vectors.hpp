@@ -21,6 +21,9 @@ void average(Context&, Box box, VectorView<float> a, VectorView<const float> b);
 /// to <- from.
 void copy(Context&, Box box, VectorView<const float> from, VectorView<float> to);
 
+/// v <- 0.
+void zero(Context&, Box box, VectorView<float> field);
+
 /// Largest magnitude of a component; NaN is passed over.
 float largest(Context&, Box box, VectorView<const float> field);
 
