@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// gigavoxel XxYxZ [cpu|cuda [ITERATIONS [SHRINK [standard|compact [lncc|mi]]]]]
+// gigavoxel XxYxZ cpu|cuda [NAME=VALUE…], NAME one of iterations, shrink, memory, metric, radius,
+// sigma_update, sigma_warp, step.
 //
 // A T1-like phantom filling a grid of XxYxZ voxels is registered with a FLASH-like one, warped and
 // turned by a known map: affine by mutual information, then the warp. Prints times, memory, and the
@@ -16,6 +17,7 @@
 
 #include "ffdp/core/copy.hpp"
 #include "ffdp/core/device.hpp"
+#include "ffdp/core/error.hpp"
 #include "ffdp/core/parallel.hpp"
 #include "ffdp/registration/phantom.hpp"
 #include "ffdp/registration/plan.hpp"
@@ -89,26 +91,46 @@ Error plane_error(Context& host, const Context& ctx, const Result& result, const
   });
 }
 
-Config configure(int argc, char** argv) {
+/// The default preset with an affine by mutual information alone, changed by NAME=VALUE.
+Config configure(const std::vector<std::string>& settings) {
   Config config = preset("default");
   DeformableStage& stage = config.deformable[0];
-  config.linear.resize(1);  // by mutual information alone
+  config.linear.resize(1);
   stage.metrics[0].radius = 2;
-  if (argc > 3) stage.iterations = numbers(argv[3]);
-  if (argc > 4) stage.shrink = numbers(argv[4]);
-  if (argc > 5)
-    config.memory = std::string(argv[5]) == "compact" ? MemoryMode::compact : MemoryMode::standard;
-  if (argc > 6 && std::string(argv[6]) == "mi") use_global_metrics(config);
-  if (argc > 6 && std::string(argv[6]) == "mi") stage.metrics[0].kind = MetricKind::mi;
+  for (const std::string& setting : settings) {
+    const auto equals = setting.find('=');
+    const std::string name = setting.substr(0, equals);
+    const std::string value = equals == std::string::npos ? "" : setting.substr(equals + 1);
+    if (name == "iterations")
+      stage.iterations = numbers(value);
+    else if (name == "shrink")
+      stage.shrink = numbers(value);
+    else if (name == "memory")
+      config.memory = value == "compact" ? MemoryMode::compact : MemoryMode::standard;
+    else if (name == "metric")
+      stage.metrics[0].kind = value == "mi"    ? MetricKind::mi
+                              : value == "mse" ? MetricKind::mse
+                                               : MetricKind::lncc;
+    else if (name == "radius")
+      stage.metrics[0].radius = std::stoi(value);
+    else if (name == "sigma_update")
+      stage.sigma_update = std::stod(value);
+    else if (name == "sigma_warp")
+      stage.sigma_warp = std::stod(value);
+    else if (name == "step")
+      stage.step = std::stod(value);
+    else
+      throw InvalidArgument("gigavoxel: got \"" + setting + "\", a setting is wanted");
+  }
   return config;
 }
 
-void run(int argc, char** argv) {
-  const std::vector<int> size = numbers(argv[1]);
+void run(const std::vector<std::string>& arguments) {
+  const std::vector<int> size = numbers(arguments[0]);
   require(size.size() == 3, "gigavoxel: three sizes are wanted, as 1760x1760x1278");
   Context host, ctx;
   host.threads = ctx.threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
-  if (argc > 2 && std::string(argv[2]) == "cuda") {
+  if (arguments[1] == "cuda") {
     select_device(0);
     ctx.backend = Backend::cuda;
   }
@@ -141,7 +163,7 @@ void run(int argc, char** argv) {
   std::printf("phantoms: %.1f s\n", now() - begin);
   std::fflush(stdout);
 
-  const Config config = configure(argc, argv);
+  const Config config = configure({arguments.begin() + 2, arguments.end()});
   reset_peak_device_bytes();
   dist::SoloComm comm;
   begin = now();
@@ -174,14 +196,12 @@ void run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc < 2) {
-    std::fprintf(stderr,
-                 "usage: gigavoxel XxYxZ [cpu|cuda [ITERATIONS [SHRINK [standard|compact "
-                 "[lncc|mi]]]]]\n");
+  if (argc < 3) {
+    std::fprintf(stderr, "usage: gigavoxel XxYxZ cpu|cuda [NAME=VALUE…]\n");
     return 2;
   }
   try {
-    run(argc, argv);
+    run({argv + 1, argv + argc});
   } catch (const std::exception& e) {
     std::fprintf(stderr, "gigavoxel: %s\n", e.what());
     return 1;

@@ -203,7 +203,8 @@ void Level<T>::warp(Metric& m, int keep_from, int hi) {
                              {mask_view(m.pair->fixed_mask), mask_view(m.pair->moving_mask)},
                              m.warped.view());
   if (m.pair->fixed.data.storage == Storage::float32) return;
-  intensity::load(ctx_, m.fixed.advance(ctx_, keep_from, hi), m.pair->fixed.data, m.fixed.view());
+  const Box widened = m.fixed.advance(ctx_, keep_from, hi);
+  intensity::load(ctx_, widened, m.pair->fixed.data, m.fixed.view());
 }
 
 template <class T>
