@@ -286,6 +286,12 @@ nlohmann::json provenance(const Options& o, const Config& config, const Context&
   j["device"] = device_record(ctx);
   j["threads"] = ctx.threads;
   j["config"] = to_json(config);
+  for (const auto& stage : result.plan.stages)
+    j["plan"]["stages"].push_back(
+        {{"name", stage.name}, {"size_zyx", stage.size}, {"mib", stage.bytes >> 20U}});
+  j["plan"]["mode"] =
+      result.plan.mode == registration::MemoryMode::compact ? "compact" : "standard";
+  j["plan"]["peak_mib"] = result.plan.peak >> 20U;
   for (const auto& time : result.times)
     j["stages"].push_back({{"name", time.name}, {"seconds", time.seconds}});
   for (const auto& level : result.levels)

@@ -14,6 +14,7 @@
 #include "ffdp/io/nifti.hpp"
 #include "ffdp/io/transform_file.hpp"
 #include "ffdp/ops/sampler/sampler.hpp"
+#include "ffdp/ops/vectors/vectors.hpp"
 #include "ffdp/registration/apply.hpp"
 
 namespace ffdp::cli {
@@ -49,21 +50,7 @@ class Jobs {
   std::vector<std::future<void>> running_;
 };
 
-/// Writes `count` values that lie on `backend`, in stretches: the host never holds them all.
-void write_values(const Context& ctx, Backend backend, const float* values, std::int64_t count,
-                  io::NiftiWriter& writer) {
-  if (backend == Backend::cpu) return writer.write(values, count);
-  const std::int64_t stretch = std::min<std::int64_t>(count, 1 << 23);
-  std::vector<float> on_host(static_cast<std::size_t>(stretch));
-  for (std::int64_t first = 0; first < count; first += stretch) {
-    const std::int64_t n = std::min(stretch, count - first);
-    copy_bytes(ctx, Backend::cpu, on_host.data(), backend, values + first,
-               static_cast<std::size_t>(n) * sizeof(float));
-    writer.write(on_host.data(), n);
-  }
-}
-
-/// What a job needs of a context: scratch memory stays with its owner.
+/// What a job needs of a context: scratch memory is its own.
 Context for_job(const Context& ctx) {
   Context own;
   own.backend = ctx.backend;
@@ -72,18 +59,41 @@ Context for_job(const Context& ctx) {
   return own;
 }
 
-void write_warp(const Context& ctx, const OutputOptions& o, const std::string& name,
-                const DisplacementImage& warp) {
-  auto writer = io::NiftiWriter::displacement(o.prefix + name, warp.grid, write_options(ctx, o));
-  write_values(ctx, warp.data.backend(), warp.data.data(),
-               writer.components() * warp.grid.domain().volume(), writer);
-  writer.commit();
+/// Writes what make(slab, out) makes, slab by slab of some planes of `grid`: neither host nor
+/// device ever holds the whole.
+template <class Make>
+void write_planes(Context& ctx, const Grid& grid, io::NiftiWriter& writer, Make&& make) {
+  constexpr std::int64_t wanted = std::int64_t{1} << 23U;  // [voxels]
+  const Box domain = grid.domain();
+  const std::int64_t plane = std::int64_t{domain.size(1)} * domain.size(2);
+  const int planes = static_cast<int>(std::clamp<std::int64_t>(wanted / plane, 1, domain.size(0)));
+  std::vector<float> on_host;
+  for (int z = domain.lo[0]; z < domain.hi[0]; z += planes) {
+    Box slab = domain;
+    slab.lo[0] = z;
+    slab.hi[0] = std::min(z + planes, domain.hi[0]);
+    Field<float> values(ctx.backend, slab);
+    make(slab, values.view());
+    if (ctx.backend == Backend::cpu) {
+      writer.write(static_cast<const float*>(values.data()), values.size());
+      continue;
+    }
+    on_host.resize(static_cast<std::size_t>(values.size()));
+    copy_bytes(ctx, Backend::cpu, on_host.data(), ctx.backend, values.data(),
+               on_host.size() * sizeof(float));
+    writer.write(static_cast<const float*>(on_host.data()), values.size());
+  }
 }
 
-void write_image(const Context& ctx, const OutputOptions& o, const std::string& name,
-                 const Image<float>& image) {
-  io::NiftiWriter writer(o.prefix + name, image.grid, 1, 1, write_options(ctx, o));
-  write_values(ctx, image.data.backend(), image.data.data(), image.data.size(), writer);
+/// Writes a displacement in voxels as LPS mm.
+void write_warp(Context& ctx, const OutputOptions& o, const std::string& name, const Grid& grid,
+                const VectorField<float>& displacement) {
+  auto writer = io::NiftiWriter::displacement(o.prefix + name, grid, write_options(ctx, o));
+  const Mat3 to_world = grid.to_world().linear;
+  for (int c = 0; c < writer.components(); ++c)
+    write_planes(ctx, grid, writer, [&](const Box& slab, View<float> out) {
+      vectors::component(ctx, slab, to_world[c], displacement, out);
+    });
   writer.commit();
 }
 
@@ -94,58 +104,53 @@ Image<float> original(const Context& ctx, Image<float>&& kept, const std::string
   return image;
 }
 
-/// `image` at linear(x) + displacement(x) for the voxels x of `grid`, 0 outside.
-/// @param linear  index of `grid` to index of the image
-/// @param scale   displacement to voxels of the image
-Image<float> resample(Context& ctx, const Image<float>& image, const Grid& grid,
-                      const Affine& linear, const Mat3& scale,
-                      VectorView<const float> displacement) {
-  sampler::Params p;
-  p.map = linear;
-  p.displacement_map = scale;
-  p.moving_domain = image.grid.domain();
-  p.outside = 0;
-  const Box domain = grid.domain();
-  Image<float> result{grid, Field<float>(ctx.backend, domain)};
-  sampler::forward(ctx, p, domain, domain, image.data, displacement, {}, result.data);
-  return result;
-}
-
-Image<float> warped_image(Context& ctx, const registration::Result& result, Image<float> moving) {
-  const Affine map = moving.grid.to_index() * result.affine * result.fixed_grid.to_world();
-  const VectorView<const float> u =
-      result.displacement.empty() ? VectorView<const float>{} : result.displacement.view();
-  return resample(ctx, moving, result.fixed_grid, map, map.linear, u);
-}
-
-/// The fixed image on the moving grid: through the inverse affine, then the inverse displacement
-/// `inverse` [voxels of the fixed grid], which is first brought to the moving grid.
-Image<float> inverse_warped_image(Context& ctx, const registration::Result& result,
-                                  const Grid& moving_grid, Image<float> fixed) {
-  const Affine map = fixed.grid.to_index() * inverse(result.affine) * moving_grid.to_world();
-  const Box domain = moving_grid.domain();
-  if (result.inverse.empty()) return resample(ctx, fixed, moving_grid, map, {}, {});
+/// Sampling of an image over `moving_domain` at map(x) + scale * displacement(x), 0 outside.
+sampler::Params sampling(const Affine& map, const Mat3& scale, const Box& moving_domain) {
   sampler::Params p;
   p.map = map;
-  p.displacement_map = {};
-  p.moving_domain = fixed.grid.domain();
+  p.displacement_map = scale;
+  p.moving_domain = moving_domain;
   p.outside = 0;
-  VectorField<float> displacement(ctx.backend, domain);
-  for (int c = 0; c < 3; ++c)
-    sampler::forward(ctx, p, domain, domain, result.inverse.view()[c], {}, {},
-                     displacement.view()[c]);
-  return resample(ctx, fixed, moving_grid, map, Affine{}.linear, displacement);
+  return p;
 }
 
-/// The same piece by piece, for a host that is short of memory.
-void write_inverse_warped(Context& ctx, const OutputOptions& o, const Grid& moving_grid,
-                          const registration::CompositeTransform& chain,
-                          const Image<float>& fixed) {
-  io::NiftiWriter writer(o.prefix + "InverseWarped.nii.gz", moving_grid, 1, 1,
-                         write_options(ctx, o));
-  registration::apply<float>(
-      ctx, {}, moving_grid, chain, fixed,
-      [&](std::span<const double> values) { writer.write(values.data(), std::ssize(values)); });
+VectorView<const float> view_of(const VectorField<float>& field) {
+  return field.empty() ? VectorView<const float>{} : field.view();
+}
+
+void write_warped(Context& ctx, const OutputOptions& o, const registration::Result& result,
+                  const Image<float>& moving) {
+  const Grid& grid = result.fixed_grid;
+  const Affine map = moving.grid.to_index() * result.affine * grid.to_world();
+  const auto p = sampling(map, map.linear, moving.grid.domain());
+  io::NiftiWriter writer(o.prefix + "Warped.nii.gz", grid, 1, 1, write_options(ctx, o));
+  write_planes(ctx, grid, writer, [&](const Box& slab, View<float> out) {
+    sampler::forward_uncounted(ctx, p, grid.domain(), slab, moving.data,
+                               view_of(result.displacement), {}, out);
+  });
+  writer.commit();
+}
+
+/// The fixed image on the moving grid, through the inverse affine and then the inverse
+/// displacement, which is brought to the moving grid first.
+void write_inverse_warped(Context& ctx, const OutputOptions& o, const registration::Result& result,
+                          const Grid& grid, const Image<float>& fixed) {
+  const Affine map = fixed.grid.to_index() * inverse(result.affine) * grid.to_world();
+  const auto at_map = sampling(map, {}, fixed.grid.domain());
+  const auto at_both = sampling(map, Affine{}.linear, fixed.grid.domain());
+  io::NiftiWriter writer(o.prefix + "InverseWarped.nii.gz", grid, 1, 1, write_options(ctx, o));
+  write_planes(ctx, grid, writer, [&](const Box& slab, View<float> out) {
+    VectorField<float> displacement;
+    if (!result.inverse.empty()) {
+      displacement = VectorField<float>(ctx.backend, slab);
+      for (int c = 0; c < 3; ++c)
+        sampler::forward_uncounted(ctx, at_map, grid.domain(), slab, result.inverse.view()[c], {},
+                                   {}, displacement.view()[c]);
+    }
+    sampler::forward_uncounted(ctx, at_both, grid.domain(), slab, fixed.data, view_of(displacement),
+                               {}, out);
+    synchronize(ctx);  // before the displacement goes
+  });
   writer.commit();
 }
 
@@ -180,49 +185,42 @@ void write_result(Context& ctx, const OutputOptions& o, Originals originals,
                   registration::Result& result) {
   const Grid grid = result.fixed_grid;
   const bool on_device = ctx.backend == Backend::cuda, deformable = !result.displacement.empty();
-  const Grid moving_grid = o.images ? io::read_info(o.moving).grid : Grid{};
-  Image<float> warped, inverse_warped;
-  DisplacementImage warp, inverse_warp;
+  Image<float> moving, fixed;
   Jobs jobs(on_device);
-  const auto add = [&](auto&& write, const char* name, const auto& what) {
-    jobs.add([&ctx, &o, name, &what, write] { write(for_job(ctx), o, name, what); });
+  const auto add = [&](auto&& write) {
+    jobs.add([&ctx, write] {
+      Context own = for_job(ctx);
+      write(own);
+    });
   };
   io::write_affine(o.prefix + "0GenericAffine.mat", result.affine, grid.centre());
+  if (deformable && o.warps) {
+    add([&](Context& own) { write_warp(own, o, "1Warp.nii.gz", grid, result.displacement); });
+    add([&](Context& own) { write_warp(own, o, "1InverseWarp.nii.gz", grid, result.inverse); });
+  }
   if (o.images) {
-    warped = warped_image(ctx, result, original(ctx, std::move(originals.moving), o.moving));
-    add(write_image, "Warped.nii.gz", warped);
-    if (!on_device) warped = {};
+    moving = original(ctx, std::move(originals.moving), o.moving);
+    const Grid moving_grid = moving.grid;
+    add([&](Context& own) { write_warped(own, o, result, moving); });
+    if (!on_device) moving = {};
+    fixed = original(ctx, std::move(originals.fixed), o.fixed);
+    add([&, moving_grid](Context& own) {
+      write_inverse_warped(own, o, result, moving_grid, fixed);
+    });
   }
-  if (deformable) warp = registration::to_world(ctx, grid, std::move(result.displacement));
-  if (deformable && o.warps) add(write_warp, "1Warp.nii.gz", warp);
-  if (o.images && on_device) {
-    inverse_warped = inverse_warped_image(ctx, result, moving_grid,
-                                          original(ctx, std::move(originals.fixed), o.fixed));
-    add(write_image, "InverseWarped.nii.gz", inverse_warped);
-  }
-  if (deformable) inverse_warp = registration::to_world(ctx, grid, std::move(result.inverse));
-  if (deformable && o.warps) add(write_warp, "1InverseWarp.nii.gz", inverse_warp);
   jobs.finish();
-
+  if (o.moving_labels.empty()) return;
+  result.inverse = VectorField<float>();
   Context host;
   host.threads = ctx.threads;
-  const auto chain_with = [&](DisplacementImage& field) {
-    if (on_device) field.data = copy_to(ctx, Backend::cpu, field.data);
-    return std::make_shared<const DisplacementImage>(std::move(field));
-  };
-  if (!o.moving_labels.empty()) {
-    registration::CompositeTransform chain;
-    if (deformable) chain.append(chain_with(warp));
-    chain.append(result.affine);
-    write_labels(host, o, grid, chain);
-  }
-  warp = {};
-  if (!o.images || on_device) return;
   registration::CompositeTransform chain;
-  chain.append(inverse(result.affine));
-  if (deformable) chain.append(chain_with(inverse_warp));
-  write_inverse_warped(host, o, moving_grid, chain,
-                       original(host, std::move(originals.fixed), o.fixed));
+  if (deformable) {
+    if (on_device) result.displacement = copy_to(ctx, Backend::cpu, result.displacement);
+    chain.append(std::make_shared<const DisplacementImage>(
+        registration::to_world(host, grid, std::move(result.displacement))));
+  }
+  chain.append(result.affine);
+  write_labels(host, o, grid, chain);
 }
 
 }  // namespace ffdp::cli

@@ -546,6 +546,9 @@ TEST_P(CudaMatchesCpu, Vectors) {
     const auto b = s.in(w);
     vectors::transform(s.ctx, compute, matrix, 5, b, out);
     vectors::transform(s.ctx, compute, matrix, 100, out, out);
+    Field<float> one = s.room(compute);
+    vectors::component(s.ctx, compute, matrix[1], b, one);
+    s.out(one, r);
     vectors::average(s.ctx, compute, a, b);
     r.numbers = {vectors::largest(s.ctx, compute, a)};
     s.out(out, r);

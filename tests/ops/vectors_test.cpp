@@ -57,6 +57,16 @@ TEST_P(Vectors, TransformMatchesReferenceAlsoInPlace) {
   }
 }
 
+TEST_P(Vectors, ComponentIsThatOfTheTransformedField) {
+  auto out = make(9);
+  transform(ctx, inner, matrix, no_limit, u, out);
+  for (int c = 0; c < 3; ++c) {
+    Field<float> one(Backend::cpu, inner);
+    component(ctx, inner, matrix[c], u, one);
+    EXPECT_EQ(test::values(one.view(), inner), test::values(out.view()[c], inner));
+  }
+}
+
 TEST_P(Vectors, AverageAndCopyChangeTheBoxAndNothingElse) {
   const auto other = make(7);
   auto mean = make(1), copied = make(1);
@@ -84,6 +94,7 @@ TEST(VectorsRejects, FieldsThatAreTooSmall) {
   VectorField<float> u = test::displacement(box, box, 1, 1), v(Backend::cpu, large);
   EXPECT_THROW(transform(ctx, large, matrix, no_limit, u, v), InvalidArgument);
   EXPECT_THROW(transform(ctx, box, matrix, -1, u, v), InvalidArgument);
+  EXPECT_THROW(component(ctx, large, matrix[0], u, v.view()[0]), InvalidArgument);
   EXPECT_THROW(average(ctx, large, v, u), InvalidArgument);
   EXPECT_THROW(copy(ctx, large, v, u), InvalidArgument);
   EXPECT_THROW(largest(ctx, large, u), InvalidArgument);

@@ -7,6 +7,7 @@ namespace ffdp::vectors {
 namespace cpu {
 void transform(Context&, Box box, const Mat3& m, float limit, VectorView<const float> in,
                VectorView<float> out);
+void component(Context&, Box box, const Vec3& row, VectorView<const float> in, View<float> out);
 void average(Context&, Box box, VectorView<float> a, VectorView<const float> b);
 void copy(Context&, Box box, VectorView<const float> from, VectorView<float> to);
 void zero(Context&, Box box, VectorView<float> field);
@@ -15,6 +16,7 @@ float largest(Context&, Box box, VectorView<const float> field);
 namespace cuda {
 void transform(Context&, Box box, const Mat3& m, float limit, VectorView<const float> in,
                VectorView<float> out);
+void component(Context&, Box box, const Vec3& row, VectorView<const float> in, View<float> out);
 void average(Context&, Box box, VectorView<float> a, VectorView<const float> b);
 void copy(Context&, Box box, VectorView<const float> from, VectorView<float> to);
 void zero(Context&, Box box, VectorView<float> field);

@@ -43,6 +43,16 @@ void transform(Context& ctx, Box box, const Mat3& m, float limit, VectorView<con
   });
 }
 
+void component(Context& ctx, Box box, const Vec3& row, VectorView<const float> in,
+               View<float> out) {
+  for_rows(ctx, box, [&](int z, int y) {
+    const float *a = in[0].row(z, y), *b = in[1].row(z, y), *c = in[2].row(z, y);
+    float* to = out.row(z, y);
+#pragma omp simd
+    for (int x = box.lo[2]; x < box.hi[2]; ++x) to[x] = product(row, a[x], b[x], c[x]);
+  });
+}
+
 void average(Context& ctx, Box box, VectorView<float> a, VectorView<const float> b) {
   for_rows(ctx, box, [&](int z, int y) {
     for (int c = 0; c < 3; ++c) {

@@ -25,6 +25,15 @@ void transform(Context& ctx, Box box, const Mat3& m, float limit, VectorView<con
   });
 }
 
+/// Reads 12 and writes 4 B/voxel.
+void component(Context& ctx, Box box, const Vec3& row_in, VectorView<const float> in,
+               View<float> out) {
+  const Vec3 row = row_in;
+  device::for_each_voxel(ctx, box, [=] __device__(int z, int y, int x) {
+    out(z, y, x) = product(row, in[0](z, y, x), in[1](z, y, x), in[2](z, y, x));
+  });
+}
+
 /// Reads 24 and writes 12 B/voxel.
 void average(Context& ctx, Box box, VectorView<float> a, VectorView<const float> b) {
   device::for_each_voxel(ctx, box, [=] __device__(int z, int y, int x) {

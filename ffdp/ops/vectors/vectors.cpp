@@ -28,6 +28,15 @@ void transform(Context& ctx, Box box, const Mat3& m, float limit, VectorView<con
       [&](auto& c) { cuda::transform(c, box, m, limit, in, out); });
 }
 
+void component(Context& ctx, Box box, const Vec3& row, VectorView<const float> in,
+               View<float> out) {
+  check(box, "in", in);
+  check(box, "out", out);
+  dispatch(
+      ctx, [&](auto& c) { cpu::component(c, box, row, in, out); },
+      [&](auto& c) { cuda::component(c, box, row, in, out); });
+}
+
 void average(Context& ctx, Box box, VectorView<float> a, VectorView<const float> b) {
   check(box, "a", a);
   check(box, "b", b);
@@ -47,8 +56,7 @@ void copy(Context& ctx, Box box, VectorView<const float> from, VectorView<float>
 void zero(Context& ctx, Box box, VectorView<float> field) {
   check(box, "field", field);
   dispatch(
-      ctx, [&](auto& c) { cpu::zero(c, box, field); },
-      [&](auto& c) { cuda::zero(c, box, field); });
+      ctx, [&](auto& c) { cpu::zero(c, box, field); }, [&](auto& c) { cuda::zero(c, box, field); });
 }
 
 float largest(Context& ctx, Box box, VectorView<const float> field) {

@@ -15,6 +15,10 @@ namespace ffdp::vectors {
 void transform(Context&, Box box, const Mat3& m, float limit, VectorView<const float> in,
                VectorView<float> out);
 
+/// out = row . in, one component of a transformed field.
+/// @param out  [z,y,x] stored over at least box
+void component(Context&, Box box, const Vec3& row, VectorView<const float> in, View<float> out);
+
 /// a <- (a + b) / 2.
 void average(Context&, Box box, VectorView<float> a, VectorView<const float> b);
 
