@@ -50,7 +50,8 @@ jacobian::Statistics repair_folds(Context& ctx, VectorField<float>& displacement
   constexpr int reach = 2;  // [voxels]
   const smooth::Params p{
       {domain.size(0) > 1 ? 0.8 : 0, domain.size(1) > 1 ? 0.8 : 0, domain.size(2) > 1 ? 0.8 : 0}};
-  const Buffer<float> buffer(ctx.backend, 3 * (2 * reach + 1) * (2 * reach + 1) * (2 * reach + 1));
+  constexpr std::size_t side = 2 * reach + 1;
+  const Buffer<float> buffer(ctx.backend, 3 * side * side * side);
   for (int round = 0; round < rounds && statistics.min < least; ++round) {
     for (const auto& [z, y, x] : jacobian::voxels_below(ctx, domain, domain, least, displacement)) {
       // A small box about the fold, smoothed from a copy that is one halo wider.

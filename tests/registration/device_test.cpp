@@ -76,15 +76,17 @@ struct Outcome {
   VectorField<float> displacement, inverse;  // on the host
 };
 
+void require_device() {
+  if (cuda_devices() > 0) return;
+  const char* required = std::getenv("FFDP_REQUIRE_CUDA");
+  if (required != nullptr && required[0] == '1')
+    FAIL() << "FFDP_REQUIRE_CUDA is set and there is no CUDA device";
+  GTEST_SKIP() << "no CUDA device";
+}
+
 class Device : public testing::TestWithParam<Case> {
  protected:
-  void SetUp() override {
-    if (cuda_devices() > 0) return;
-    const char* required = std::getenv("FFDP_REQUIRE_CUDA");
-    if (required != nullptr && required[0] == '1')
-      FAIL() << "FFDP_REQUIRE_CUDA is set and there is no CUDA device";
-    GTEST_SKIP() << "no CUDA device";
-  }
+  void SetUp() override { require_device(); }
 
   static Outcome run(const Config& config, Backend backend, bool masked) {
     Context ctx;
@@ -198,6 +200,42 @@ TEST_P(DeviceLinear, CostAndGradientAreThoseOfTheCpu) {
   }
   const auto difference = test::compare(numbers[1], numbers[0]);
   EXPECT_LT(difference.relative_l2, 1e-5) << difference;
+}
+
+class DeviceWarp : public testing::Test {
+ protected:
+  void SetUp() override { require_device(); }
+};
+
+TEST_F(DeviceWarp, FoldsAreRepairedAndInvertedAsOnTheCpu) {
+  const Box domain = box_of({20, 24, 30});
+  std::vector<double> values[2];
+  for (const Backend backend : {Backend::cpu, Backend::cuda}) {
+    Context ctx;
+    ctx.backend = backend;
+    auto u = copy_to(ctx, backend, test::make_vector_field(domain, [&](int c, int z, int y, int x) {
+                       const bool spike = c == 2 && noise(z, y, x, 5) < 0.002F;
+                       return spike ? -4.0 : 2 * test::smooth_noise(z, y, x, 8, 3) - 1;
+                     }));
+    ASSERT_GT(jacobian::statistics(ctx, domain, domain, u, {}).folded, 10);
+    const auto after = repair_folds(ctx, u, 0.01, 50);
+    EXPECT_EQ(after.folded, 0);
+    invert::Residual residual;
+    const auto inverse = inverse_warp(ctx, u, 0.02, &residual);
+    auto& out = values[backend == Backend::cuda];
+    const auto repaired = copy_to(ctx, Backend::cpu, u);
+    out.assign(repaired.begin(), repaired.end());
+    out.push_back(after.min);
+    EXPECT_LT(residual.sum / static_cast<double>(domain.volume()), 0.02);
+    EXPECT_EQ(inverse.backend(), backend);
+    Grid grid;
+    grid.size = {20, 24, 30};
+    grid.spacing = {0.5, 2, 3};
+    const auto world = copy_to(ctx, Backend::cpu, to_world(ctx, grid, std::move(u)).data);
+    out.insert(out.end(), world.begin(), world.end());
+  }
+  const auto difference = test::compare(values[1], values[0]);
+  EXPECT_LT(difference.relative_max, 1e-5) << difference;
 }
 
 }  // namespace
