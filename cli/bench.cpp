@@ -259,12 +259,14 @@ void adam_step(Bench& b) {
   b.row("adam_step", 56, [&] { adam::step(b.ctx, p, b.box, b.box, grad, first, second_view); });
 }
 
-/// Iterations of the greedy stage as the default preset has it, but for the metric.
+/// Iterations of the greedy stage as the default preset has it, but for the metric (LNCC of radius
+/// 2, MI of 32 bins).
 template <class T>
 void iterations(Bench& b, registration::MetricKind kind, registration::MemoryMode mode,
                 const std::string& name) {
   registration::DeformableStage stage = registration::preset("default").deformable[0];
   stage.metrics[0].kind = kind;
+  stage.metrics[0].radius = 2;
   Grid grid;
   grid.size = {b.box.size(0), b.box.size(1), b.box.size(2)};
   const Image<T> fixed{grid, b.stored_image<T>(1)}, moving{grid, b.stored_image<T>(2)};

@@ -88,6 +88,11 @@ void free_bytes([[maybe_unused]] Backend backend, void* pointer) noexcept {
   std::free(pointer);
 }
 
+std::size_t device_bytes() {
+  const std::scoped_lock lock(device_memory().mutex);
+  return device_memory().held;
+}
+
 std::size_t peak_device_bytes() {
   const std::scoped_lock lock(device_memory().mutex);
   return device_memory().peak;

@@ -118,7 +118,7 @@ std::int64_t available_bytes(Backend backend) {
   if (backend == Backend::cpu) return physical_bytes();
   std::size_t free = 0, total = 0;
   check(cudaMemGetInfo(&free, &total));
-  return static_cast<std::int64_t>(free);
+  return static_cast<std::int64_t>(free + device_bytes());
 }
 
 #else

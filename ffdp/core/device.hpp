@@ -30,11 +30,12 @@ struct DeviceInfo {
 };
 DeviceInfo device_info();
 
-/// Memory that can be had now: what is free on the CUDA device in use, or the memory of this
-/// machine; 0 where nobody knows [bytes].
+/// Memory that the buffers of this process can have in all: what they hold and what is free on the
+/// CUDA device in use, or the memory of this machine; 0 where nobody knows [bytes].
 std::int64_t available_bytes(Backend backend);
 
-/// Most memory that buffers on a CUDA device held at one time so far [bytes].
+/// Memory that buffers on a CUDA device hold now, and the most they held at one time [bytes].
+std::size_t device_bytes();
 std::size_t peak_device_bytes();
 /// Starts to count the peak anew, from what is held now.
 void reset_peak_device_bytes();
