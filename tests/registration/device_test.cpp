@@ -5,6 +5,8 @@
 #include <cmath>
 #include <cstdlib>
 #include <functional>
+#include <optional>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -27,7 +29,7 @@ struct Case {
   /// A line search ends elsewhere for another last bit of the cost: with linear stages both
   /// backends agree to this only [voxels].
   double tolerance = 0.01;
-  friend void PrintTo(const Case& c, std::ostream* out) { *out << c.name; }
+  friend std::ostream& operator<<(std::ostream& out, const Case& c) { return out << c.name; }
 };
 
 Grid brain_grid() {
@@ -186,9 +188,14 @@ TEST_P(DeviceLinear, CostAndGradientAreThoseOfTheCpu) {
     Inputs in = inputs(brain_grid(), true);
     for (Image<float>* image : {&in.fixed[0], &in.moving[0]})
       image->data = copy_to(ctx, backend, image->data);
-    for (auto* mask : {&*in.fixed_mask, &*in.moving_mask})
-      mask->data = copy_to(ctx, backend, mask->data);
-    const Pair pair{in.fixed[0], in.moving[0], &*in.fixed_mask, &*in.moving_mask};
+    Pair pair{in.fixed[0], in.moving[0]};
+    const auto bring = [&](std::optional<Image<std::uint8_t>>& mask) {
+      if (mask) mask->data = copy_to(ctx, backend, mask->data);
+      return mask ? &*mask : nullptr;
+    };
+    pair.fixed_mask = bring(in.fixed_mask);
+    pair.moving_mask = bring(in.moving_mask);
+    ASSERT_NE(pair.fixed_mask, nullptr);
     LinearProblem problem(ctx, comm, pair, config.linear[0].metric, 6);
     for (const Affine& map : {Affine{}, pose, inverse(pose)}) {
       Affine gradient;
