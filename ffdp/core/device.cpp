@@ -31,6 +31,9 @@ std::string version(int number) {
   return std::to_string(number / 1000) + "." + std::to_string(number % 1000 / 10);
 }
 
+void destroy_stream(void* stream) { cudaStreamDestroy(static_cast<cudaStream_t>(stream)); }
+void destroy_event(void* event) { cudaEventDestroy(static_cast<cudaEvent_t>(event)); }
+
 }  // namespace
 
 int cuda_devices() {
@@ -78,39 +81,32 @@ DeviceInfo device_info() {
   return info;
 }
 
-Stream::Stream(Backend backend) {
+Stream::Stream(Backend backend) : stream_(nullptr, destroy_stream) {
   if (backend != Backend::cuda) return;
   cudaStream_t stream = nullptr;
   check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
-  stream_ = stream;
+  stream_.reset(stream);
 }
 
-Stream::~Stream() {
-  if (stream_ != nullptr) cudaStreamDestroy(static_cast<cudaStream_t>(stream_));
-}
-
-Stopwatch::~Stopwatch() {
-  for (void* event : {begin_event_, end_event_})
-    if (event != nullptr) cudaEventDestroy(static_cast<cudaEvent_t>(event));
-}
+Stopwatch::Stopwatch() : begin_event_(nullptr, destroy_event), end_event_(nullptr, destroy_event) {}
 
 void Stopwatch::start(const Context& ctx) {
   begin_ = std::chrono::steady_clock::now();
   if (ctx.backend != Backend::cuda) return;
-  for (void** event : {&begin_event_, &end_event_})
+  for (DeviceHandle* event : {&begin_event_, &end_event_})
     if (*event == nullptr) {
       cudaEvent_t made = nullptr;
       check(cudaEventCreate(&made));
-      *event = made;
+      event->reset(made);
     }
-  check(cudaEventRecord(static_cast<cudaEvent_t>(begin_event_), stream_of(ctx)));
+  check(cudaEventRecord(static_cast<cudaEvent_t>(begin_event_.get()), stream_of(ctx)));
 }
 
 double Stopwatch::seconds(const Context& ctx) {
   if (ctx.backend != Backend::cuda)
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
-  const auto begin = static_cast<cudaEvent_t>(begin_event_);
-  const auto end = static_cast<cudaEvent_t>(end_event_);
+  const auto begin = static_cast<cudaEvent_t>(begin_event_.get());
+  const auto end = static_cast<cudaEvent_t>(end_event_.get());
   check(cudaEventRecord(end, stream_of(ctx)));
   check(cudaEventSynchronize(end));
   float milliseconds = 0;
@@ -127,7 +123,11 @@ std::int64_t available_bytes(Backend backend) {
 
 #else
 
-Stopwatch::~Stopwatch() = default;
+namespace {
+void nothing(void*) {}
+}  // namespace
+
+Stopwatch::Stopwatch() : begin_event_(nullptr, nothing), end_event_(nullptr, nothing) {}
 void Stopwatch::start(const Context&) { begin_ = std::chrono::steady_clock::now(); }
 double Stopwatch::seconds(const Context&) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
@@ -140,10 +140,9 @@ void adopt_device() {}
 DeviceInfo device_info() { throw NotBuilt(device_problem(0)); }
 std::int64_t available_bytes(Backend) { return physical_bytes(); }
 
-Stream::Stream(Backend backend) {
+Stream::Stream(Backend backend) : stream_(nullptr, nothing) {
   if (backend == Backend::cuda) throw NotBuilt(device_problem(0));
 }
-Stream::~Stream() = default;
 
 #endif
 

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include "ffdp/core/context.hpp"
@@ -39,37 +40,30 @@ std::size_t peak_device_bytes();
 /// Starts to count the peak anew, from what is held now.
 void reset_peak_device_bytes();
 
+/// A stream or an event of CUDA, or nothing.
+using DeviceHandle = std::unique_ptr<void, void (*)(void*)>;
+
 /// An own CUDA stream for Context::stream; none on Backend::cpu.
 class Stream {
  public:
   explicit Stream(Backend backend);
-  Stream(const Stream&) = delete;
-  Stream& operator=(const Stream&) = delete;
-  Stream(Stream&&) = delete;
-  Stream& operator=(Stream&&) = delete;
-  ~Stream();
-  void* get() const { return stream_; }
+  void* get() const { return stream_.get(); }
 
  private:
-  void* stream_ = nullptr;
+  DeviceHandle stream_;
 };
 
 /// Time between two points of what a context does: by events on its stream, or by the clock.
 class Stopwatch {
  public:
-  Stopwatch() = default;
-  Stopwatch(const Stopwatch&) = delete;
-  Stopwatch& operator=(const Stopwatch&) = delete;
-  Stopwatch(Stopwatch&&) = delete;
-  Stopwatch& operator=(Stopwatch&&) = delete;
-  ~Stopwatch();
+  Stopwatch();
   void start(const Context& ctx);
   /// Since start [s]; waits for the stream.
   double seconds(const Context& ctx);
 
  private:
   std::chrono::steady_clock::time_point begin_;
-  void *begin_event_ = nullptr, *end_event_ = nullptr;
+  DeviceHandle begin_event_, end_event_;
 };
 
 }  // namespace ffdp

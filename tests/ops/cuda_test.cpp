@@ -571,6 +571,34 @@ TEST_P(Cuda, NamesTheSizesWhereMemoryIsShort) {
   }
 }
 
+TEST_P(Cuda, LargeCopiesGoThroughAndComeBack) {
+  for (const int threads : {1, 3})
+    for (const int planes : {7, 101}) {  // within one chunk of pinned memory, over several
+      Side s(Backend::cuda);
+      s.ctx.threads = threads;
+      const Field<float> there =
+          test::make_field(box_of({planes, 511, 513}), [](int z, int y, int x) {
+            return static_cast<float>(z) + 0.001F * static_cast<float>(y) +
+                   1e-6F * static_cast<float>(x);
+          });
+      const auto back = copy_to(s.ctx, Backend::cpu, s.in(there));
+      EXPECT_TRUE(std::equal(there.begin(), there.end(), back.begin(), back.end()));
+    }
+}
+
+TEST_P(Cuda, PeakMemoryIsThatOfTheBuffers) {
+  reset_peak_device_bytes();
+  const std::size_t before = peak_device_bytes();
+  {
+    const Buffer<char> a(Backend::cuda, 1000000), b(Backend::cuda, 500000);
+  }
+  const Buffer<char> c(Backend::cuda, 700000);
+  EXPECT_EQ(peak_device_bytes() - before, 1500000U);
+  EXPECT_FALSE(device_info().name.empty());
+  EXPECT_FALSE(device_problem(1000).empty());
+  EXPECT_THROW(select_device(1000), DeviceError);
+}
+
 TEST_P(Cuda, ScatterIsNotBuilt) {
   Side s(Backend::cuda);
   auto grad = s.room(domain);
