@@ -7,6 +7,7 @@
 namespace ffdp::cli {
 
 void add_register(CLI::App& app);
+void add_plan(CLI::App& app);
 void add_apply(CLI::App& app);
 void add_compose(CLI::App& app);
 void add_invert(CLI::App& app);

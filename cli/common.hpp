@@ -31,10 +31,10 @@ class DeviceStart {
   /// @param device  auto, cpu, cuda or cuda:N
   explicit DeviceStart(const std::string& device);
   /// Waits. Throws where a device was asked for that cannot be used; `auto` falls back to the CPU.
-  Backend wait() { return ready_.get(); }
+  Backend wait() const { return ready_.get(); }
 
  private:
-  std::future<Backend> ready_;
+  std::shared_future<Backend> ready_;
 };
 
 /// CPU context; sends the library's warnings to stderr unless quiet.

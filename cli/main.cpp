@@ -29,6 +29,7 @@ void catch_signals() {
 
 void add_commands(CLI::App& app) {
   ffdp::cli::add_register(app);
+  ffdp::cli::add_plan(app);
   ffdp::cli::add_apply(app);
   ffdp::cli::add_compose(app);
   ffdp::cli::add_invert(app);

@@ -114,9 +114,13 @@ std::string gib(std::int64_t bytes) {
 }  // namespace
 
 std::int64_t slab_budget(MemoryMode mode, Backend backend, std::int64_t voxels) {
-  const std::int64_t least = backend == Backend::cuda ? std::int64_t{2} << 30U : 256 << 20U;
-  // Beside images, warp and moments: 48 B/voxel in all in standard mode, 36 in compact mode.
-  const double each = mode == MemoryMode::compact ? 9 : 11;
+  // Beside images, warp and moments: 48 B/voxel in all in standard mode, 36 in compact mode. Small
+  // levels run whole, for their kernels are short.
+  const bool compact = mode == MemoryMode::compact;
+  const double each = compact ? 9 : 11;
+  const std::int64_t least = compact                    ? 64 << 20U
+                             : backend == Backend::cuda ? std::int64_t{2} << 30U
+                                                        : 256 << 20U;
   return std::max(least, static_cast<std::int64_t>(each * static_cast<double>(voxels)));
 }
 
