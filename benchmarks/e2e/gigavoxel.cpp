@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // gigavoxel XxYxZ cpu|cuda [NAME=VALUE…], NAME one of iterations, shrink, memory, metric, radius,
-// sigma_update, sigma_warp, step.
+// sigma_update, sigma_warp, step; "and" between settings: registers once more.
 //
 // A T1-like phantom filling a grid of XxYxZ voxels is registered with a FLASH-like one, warped and
 // turned by a known map: affine by mutual information, then the warp. Prints times, memory, and the
@@ -125,6 +125,50 @@ Config configure(const std::vector<std::string>& settings) {
   return config;
 }
 
+Inputs copy(const Context& host, const Inputs& inputs) {
+  Inputs result;
+  result.fixed_names = inputs.fixed_names;
+  result.moving_names = inputs.moving_names;
+  result.fixed.push_back({inputs.fixed[0].grid, copy_to(host, Backend::cpu, inputs.fixed[0].data)});
+  result.moving.push_back(
+      {inputs.moving[0].grid, copy_to(host, Backend::cpu, inputs.moving[0].data)});
+  return result;
+}
+
+/// Registers, and prints how it went.
+void once(Context& host, Context& ctx, const Config& config, Inputs inputs, const Phantom& fixed,
+          const Phantom& moving) {
+  const Grid grid = inputs.fixed[0].grid;
+  const double spacing = grid.spacing[0];
+  reset_peak_device_bytes();
+  dist::SoloComm comm;
+  const double begin = now();
+  const Result result = register_images(ctx, comm, config, std::move(inputs), nullptr);
+  const double whole = now() - begin;
+  const auto voxels = static_cast<double>(grid.domain().volume());
+  for (const StageTime& time : result.times)
+    std::printf("%s: %.3f s\n", time.name.c_str(), time.seconds);
+  for (const LevelTrace& level : result.levels)
+    std::printf("level %dx%dx%d: %zu iterations, %.3f s, cost %.5f -> %.5f\n", level.grid.size[2],
+                level.grid.size[1], level.grid.size[0], level.costs.size(), level.seconds,
+                level.costs.front(), level.costs.back());
+  std::printf(
+      "registration: %.2f s; planned %.2f GiB; device memory at most %.2f GiB, %.1f "
+      "B/voxel\n",
+      whole, static_cast<double>(result.plan.peak) / (1U << 30U),
+      static_cast<double>(peak_device_bytes()) / (1U << 30U),
+      static_cast<double>(peak_device_bytes()) / voxels);
+  std::printf("Jacobian %.3f to %.3f, %lld folds; inverse residual mean %.4f max %.4f voxels\n",
+              result.jacobian.min, result.jacobian.max,
+              static_cast<long long>(result.jacobian.folded), result.inverse_residual.sum / voxels,
+              result.inverse_residual.max);
+  Error error;
+  for (int z = 4; z < grid.size[0]; z += 8)
+    error += plane_error(host, ctx, result, fixed, moving, z);
+  std::printf("error of the map inside the head: mean %.4f voxels (%.4f mm), largest %.3f\n",
+              error.sum / error.count, error.sum / error.count * spacing, error.largest);
+}
+
 void run(const std::vector<std::string>& arguments) {
   const std::vector<int> size = numbers(arguments[0]);
   require(size.size() == 3, "gigavoxel: three sizes are wanted, as 1760x1760x1278");
@@ -154,7 +198,7 @@ void run(const std::vector<std::string>& arguments) {
                          {0, 0, 1.03}}};
   moving.pose.translation = {2, -1.5, 1};
 
-  double begin = now();
+  const double begin = now();
   Inputs inputs;
   inputs.fixed.push_back(make_image(host, fixed, grid));
   inputs.moving.push_back(make_image(host, moving, grid));
@@ -163,34 +207,17 @@ void run(const std::vector<std::string>& arguments) {
   std::printf("phantoms: %.1f s\n", now() - begin);
   std::fflush(stdout);
 
-  const Config config = configure({arguments.begin() + 2, arguments.end()});
-  reset_peak_device_bytes();
-  dist::SoloComm comm;
-  begin = now();
-  const Result result = register_images(ctx, comm, config, std::move(inputs), nullptr);
-  const double whole = now() - begin;
-  const auto voxels = static_cast<double>(grid.domain().volume());
-  for (const StageTime& time : result.times)
-    std::printf("%s: %.3f s\n", time.name.c_str(), time.seconds);
-  for (const LevelTrace& level : result.levels)
-    std::printf("level %dx%dx%d: %zu iterations, %.3f s, cost %.5f -> %.5f\n", level.grid.size[2],
-                level.grid.size[1], level.grid.size[0], level.costs.size(), level.seconds,
-                level.costs.front(), level.costs.back());
-  std::printf(
-      "registration: %.2f s; planned %.2f GiB; device memory at most %.2f GiB, %.1f "
-      "B/voxel\n",
-      whole, static_cast<double>(result.plan.peak) / (1U << 30U),
-      static_cast<double>(peak_device_bytes()) / (1U << 30U),
-      static_cast<double>(peak_device_bytes()) / voxels);
-  std::printf("Jacobian %.3f to %.3f, %lld folds; inverse residual mean %.4f max %.4f voxels\n",
-              result.jacobian.min, result.jacobian.max,
-              static_cast<long long>(result.jacobian.folded), result.inverse_residual.sum / voxels,
-              result.inverse_residual.max);
-  Error error;
-  for (int z = 4; z < grid.size[0]; z += 8)
-    error += plane_error(host, ctx, result, fixed, moving, z);
-  std::printf("error of the map inside the head: mean %.4f voxels (%.4f mm), largest %.3f\n",
-              error.sum / error.count, error.sum / error.count * spacing, error.largest);
+  for (auto first = arguments.begin() + 2;;) {
+    const auto last = std::find(first, arguments.end(), "and");
+    const bool more = last != arguments.end();
+    const std::vector<std::string> settings(first, last);
+    for (const std::string& setting : settings) std::printf("%s ", setting.c_str());
+    std::printf("\n");
+    once(host, ctx, configure(settings), more ? copy(host, inputs) : std::move(inputs), fixed,
+         moving);
+    if (!more) return;
+    first = last + 1;
+  }
 }
 
 }  // namespace
