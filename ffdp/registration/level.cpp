@@ -33,12 +33,20 @@ int compose_lead(const DeformableStage& stage) {
 /// What slabs are made of, for `planes` planes a step.
 struct SlabPlanes {
   int warped = 0, gradient = 0, vectors = 0;  ///< most planes held
+  int workspace = 0;  ///< vectors, of LNCC or of smoothing, whichever needs more
+  int axes = 0;       ///< of two scalar fields, for smoothing that reaches beyond 8 voxels
   SlabPlanes(const DeformableStage& stage, int planes) {
     const int smoothing = gaussian_radius(stage.sigma_update);
     gradient = planes + smoothing;
     vectors = planes + 2 * std::max(smoothing, compose_lead(stage));
-    for (const MetricConfig& metric : stage.metrics)
-      warped = std::max(warped, gradient + 2 * metric_reach(metric));
+    workspace = planes;
+    for (const MetricConfig& metric : stage.metrics) {
+      const int reach = metric_reach(metric);
+      warped = std::max(warped, gradient + 2 * reach);
+      if (reach) workspace = std::max(workspace, gradient + reach);
+    }
+    const int widest = gaussian_radius(std::max(stage.sigma_update, stage.sigma_warp));
+    axes = widest > 8 ? planes + 2 * widest : 0;
   }
 };
 
@@ -104,9 +112,9 @@ std::int64_t slab_bytes(const DeformableStage& stage, const Box& domain, bool ha
   const SlabPlanes most(stage, planes);
   const auto of = [&](int n) { return std::int64_t{std::min(n, domain.size(0))}; };
   const auto metrics = static_cast<std::int64_t>(stage.metrics.size());
-  // Vectors, LNCC's workspace or smoothing's, the gradient of the warped image, warped and fixed.
-  const std::int64_t values = 3 * of(most.vectors) + 3 * of(most.warped) + of(most.gradient) +
-                              metrics * (half_images ? 2 : 1) * of(most.warped);
+  // Vectors, workspace, the gradient of the warped image, warped and fixed.
+  const std::int64_t values = 3 * of(most.vectors) + 3 * of(most.workspace) + 2 * of(most.axes) +
+                              of(most.gradient) + metrics * (half_images ? 2 : 1) * of(most.warped);
   return values * domain.size(1) * domain.size(2) * static_cast<std::int64_t>(sizeof(float));
 }
 
