@@ -7,6 +7,7 @@
 namespace ffdp::cli {
 
 void add_register(CLI::App& app);
+void add_plan(CLI::App& app);
 void add_apply(CLI::App& app);
 void add_compose(CLI::App& app);
 void add_invert(CLI::App& app);
@@ -14,6 +15,7 @@ void add_info(CLI::App& app);
 void add_jacobian(CLI::App& app);
 void add_evaluate(CLI::App& app);
 void add_phantom(CLI::App& app);
+void add_bench(CLI::App& app);
 void add_completion(CLI::App& app);
 
 }  // namespace ffdp::cli

@@ -2,12 +2,14 @@
 #include "cli/common.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <cstdio>
 #include <memory>
 #include <thread>
 
 #include <sched.h>
 
+#include "ffdp/core/device.hpp"
 #include "ffdp/core/error.hpp"
 #include "ffdp/core/log.hpp"
 #include "ffdp/registration/apply.hpp"
@@ -41,6 +43,34 @@ void add_common(CLI::App& command, Common& common) {
       ->check(CLI::Range(0, 4096))
       ->capture_default_str();
   command.add_flag("-q,--quiet", common.quiet, "print errors only");
+}
+
+void add_device(CLI::App& command, std::string& device) {
+  command.add_option("--device", device, "auto, cpu, cuda or cuda:N; auto takes a GPU it can use")
+      ->capture_default_str();
+}
+
+DeviceStart::DeviceStart(const std::string& device) {
+  int index = 0;
+  if (device.starts_with("cuda:")) {
+    const char* end = device.data() + device.size();
+    const auto [rest, error] = std::from_chars(device.data() + 5, end, index);
+    require(error == std::errc() && rest == end && index >= 0,
+            "--device: got '" + device + "', cuda:N with a number N is wanted");
+  } else {
+    require(device == "auto" || device == "cpu" || device == "cuda",
+            "--device: got '" + device + "', auto, cpu, cuda or cuda:N is wanted");
+  }
+  const bool automatic = device == "auto", on_cpu = device == "cpu";
+  ready_ = std::async(std::launch::async, [=] {
+    if (on_cpu) return Backend::cpu;
+    const std::string problem = device_problem(index);
+    if (!problem.empty() && automatic) return Backend::cpu;
+    if (!problem.empty())
+      throw InvalidArgument("--device " + device + ": " + problem + "; --device cpu is there");
+    select_device(index);
+    return Backend::cuda;
+  });
 }
 
 Context start(const Common& common) {

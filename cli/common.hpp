@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <future>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,22 @@ struct Common {
 };
 /// Adds --threads and --quiet.
 void add_common(CLI::App& command, Common& common);
+/// Adds --device to a command that can use it.
+void add_device(CLI::App& command, std::string& device);
+
+/// A device of --device that is being made ready while the caller does something else, for a CUDA
+/// context takes some tenths of a second.
+class DeviceStart {
+ public:
+  /// @param device  auto, cpu, cuda or cuda:N
+  explicit DeviceStart(const std::string& device);
+  /// Waits. Throws where a device was asked for that cannot be used; `auto` falls back to the CPU.
+  Backend wait() const { return ready_.get(); }
+
+ private:
+  std::shared_future<Backend> ready_;
+};
+
 /// CPU context; sends the library's warnings to stderr unless quiet.
 Context start(const Common& common);
 

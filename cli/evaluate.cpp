@@ -90,13 +90,14 @@ void add_folds(ordered_json& report, const std::string& where, const jacobian::S
 
 ordered_json warp_report(Context& ctx, const EvaluateCommand& command,
                          const Image<std::uint8_t>& mask) {
-  const DisplacementImage warp = io::read_displacement(command.warp);
-  const VectorField<float> u = registration::to_voxels(ctx, warp);
-  const Box domain = warp.grid.domain();
+  DisplacementImage warp = io::read_displacement(command.warp);
+  const Grid grid = warp.grid;
+  const Box domain = grid.domain();
+  const VectorField<float> u = registration::to_voxels(ctx, std::move(warp));
   ordered_json report;
   add_folds(report, "everywhere", jacobian::statistics(ctx, domain, domain, u, {}));
   if (mask.data.empty()) return report;
-  require_same_space(warp.grid, command.warp, mask.grid, "the mask");
+  require_same_space(grid, command.warp, mask.grid, "the mask");
   add_folds(report, "inside", jacobian::statistics(ctx, domain, domain, u, mask.data));
   return report;
 }

@@ -6,6 +6,7 @@
 #include <limits>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "cli/commands.hpp"
 #include "cli/common.hpp"
@@ -24,11 +25,12 @@ struct JacobianCommand {
 
 void run(const JacobianCommand& command) {
   Context ctx = start(command.common);
-  const DisplacementImage displacement = io::read_displacement(command.warp);
-  const VectorField<float> u = registration::to_voxels(ctx, displacement);
-  const Box domain = displacement.grid.domain();
+  DisplacementImage displacement = io::read_displacement(command.warp);
+  const Grid grid = displacement.grid;
+  const VectorField<float> u = registration::to_voxels(ctx, std::move(displacement));
+  const Box domain = grid.domain();
   const jacobian::Statistics s = jacobian::statistics(ctx, domain, domain, u, {});
-  Image<float> determinant{displacement.grid, Field<float>(Backend::cpu, domain)};
+  Image<float> determinant{grid, Field<float>(Backend::cpu, domain)};
   jacobian::forward(ctx, domain, domain, u, determinant.data);
   if (command.log)
     for (float& value : determinant.data)

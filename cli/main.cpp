@@ -29,6 +29,7 @@ void catch_signals() {
 
 void add_commands(CLI::App& app) {
   ffdp::cli::add_register(app);
+  ffdp::cli::add_plan(app);
   ffdp::cli::add_apply(app);
   ffdp::cli::add_compose(app);
   ffdp::cli::add_invert(app);
@@ -36,6 +37,7 @@ void add_commands(CLI::App& app) {
   ffdp::cli::add_jacobian(app);
   ffdp::cli::add_evaluate(app);
   ffdp::cli::add_phantom(app);
+  ffdp::cli::add_bench(app);
   ffdp::cli::add_completion(app);
 }
 

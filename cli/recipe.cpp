@@ -38,6 +38,9 @@ NLOHMANN_JSON_SERIALIZE_ENUM(LinearKind, {{LinearKind::translation, "translation
                                           {LinearKind::affine, "affine"}})
 NLOHMANN_JSON_SERIALIZE_ENUM(Optimizer,
                              {{Optimizer::adam, "adam"}, {Optimizer::gradient, "gradient"}})
+NLOHMANN_JSON_SERIALIZE_ENUM(MemoryMode, {{MemoryMode::automatic, "automatic"},
+                                          {MemoryMode::standard, "standard"},
+                                          {MemoryMode::compact, "compact"}})
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(MetricConfig, kind, weight, image_pair, window,
                                                 radius, sigma, floor, bins, parzen, measure)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Convergence, slope, window)
@@ -48,7 +51,7 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(DeformableStage, metrics, shrink
                                                 step, sigma_update, sigma_warp, convergence)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Config, preset, initialization, linear, deformable,
                                                 winsorize_lo, winsorize_hi, match_histograms,
-                                                symmetric, refine, inverse_tolerance, seed)
+                                                symmetric, refine, inverse_tolerance, memory, seed)
 }  // namespace ffdp::registration
 
 namespace ffdp::cli {

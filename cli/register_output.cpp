@@ -3,13 +3,18 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <limits>
+#include <functional>
+#include <future>
+#include <utility>
+#include <vector>
 
+#include "ffdp/core/copy.hpp"
 #include "ffdp/core/error.hpp"
 #include "ffdp/io/atomic_file.hpp"
 #include "ffdp/io/nifti.hpp"
 #include "ffdp/io/transform_file.hpp"
 #include "ffdp/ops/sampler/sampler.hpp"
+#include "ffdp/ops/vectors/vectors.hpp"
 #include "ffdp/registration/apply.hpp"
 
 namespace ffdp::cli {
@@ -22,43 +27,130 @@ io::WriteOptions write_options(const Context& ctx, const OutputOptions& o) {
   return options;
 }
 
-void write_warp(Context& ctx, const OutputOptions& o, const std::string& path, const Grid& grid,
-                const VectorField<float>& displacement) {
-  auto writer = io::NiftiWriter::displacement(path, grid, write_options(ctx, o));
-  const std::int64_t volume = grid.domain().volume(), stretch = 1 << 18;
-  std::vector<float> values(stretch);
-  for (int c = 0; c < writer.components(); ++c)
-    for (std::int64_t first = 0; first < volume; first += stretch) {
-      const std::int64_t n = std::min(stretch, volume - first);
-      registration::to_world_component(grid, displacement, c, first, n, values.data());
-      writer.write(values.data(), n);
+/// Runs jobs that write files: one after the other, or each on a thread of its own.
+class Jobs {
+ public:
+  explicit Jobs(bool at_once) : at_once_(at_once) {}
+  void add(std::function<void()> job) {
+    if (!at_once_) return job();
+    running_.push_back(std::async(std::launch::async, [job = std::move(job)] {
+      adopt_device();
+      job();
+    }));
+  }
+  /// Waits for all; throws the first error.
+  void finish() {
+    for (auto& job : running_) job.wait();
+    for (auto& job : running_) job.get();
+    running_.clear();
+  }
+
+ private:
+  bool at_once_;
+  std::vector<std::future<void>> running_;
+};
+
+/// What a job needs of a context: scratch memory is its own.
+Context for_job(const Context& ctx) {
+  Context own;
+  own.backend = ctx.backend;
+  own.threads = ctx.threads;
+  own.stream = ctx.stream;
+  return own;
+}
+
+/// Writes what make(slab, out) makes, slab by slab of some planes of `grid`: neither host nor
+/// device ever holds the whole.
+template <class Make>
+void write_planes(Context& ctx, const Grid& grid, io::NiftiWriter& writer, Make&& make) {
+  constexpr std::int64_t wanted = std::int64_t{1} << 23U;  // [voxels]
+  const Box domain = grid.domain();
+  const std::int64_t plane = std::int64_t{domain.size(1)} * domain.size(2);
+  const int planes = static_cast<int>(std::clamp<std::int64_t>(wanted / plane, 1, domain.size(0)));
+  std::vector<float> on_host;
+  for (int z = domain.lo[0]; z < domain.hi[0]; z += planes) {
+    Box slab = domain;
+    slab.lo[0] = z;
+    slab.hi[0] = std::min(z + planes, domain.hi[0]);
+    Field<float> values(ctx.backend, slab);
+    make(slab, values.view());
+    if (ctx.backend == Backend::cpu) {
+      writer.write(static_cast<const float*>(values.data()), values.size());
+      continue;
     }
+    on_host.resize(static_cast<std::size_t>(values.size()));
+    copy_bytes(ctx, Backend::cpu, on_host.data(), ctx.backend, values.data(),
+               on_host.size() * sizeof(float));
+    writer.write(static_cast<const float*>(on_host.data()), values.size());
+  }
+}
+
+/// Writes a displacement in voxels as LPS mm.
+void write_warp(Context& ctx, const OutputOptions& o, const std::string& name, const Grid& grid,
+                const VectorField<float>& displacement) {
+  auto writer = io::NiftiWriter::displacement(o.prefix + name, grid, write_options(ctx, o));
+  const Mat3 to_world = grid.to_world().linear;
+  for (int c = 0; c < writer.components(); ++c)
+    write_planes(ctx, grid, writer, [&](const Box& slab, View<float> out) {
+      vectors::component(ctx, slab, to_world[c], displacement, out);
+    });
   writer.commit();
 }
 
-void write_warped(Context& ctx, const OutputOptions& o, const registration::Result& result) {
-  const Image<float> moving = io::read_image<float>(o.moving);
-  const Box domain = result.fixed_grid.domain();
-  sampler::Params p;
-  p.map = moving.grid.to_index() * result.affine * result.fixed_grid.to_world();
-  p.displacement_map = p.map.linear;
-  p.moving_domain = moving.grid.domain();
-  p.outside = 0;
-  const VectorView<const float> u =
-      result.displacement.empty() ? VectorView<const float>{} : result.displacement.view();
-  Image<float> warped{result.fixed_grid, Field<float>(ctx.backend, domain)};
-  sampler::forward(ctx, p, domain, domain, moving.data, u, {}, warped.data);
-  io::write_image(o.prefix + "Warped.nii.gz", warped, write_options(ctx, o));
+/// The image as it was read, on the backend of the context.
+Image<float> original(const Context& ctx, Image<float>&& kept, const std::string& path) {
+  Image<float> image = kept.data.empty() ? io::read_image<float>(path) : std::move(kept);
+  if (ctx.backend != image.data.backend()) image.data = copy_to(ctx, ctx.backend, image.data);
+  return image;
 }
 
-void write_inverse_warped(Context& ctx, const OutputOptions& o,
-                          const registration::CompositeTransform& chain) {
-  const Image<float> fixed = io::read_image<float>(o.fixed);
-  io::NiftiWriter writer(o.prefix + "InverseWarped.nii.gz", io::read_info(o.moving).grid, 1, 1,
-                         write_options(ctx, o));
-  registration::apply<float>(
-      ctx, {}, io::read_info(o.moving).grid, chain, fixed,
-      [&](std::span<const double> values) { writer.write(values.data(), std::ssize(values)); });
+/// Sampling of an image over `moving_domain` at map(x) + scale * displacement(x), 0 outside.
+sampler::Params sampling(const Affine& map, const Mat3& scale, const Box& moving_domain) {
+  sampler::Params p;
+  p.map = map;
+  p.displacement_map = scale;
+  p.moving_domain = moving_domain;
+  p.outside = 0;
+  return p;
+}
+
+VectorView<const float> view_of(const VectorField<float>& field) {
+  return field.empty() ? VectorView<const float>{} : field.view();
+}
+
+void write_warped(Context& ctx, const OutputOptions& o, const registration::Result& result,
+                  const Image<float>& moving) {
+  const Grid& grid = result.fixed_grid;
+  const Affine map = moving.grid.to_index() * result.affine * grid.to_world();
+  const auto p = sampling(map, map.linear, moving.grid.domain());
+  io::NiftiWriter writer(o.prefix + "Warped.nii.gz", grid, 1, 1, write_options(ctx, o));
+  write_planes(ctx, grid, writer, [&](const Box& slab, View<float> out) {
+    sampler::forward_uncounted(ctx, p, grid.domain(), slab, moving.data,
+                               view_of(result.displacement), {}, out);
+  });
+  writer.commit();
+}
+
+/// The fixed image on the moving grid, through the inverse affine and then the inverse
+/// displacement, which is brought to the moving grid first.
+void write_inverse_warped(Context& ctx, const OutputOptions& o, const registration::Result& result,
+                          const Grid& grid, const Image<float>& fixed) {
+  const Affine map = fixed.grid.to_index() * inverse(result.affine) * grid.to_world();
+  const auto at_map = sampling(map, {}, fixed.grid.domain());
+  const auto at_both = sampling(map, Affine{}.linear, fixed.grid.domain());
+  io::NiftiWriter writer(o.prefix + "InverseWarped.nii.gz", grid, 1, 1, write_options(ctx, o));
+  write_planes(ctx, grid, writer, [&](const Box& slab, View<float> out) {
+    VectorField<float> displacement;
+    if (!result.inverse.empty()) {
+      displacement = VectorField<float>(ctx.backend, slab);
+      for (int c = 0; c < 3; ++c)
+        sampler::forward_uncounted(ctx, at_map, grid.domain(), slab, result.inverse.view()[c], {},
+                                   {}, displacement.view()[c]);
+    }
+    sampler::forward_uncounted(ctx, at_both, grid.domain(), slab, fixed.data, view_of(displacement),
+                               {}, out);
+    synchronize(ctx);  // before the displacement goes
+  });
   writer.commit();
 }
 
@@ -89,33 +181,46 @@ void prepare_output(const std::string& prefix) {
   std::filesystem::remove(prefix + ".json", error);
 }
 
-void write_result(Context& ctx, const OutputOptions& o, registration::Result& result) {
-  const Grid& grid = result.fixed_grid;
+void write_result(Context& ctx, const OutputOptions& o, Originals originals,
+                  registration::Result& result) {
+  const Grid grid = result.fixed_grid;
+  const bool on_device = ctx.backend == Backend::cuda, deformable = !result.displacement.empty();
+  Image<float> moving, fixed;
+  Jobs jobs(on_device);
+  const auto add = [&](auto&& write) {
+    jobs.add([&ctx, write] {
+      Context own = for_job(ctx);
+      write(own);
+    });
+  };
   io::write_affine(o.prefix + "0GenericAffine.mat", result.affine, grid.centre());
-  if (o.images) write_warped(ctx, o, result);
-  const bool deformable = !result.displacement.empty();
   if (deformable && o.warps) {
-    write_warp(ctx, o, o.prefix + "1Warp.nii.gz", grid, result.displacement);
-    write_warp(ctx, o, o.prefix + "1InverseWarp.nii.gz", grid, result.inverse);
+    add([&](Context& own) { write_warp(own, o, "1Warp.nii.gz", grid, result.displacement); });
+    add([&](Context& own) { write_warp(own, o, "1InverseWarp.nii.gz", grid, result.inverse); });
   }
-  if (!o.moving_labels.empty()) {
-    registration::CompositeTransform chain;
-    if (deformable)
-      chain.append(std::make_shared<const DisplacementImage>(
-          registration::to_world(ctx, grid, result.displacement)));
-    chain.append(result.affine);
-    write_labels(ctx, o, grid, chain);
+  if (o.images) {
+    moving = original(ctx, std::move(originals.moving), o.moving);
+    const Grid moving_grid = moving.grid;
+    add([&](Context& own) { write_warped(own, o, result, moving); });
+    if (!on_device) moving = {};
+    fixed = original(ctx, std::move(originals.fixed), o.fixed);
+    add([&, moving_grid](Context& own) {
+      write_inverse_warped(own, o, result, moving_grid, fixed);
+    });
   }
-  result.displacement = VectorField<float>();
-  if (!o.images) return;
+  jobs.finish();
+  if (o.moving_labels.empty()) return;
+  result.inverse = VectorField<float>();
+  Context host;
+  host.threads = ctx.threads;
   registration::CompositeTransform chain;
-  chain.append(inverse(result.affine));
   if (deformable) {
-    auto field = registration::to_world(ctx, grid, result.inverse);
-    result.inverse = VectorField<float>();
-    chain.append(std::make_shared<const DisplacementImage>(std::move(field)));
+    if (on_device) result.displacement = copy_to(ctx, Backend::cpu, result.displacement);
+    chain.append(std::make_shared<const DisplacementImage>(
+        registration::to_world(host, grid, std::move(result.displacement))));
   }
-  write_inverse_warped(ctx, o, chain);
+  chain.append(result.affine);
+  write_labels(host, o, grid, chain);
 }
 
 }  // namespace ffdp::cli

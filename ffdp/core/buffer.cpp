@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ffdp/core/buffer.hpp"
 
+#include <algorithm>
 #include <cstdlib>
+#include <mutex>
 #include <string>
+#include <unordered_map>
 
+#include "ffdp/core/device.hpp"
 #include "ffdp/core/error.hpp"
 
 #if defined(FFDP_HAS_CUDA)
@@ -12,6 +16,30 @@
 
 namespace ffdp {
 namespace {
+
+/// What the buffers on the device hold.
+struct DeviceMemory {
+  std::mutex mutex;
+  std::unordered_map<void*, std::size_t> sizes;
+  std::size_t held = 0, peak = 0;
+
+  void add(void* pointer, std::size_t bytes) {
+    const std::scoped_lock lock(mutex);
+    sizes[pointer] = bytes;
+    held += bytes;
+    peak = std::max(peak, held);
+  }
+  void remove(void* pointer) {
+    const std::scoped_lock lock(mutex);
+    const auto found = sizes.find(pointer);
+    held -= found->second;
+    sizes.erase(found);
+  }
+};
+DeviceMemory& device_memory() {
+  static auto* memory = new DeviceMemory;  // outlives every buffer
+  return *memory;
+}
 
 #if defined(FFDP_HAS_CUDA)
 std::string gibibytes(std::size_t bytes) {
@@ -24,6 +52,7 @@ void* allocate_device(std::size_t bytes) {
   const cudaError_t error = cudaMalloc(&pointer, bytes);
   if (error != cudaErrorMemoryAllocation) {
     check(error);
+    device_memory().add(pointer, bytes);
     return pointer;
   }
   cudaGetLastError();  // clears it
@@ -51,11 +80,27 @@ void* allocate_bytes(Backend backend, std::size_t bytes) {
 void free_bytes([[maybe_unused]] Backend backend, void* pointer) noexcept {
 #if defined(FFDP_HAS_CUDA)
   if (backend == Backend::cuda) {
+    device_memory().remove(pointer);
     cudaFree(pointer);  // an error here belongs to an earlier call, which reports it itself
     return;
   }
 #endif
   std::free(pointer);
+}
+
+std::size_t device_bytes() {
+  const std::scoped_lock lock(device_memory().mutex);
+  return device_memory().held;
+}
+
+std::size_t peak_device_bytes() {
+  const std::scoped_lock lock(device_memory().mutex);
+  return device_memory().peak;
+}
+
+void reset_peak_device_bytes() {
+  const std::scoped_lock lock(device_memory().mutex);
+  device_memory().peak = device_memory().held;
 }
 
 }  // namespace ffdp

@@ -4,18 +4,22 @@
 #include <string>
 
 #include "ffdp/core/context.hpp"
+#include "ffdp/core/device.hpp"
 #include "ffdp/core/error.hpp"
 #include "ffdp/core/field.hpp"
 
 namespace ffdp {
 
 /// Copies memory within or between backends, on the stream of the context; complete on return.
+/// Large copies between host and device go through pinned memory, with the threads of the context.
 void copy_bytes(const Context& ctx, Backend to_backend, void* to, Backend from_backend,
                 const void* from, std::size_t bytes);
+/// Copies within the memory of the context's backend, without waiting; must not overlap.
+void copy_within(const Context& ctx, void* to, const void* from, std::size_t bytes);
+/// Sets memory of the context's backend to zero bytes, without waiting.
+void zero_bytes(const Context& ctx, void* to, std::size_t bytes);
 /// Waits for everything on the stream of the context; nothing on Backend::cpu.
 void synchronize(const Context& ctx);
-/// Number of CUDA devices that can be used; 0 without any or in a build without CUDA.
-int cuda_devices();
 
 template <class T>
 void copy(const Context& ctx, Buffer<T>& to, const Buffer<T>& from) {

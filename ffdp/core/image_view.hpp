@@ -30,6 +30,11 @@ struct ImageView {
   ImageView(View<const std::uint8_t> v) : ImageView(v, Storage::uint8) {}
   ImageView(View<const std::uint16_t> v) : ImageView(v, Storage::uint16) {}
 
+  /// Of a Field.
+  template <class Owner>
+    requires requires(const Owner& owner) { owner.view().stride_z; }
+  ImageView(const Owner& owner) : ImageView(owner.view()) {}
+
   /// The voxels as T, which must be what `storage` says.
   template <class T>
   View<const T> as() const {

@@ -79,6 +79,13 @@ struct DeformableStage {
   friend bool operator==(const DeformableStage&, const DeformableStage&) = default;
 };
 
+/// How much memory a voxel of the finest level may take (docs/adr/0011-memory.md).
+enum class MemoryMode {
+  automatic,  ///< standard where it fits
+  standard,   ///< float32 throughout, at most 48 B/voxel
+  compact,    ///< images and moments in half precision, at most 36 B/voxel; CUDA only
+};
+
 /// Everything that decides a registration; recipe files hold exactly this.
 struct Config {
   std::string preset = "default";
@@ -92,6 +99,7 @@ struct Config {
   bool symmetric = false;
   int refine = 0;
   double inverse_tolerance = 0.02;  ///< [voxels]
+  MemoryMode memory = MemoryMode::automatic;
   std::uint64_t seed = 0;
   friend bool operator==(const Config&, const Config&) = default;
 };

@@ -9,6 +9,7 @@
 #include <Eigen/Dense>
 
 #include "ffdp/core/error.hpp"
+#include "ffdp/ops/intensity/intensity.hpp"
 #include "ffdp/registration/pyramid.hpp"
 
 namespace ffdp::registration {
@@ -17,35 +18,30 @@ namespace {
 using Eigen::Matrix3d;
 using Eigen::Vector3d;
 
-/// Mass, centre [mm] and covariance [mm^2] of an image above its lowest robust intensity.
+Vector3d to_eigen(const Vec3& v) { return {v[0], v[1], v[2]}; }
+
+/// Centre [mm] and covariance [mm^2] of an image above its lowest robust intensity.
 struct Mass {
   Vector3d centre = Vector3d::Zero();
   Matrix3d covariance = Matrix3d::Identity();
 };
 
-Mass mass_of(const Image<float>& image, float lo, float hi) {
+Mass mass_of(Context& ctx, const Image<float>& image, float lo, float hi) {
+  const auto m = intensity::moments(ctx, image.grid.domain(), {lo, hi}, image.data);
+  require(m.mass > 0, "initialization: an image holds no mass above its darkest intensity");
   const Affine world = image.grid.to_world();
-  double mass = 0;
-  Vector3d first = Vector3d::Zero();
-  Matrix3d second = Matrix3d::Zero();
-  const auto view = image.data.view();
-  const Box box = image.grid.domain();
-  for (int z = 0; z < box.hi[0]; ++z)
-    for (int y = 0; y < box.hi[1]; ++y)
-      for (int x = 0; x < box.hi[2]; ++x) {
-        const double w = std::clamp(view(z, y, x), lo, hi) - lo;
-        if (w <= 0) continue;
-        const Vec3 q = world({double(z), double(y), double(x)});
-        const Vector3d p(q[0], q[1], q[2]);
-        mass += w;
-        first += w * p;
-        second += w * p * p.transpose();
-      }
-  Mass m;
-  require(mass > 0, "initialization: an image holds no mass above its darkest intensity");
-  m.centre = first / mass;
-  m.covariance = second / mass - m.centre * m.centre.transpose();
-  return m;
+  Matrix3d linear, second;
+  Vec3 index{};
+  for (int i = 0; i < 3; ++i) {
+    index[i] = m.first[i] / m.mass;
+    for (int j = 0; j < 3; ++j) {
+      linear(i, j) = world.linear[i][j];
+      second(i, j) = m.second[i][j] / m.mass;
+    }
+  }
+  const Vector3d centre = to_eigen(index);
+  return {to_eigen(world(index)),
+          linear * (second - centre * centre.transpose()) * linear.transpose()};
 }
 
 /// p -> rotation (p - from) + to.
@@ -58,8 +54,6 @@ Affine about(const Matrix3d& rotation, const Vector3d& from, const Vector3d& to)
   }
   return a;
 }
-
-Vector3d to_eigen(const Vec3& v) { return {v[0], v[1], v[2]}; }
 
 /// Rotations that take the principal axes of fixed to those of moving: four proper sign choices.
 std::vector<Matrix3d> principal_rotations(const Mass& fixed, const Mass& moving) {
@@ -95,7 +89,7 @@ Matrix3d euler(double x, double y, double z) {
 Affine initialize(Context& ctx, dist::Comm& comm, Initialization kind, LinearKind most,
                   const Pair& pair, const ProgressSink& progress) {
   if (kind == Initialization::identity) return {};
-  const Grid &fixed_grid = pair.fixed->grid, &moving_grid = pair.moving->grid;
+  const Grid &fixed_grid = pair.fixed.grid, &moving_grid = pair.moving.grid;
   const Matrix3d unturned = Matrix3d::Identity();
   const Affine geometric =
       about(unturned, to_eigen(fixed_grid.centre()), to_eigen(moving_grid.centre()));
@@ -111,8 +105,8 @@ Affine initialize(Context& ctx, dist::Comm& comm, Initialization kind, LinearKin
   LinearProblem problem(ctx, comm, pair, metric, extent / 28);
   const IntensityModel f = intensity_model(ctx, "fixed", problem.fixed().data, {});
   const IntensityModel m = intensity_model(ctx, "moving", problem.moving().data, {});
-  const Mass fixed = mass_of(problem.fixed(), f.lo, f.hi);
-  const Mass moving = mass_of(problem.moving(), m.lo, m.hi);
+  const Mass fixed = mass_of(ctx, problem.fixed(), f.lo, f.hi);
+  const Mass moving = mass_of(ctx, problem.moving(), m.lo, m.hi);
   const Affine mass_centre = about(unturned, fixed.centre, moving.centre);
   if (kind == Initialization::centre_of_mass) return mass_centre;
 

@@ -8,6 +8,7 @@
 #include <Eigen/Dense>
 
 #include "ffdp/core/error.hpp"
+#include "ffdp/ops/intensity/intensity.hpp"
 #include "ffdp/ops/sampler/sampler.hpp"
 #include "ffdp/registration/pyramid.hpp"
 
@@ -114,8 +115,8 @@ std::vector<double> to_std(const Eigen::VectorXd& v) { return {v.data(), v.data(
 LinearProblem::LinearProblem(Context& ctx, dist::Comm& comm, const Pair& pair,
                              const MetricConfig& metric, double spacing)
     : ctx_(ctx), comm_(comm), metric_(metric) {
-  fixed_ = shrink_to(ctx, *pair.fixed, level_grid(pair.fixed->grid, spacing, 8));
-  moving_ = shrink_to(ctx, *pair.moving, level_grid(pair.moving->grid, spacing, 8));
+  fixed_ = shrink_to(ctx, pair.fixed, level_grid(pair.fixed.grid, spacing, 8));
+  moving_ = shrink_to(ctx, pair.moving, level_grid(pair.moving.grid, spacing, 8));
   if (pair.fixed_mask) fixed_mask_ = shrink_to(ctx, *pair.fixed_mask, fixed_.grid);
   if (pair.moving_mask) moving_mask_ = shrink_to(ctx, *pair.moving_mask, moving_.grid);
   fixed_model_ = intensity_model(ctx, "fixed", fixed_.data, fixed_mask_.data);
@@ -124,8 +125,8 @@ LinearProblem::LinearProblem(Context& ctx, dist::Comm& comm, const Pair& pair,
   grad_ = Field<float>(ctx.backend, fixed_.grid.domain());
   double inside = static_cast<double>(fixed_.data.size());
   if (pair.fixed_mask)
-    inside = static_cast<double>(
-        std::count(fixed_mask_.data.begin(), fixed_mask_.data.end(), std::uint8_t{1}));
+    inside =
+        static_cast<double>(intensity::count(ctx, fixed_mask_.data.stored(), fixed_mask_.data));
   least_samples_ = 0.05 * inside;
 }
 
@@ -284,7 +285,7 @@ Affine minimize(LinearProblem& problem, LinearKind kind, const Affine& start, in
 Affine run_linear(Context& ctx, dist::Comm& comm, const LinearStage& stage, const Pair& pair,
                   const Affine& start, const ProgressSink& progress) {
   Affine map = start;
-  const double finest = finest_spacing(pair.fixed->grid);
+  const double finest = finest_spacing(pair.fixed.grid);
   const int levels = static_cast<int>(stage.resolutions.size());
   const char* names[] = {"translation", "rigid", "similarity", "affine"};
   for (int level = 0; level < levels; ++level) {

@@ -11,8 +11,7 @@ namespace ffdp::registration {
 
 /// What a stage works on: a pair of images and their masks (empty where none).
 struct Pair {
-  const Image<float>* fixed = nullptr;
-  const Image<float>* moving = nullptr;
+  ImageRef fixed, moving;
   const Image<std::uint8_t>* fixed_mask = nullptr;
   const Image<std::uint8_t>* moving_mask = nullptr;
 };

@@ -17,8 +17,14 @@ struct IntensityModel {
 
 /// Mean, variance and the 0.1 % and 99.9 % quantiles of the finite voxels, within `mask` where one
 /// is given. Throws InvalidArgument where the image is constant.
-IntensityModel intensity_model(Context& ctx, const char* name, View<const float> image,
+IntensityModel intensity_model(Context& ctx, const char* name, const ImageView& image,
                                View<const std::uint8_t> mask);
+
+/// The metric's constants for a pair of images.
+lncc::Params lncc_params(const MetricConfig& config, const IntensityModel& fixed,
+                         const IntensityModel& moving);
+mi::Params mi_params(const MetricConfig& config, const IntensityModel& fixed,
+                     const IntensityModel& moving);
 
 /// A cost to be minimised, and how many voxels it was made of.
 struct Cost {

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "ffdp/ops/intensity/intensity.hpp"
 #include "ffdp/ops/resize/resize.hpp"
 
 namespace ffdp::registration {
@@ -28,7 +29,7 @@ Grid level_grid(const Grid& full, double spacing, int least) {
   return with_size(full, size);
 }
 
-Image<float> shrink_to(Context& ctx, const Image<float>& image, const Grid& level) {
+Image<float> shrink_to(Context& ctx, const ImageRef& image, const Grid& level) {
   Image<float> result{level, Field<float>(ctx.backend, level.domain())};
   resize::shrink(ctx, {}, image.grid.domain(), level.domain(), level.domain(), image.data,
                  result.data);
@@ -37,12 +38,10 @@ Image<float> shrink_to(Context& ctx, const Image<float>& image, const Grid& leve
 
 Image<std::uint8_t> shrink_to(Context& ctx, const Image<std::uint8_t>& mask, const Grid& level) {
   Image<float> soft{mask.grid, Field<float>(ctx.backend, mask.grid.domain())};
-  std::transform(mask.data.begin(), mask.data.end(), soft.data.begin(),
-                 [](std::uint8_t m) { return m ? 1.0F : 0.0F; });
+  intensity::load_mask(ctx, mask.grid.domain(), mask.data, soft.data);
   const Image<float> small = shrink_to(ctx, soft, level);
   Image<std::uint8_t> result{level, Field<std::uint8_t>(ctx.backend, level.domain())};
-  std::transform(small.data.begin(), small.data.end(), result.data.begin(),
-                 [](float m) { return static_cast<std::uint8_t>(m >= 0.5F); });
+  intensity::store_mask(ctx, level.domain(), 0.5F, small.data, result.data);
   return result;
 }
 

@@ -15,7 +15,7 @@ Grid level_grid(const Grid& full, double spacing, int least);
 double finest_spacing(const Grid& grid);
 
 /// The image on the level grid (Gaussian and resampling, ops/resize).
-Image<float> shrink_to(Context& ctx, const Image<float>& image, const Grid& level);
+Image<float> shrink_to(Context& ctx, const ImageRef& image, const Grid& level);
 
 /// A mask on the level grid: a voxel counts where at least half of it did.
 Image<std::uint8_t> shrink_to(Context& ctx, const Image<std::uint8_t>& mask, const Grid& level);

@@ -3,10 +3,16 @@
 
 #include <algorithm>
 #include <chrono>
+#include <deque>
+#include <limits>
 
+#include "ffdp/core/copy.hpp"
 #include "ffdp/core/error.hpp"
+#include "ffdp/ops/intensity/intensity.hpp"
 #include "ffdp/ops/sampler/sampler.hpp"
+#include "ffdp/ops/vectors/vectors.hpp"
 #include "ffdp/registration/initialize.hpp"
+#include "ffdp/registration/plan.hpp"
 #include "ffdp/registration/preprocess.hpp"
 
 namespace ffdp::registration {
@@ -26,15 +32,27 @@ class Clock {
   std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
 };
 
-void check_mask(const char* name, const Image<std::uint8_t>& mask, const Grid& grid) {
+void check_mask(Context& ctx, const char* name, const Image<std::uint8_t>& mask, const Grid& grid) {
   require(same_space(mask.grid, grid, 1e-2),
           std::string(name) + ": the mask lies on another grid than its image");
-  require(std::any_of(mask.data.begin(), mask.data.end(), [](std::uint8_t m) { return m != 0; }),
+  require(intensity::count(ctx, mask.grid.domain(), mask.data) > 0,
           std::string(name) + ": the mask is empty");
 }
 
+/// Moves an image to the backend of the context; the memory it had goes.
+template <class T>
+void bring(Context& ctx, Image<T>& image) {
+  if (image.data.backend() != ctx.backend) image.data = copy_to(ctx, ctx.backend, image.data);
+}
+
+void bring(Context& ctx, Inputs& in) {
+  for (auto* images : {&in.fixed, &in.moving})
+    for (auto& image : *images) bring(ctx, image);
+  for (auto* mask : {&in.fixed_mask, &in.moving_mask})
+    if (*mask) bring(ctx, **mask);
+}
+
 void check(Context& ctx, const Config& config, const Inputs& in) {
-  validate(config);
   require(!in.fixed.empty() && in.fixed.size() == in.moving.size(),
           "register: " + std::to_string(in.fixed.size()) + " fixed and " +
               std::to_string(in.moving.size()) + " moving images, as many of both are needed");
@@ -52,29 +70,41 @@ void check(Context& ctx, const Config& config, const Inputs& in) {
       require(metric.image_pair < static_cast<int>(in.fixed.size()),
               "register: a metric names image pair " + std::to_string(metric.image_pair) + " of " +
                   std::to_string(in.fixed.size()));
-  if (in.fixed_mask) check_mask("fixed mask", *in.fixed_mask, in.fixed[0].grid);
-  if (in.moving_mask) check_mask("moving mask", *in.moving_mask, in.moving[0].grid);
+  if (in.fixed_mask) check_mask(ctx, "fixed mask", *in.fixed_mask, in.fixed[0].grid);
+  if (in.moving_mask) check_mask(ctx, "moving mask", *in.moving_mask, in.moving[0].grid);
 }
 
-std::vector<Pair> make_pairs(const Inputs& in) {
+/// The images as the stages use them: those of the inputs, or half-precision copies of them, for
+/// which those of the inputs are given up.
+class Working {
+ public:
+  Working(Context& ctx, Inputs& in, MemoryMode memory) {
+    for (std::size_t i = 0; i < in.fixed.size(); ++i)
+      pairs.push_back({keep(ctx, in.fixed[i], memory), keep(ctx, in.moving[i], memory),
+                       in.fixed_mask ? &*in.fixed_mask : nullptr,
+                       in.moving_mask ? &*in.moving_mask : nullptr});
+  }
   std::vector<Pair> pairs;
-  pairs.reserve(in.fixed.size());
-  for (std::size_t i = 0; i < in.fixed.size(); ++i)
-    pairs.push_back({&in.fixed[i], &in.moving[i], in.fixed_mask ? &*in.fixed_mask : nullptr,
-                     in.moving_mask ? &*in.moving_mask : nullptr});
-  return pairs;
-}
 
-/// The deformable stage with its shrink factors and iterations filled in for this image.
-DeformableStage resolved(const DeformableStage& stage, const Grid& grid) {
-  DeformableStage r = stage;
-  if (r.shrink.empty()) r.shrink = automatic_shrink(grid);
-  const std::size_t levels = r.shrink.size();
-  // Fewer levels than numbers: the image is small, and takes the first ones. More: the coarse
-  // levels share the first number.
-  while (r.iterations.size() < levels) r.iterations.insert(r.iterations.begin(), r.iterations[0]);
-  r.iterations.resize(levels);
-  return r;
+ private:
+  ImageRef keep(Context& ctx, Image<float>& image, MemoryMode memory) {
+    if (memory != MemoryMode::compact) return image;
+    const Box domain = image.grid.domain();
+    halves_.push_back({image.grid, Field<Half>(ctx.backend, domain)});
+    intensity::store(ctx, domain, image.data, halves_.back().data);
+    synchronize(ctx);
+    image.data = Field<float>();
+    return halves_.back();
+  }
+  std::deque<Image<Half>> halves_;
+};
+
+Extent extent_of(const Inputs& in) {
+  return {.fixed = in.fixed[0].grid,
+          .moving = in.moving[0].grid,
+          .pairs = static_cast<int>(in.fixed.size()),
+          .fixed_masks = in.fixed_mask ? 1 : 0,
+          .moving_masks = in.moving_mask ? 1 : 0};
 }
 
 /// Fixed and moving change places: the moving image, resampled to the fixed grid by the affine, is
@@ -82,42 +112,38 @@ DeformableStage resolved(const DeformableStage& stage, const Grid& grid) {
 /// forward one (docs/algorithm.md).
 VectorField<float> backward_warp(Context& ctx, dist::Comm& comm, const DeformableStage& stage,
                                  const std::vector<Pair>& pairs, const Affine& affine,
-                                 double tolerance, const ProgressSink& progress,
+                                 MemoryMode memory, double tolerance, const ProgressSink& progress,
                                  std::vector<LevelTrace>* trace) {
-  const Grid& grid = pairs[0].fixed->grid;
+  const Grid& grid = pairs[0].fixed.grid;
   const Box domain = grid.domain();
   std::vector<Image<float>> resampled;
   std::vector<Pair> swapped;
   std::optional<Image<std::uint8_t>> mask;
   for (const Pair& pair : pairs) {
     sampler::Params p;
-    p.map = pair.moving->grid.to_index() * affine * grid.to_world();
+    p.map = pair.moving.grid.to_index() * affine * grid.to_world();
     p.displacement_map = p.map.linear;
-    p.moving_domain = pair.moving->grid.domain();
+    p.moving_domain = pair.moving.grid.domain();
     resampled.push_back({grid, Field<float>(ctx.backend, domain)});
     const VectorView<const float> none;
     const View<const std::uint8_t> moving_mask =
         pair.moving_mask ? pair.moving_mask->data.view() : View<const std::uint8_t>{};
     auto& image = resampled.back().data;
     const std::int64_t outside =
-        sampler::forward(ctx, p, domain, domain, pair.moving->data, none, {{}, moving_mask}, image);
+        sampler::forward(ctx, p, domain, domain, pair.moving.data, none, {{}, moving_mask}, image);
     if (outside > 0) {
-      if (!mask) {
+      if (!mask) {  // 1 wherever there is a sample of this pair
         mask = Image<std::uint8_t>{grid, Field<std::uint8_t>(ctx.backend, domain)};
-        std::fill(mask->data.begin(), mask->data.end(), std::uint8_t{1});
+        intensity::store_mask(ctx, domain, -std::numeric_limits<float>::infinity(), image,
+                              mask->data);
       }
-      for (std::int64_t i = 0; i < image.size(); ++i)
-        if (!(image.data()[i] == image.data()[i])) {
-          image.data()[i] = 0;
-          mask->data.data()[i] = 0;
-        }
+      intensity::drop_missing(ctx, domain, image, mask->data);
     }
   }
   swapped.reserve(pairs.size());
   for (std::size_t i = 0; i < pairs.size(); ++i)
-    swapped.push_back(
-        {&resampled[i], pairs[i].fixed, mask ? &*mask : nullptr, pairs[i].fixed_mask});
-  const auto u = run_deformable(ctx, comm, stage, swapped, Affine{}, {}, progress, trace);
+    swapped.push_back({resampled[i], pairs[i].fixed, mask ? &*mask : nullptr, pairs[i].fixed_mask});
+  const auto u = run_deformable(ctx, comm, stage, swapped, Affine{}, memory, {}, progress, trace);
   resampled.clear();
   return inverse_warp(ctx, u, tolerance, nullptr);
 }
@@ -128,6 +154,12 @@ Result register_images(Context& ctx, dist::Comm& comm, const Config& config, Inp
                        const ProgressSink& progress) {
   Result result;
   Clock clock(result.times);
+  validate(config);
+  require(!in.fixed.empty() && !in.moving.empty(), "register: there is no pair of images");
+  const Grid grid = in.fixed[0].grid;
+  const Config full = resolved(config, grid);
+  result.plan = choose_plan(full, extent_of(in), ctx.backend, available_bytes(ctx.backend));
+  bring(ctx, in);
   check(ctx, config, in);
   for (std::size_t i = 0; i < in.fixed.size(); ++i) {
     if (config.winsorize_lo > 0 || config.winsorize_hi < 1) {
@@ -138,9 +170,10 @@ Result register_images(Context& ctx, dist::Comm& comm, const Config& config, Inp
     normalize(ctx, in.fixed_names[i], in.fixed[i]);
     normalize(ctx, in.moving_names[i], in.moving[i]);
   }
-  const std::vector<Pair> pairs = make_pairs(in);
-  const Grid grid = in.fixed[0].grid;
   result.fixed_grid = grid;
+  const MemoryMode memory = result.plan.mode;
+  std::optional<Working> working(std::in_place, ctx, in, memory);
+  const std::vector<Pair>& pairs = working->pairs;
   clock.stage("preparation");
 
   LinearKind most = LinearKind::rigid;
@@ -155,22 +188,23 @@ Result register_images(Context& ctx, dist::Comm& comm, const Config& config, Inp
   }
   if (config.deformable.empty()) return result;
 
-  const DeformableStage stage = resolved(config.deformable[0], grid);
+  const DeformableStage& stage = full.deformable[0];
   result.displacement =
-      run_deformable(ctx, comm, stage, pairs, result.affine, {}, progress, &result.levels);
+      run_deformable(ctx, comm, stage, pairs, result.affine, memory, {}, progress, &result.levels);
   clock.stage("deformable");
   if (config.symmetric) {
-    average(ctx, result.displacement,
-            backward_warp(ctx, comm, stage, pairs, result.affine, config.inverse_tolerance,
-                          progress, &result.levels));
+    vectors::average(ctx, grid.domain(), result.displacement,
+                     backward_warp(ctx, comm, stage, pairs, result.affine, memory,
+                                   config.inverse_tolerance, progress, &result.levels));
     clock.stage("deformable, backward");
     DeformableStage refine = stage;
     refine.shrink = {stage.shrink.back()};
     refine.iterations = {config.refine};
-    result.displacement = run_deformable(ctx, comm, refine, pairs, result.affine,
+    result.displacement = run_deformable(ctx, comm, refine, pairs, result.affine, memory,
                                          std::move(result.displacement), progress, &result.levels);
     clock.stage("deformable, refinement");
   }
+  working.reset();
   in = Inputs();
   ctx.release_scratch();
   result.jacobian = repair_folds(ctx, result.displacement, 0.01, 20);

@@ -6,11 +6,13 @@
 #include <vector>
 
 #include "ffdp/registration/deformable.hpp"
+#include "ffdp/registration/plan.hpp"
 #include "ffdp/registration/warp.hpp"
 
 namespace ffdp::registration {
 
-/// What is registered. The images are consumed: register_images works on them in place.
+/// What is registered. The images, on either backend, are consumed: register_images moves them to
+/// that of its context and works on them in place.
 struct Inputs {
   std::vector<Image<float>> fixed;   ///< at least one; all on the grid of the first
   std::vector<Image<float>> moving;  ///< as many
@@ -25,7 +27,8 @@ struct StageTime {
   double seconds = 0;
 };
 
-/// phi(p) = affine(p + d(p)), fixed point p to moving point; d is `displacement` in mm.
+/// phi(p) = affine(p + d(p)), fixed point p to moving point; d is `displacement` in mm. The fields
+/// lie on the backend of the context.
 struct Result {
   Grid fixed_grid;
   Affine affine;                    ///< LPS mm
@@ -35,6 +38,7 @@ struct Result {
   jacobian::Statistics jacobian;
   std::vector<LevelTrace> levels;
   std::vector<StageTime> times;
+  Plan plan;
 };
 
 /// The whole registration: checks, intensity preparation, initialisation, linear stages, deformable

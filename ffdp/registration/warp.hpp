@@ -8,14 +8,9 @@
 
 namespace ffdp::registration {
 
-/// World component `c` (x, y, z of LPS) of a displacement in voxels, for the n voxels from `first`
-/// on in memory order [mm].
-void to_world_component(const Grid& grid, const VectorField<float>& displacement, int c,
-                        std::int64_t first, std::int64_t n, float* out);
-
-/// u [3,z,y,x] in voxels (components z, y, x) as a displacement in LPS mm, and back.
-DisplacementImage to_world(Context& ctx, const Grid& grid, const VectorField<float>& displacement);
-VectorField<float> to_voxels(Context& ctx, const DisplacementImage& displacement);
+/// u [3,z,y,x] in voxels (components z, y, x) as a displacement in LPS mm, and back; in place.
+DisplacementImage to_world(Context& ctx, const Grid& grid, VectorField<float> displacement);
+VectorField<float> to_voxels(Context& ctx, DisplacementImage displacement);
 
 /// Inverse of a displacement in voxels, and how well it was met.
 VectorField<float> inverse_warp(Context& ctx, const VectorField<float>& displacement,
@@ -26,8 +21,5 @@ VectorField<float> inverse_warp(Context& ctx, const VectorField<float>& displace
 /// @return statistics of the determinant after it
 jacobian::Statistics repair_folds(Context& ctx, VectorField<float>& displacement, double least,
                                   int rounds);
-
-/// Mean of two displacements, in place of the first.
-void average(Context& ctx, VectorField<float>& a, const VectorField<float>& b);
 
 }  // namespace ffdp::registration

@@ -106,6 +106,8 @@ TEST_F(RegisterProgram, BadInputEndsInOneLineAndNoFile) {
       {fixed + " " + moving + " --fixed-mask " + path("none.nii"), "none.nii"},
       {fixed + " " + moving + " --fixed-mask " + moving + " --metric lncc,radius=0", "radius"},
       {fixed + " " + moving + " -t " + path("none.mat"), "none.mat"},
+      {fixed + " " + moving + " --device gpu", "cuda:N is wanted"},
+      {fixed + " " + moving + " --device cuda:1000", "--device cuda:1000: "},
   };
   for (const auto& c : cases) {
     const auto outcome = run_program("register -o " + path("bad/r_") + " " + c.arguments);
@@ -118,6 +120,24 @@ TEST_F(RegisterProgram, BadInputEndsInOneLineAndNoFile) {
   const auto unwritable = run_program("register -o /proc/ffdp/r_ " + fixed + " " + moving);
   EXPECT_EQ(unwritable.code, 1);
   EXPECT_NE(unwritable.text.find("/proc/ffdp"), std::string::npos) << unwritable.text;
+}
+
+TEST_F(RegisterProgram, BothDevicesWriteTheSameFiles) {
+  const auto run = [&](const std::string& device) {
+    return run_program("register -q --init identity --linear none --device " + device + " -o " +
+                       path(device + "_") + " " + path("b_fixed.nii.gz") + " " +
+                       path("b_moving.nii.gz") + " --moving-labels " +
+                       path("b_moving_labels.nii.gz"));
+  };
+  ASSERT_EQ(run("cpu").code, 0);
+  const auto outcome = run("cuda");
+  if (outcome.code != 0) {
+    EXPECT_NE(outcome.text.find("ffdp: --device cuda: "), std::string::npos) << outcome.text;
+    GTEST_SKIP() << outcome.text;
+  }
+  for (const char* name : {"Warped.nii.gz", "InverseWarped.nii.gz"})
+    EXPECT_LT(difference(path(std::string("cpu_") + name), path(std::string("cuda_") + name)), 0.01)
+        << name;
 }
 
 TEST_F(RegisterProgram, QuietPrintsNothing) {

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 #include <utility>
 
 #include <gtest/gtest.h>
 
+#include "ffdp/core/copy.hpp"
+#include "ffdp/core/device.hpp"
 #include "ffdp/core/error.hpp"
 #include "ffdp/core/field.hpp"
 #include "ffdp/core/parallel.hpp"
@@ -28,6 +31,22 @@ TEST(Buffer, MoreThanThereIsIsAnErrorThatSaysHowMuch) {
   } catch (const OutOfMemory& error) {
     EXPECT_NE(std::string(error.what()).find("MiB"), std::string::npos) << error.what();
   }
+}
+
+TEST(Copy, OnSeveralThreadsIsExact) {
+  Context ctx;
+  ctx.threads = 3;
+  Buffer<int> from(Backend::cpu, (std::size_t{5} << 20U) / sizeof(int) + 7);
+  for (std::size_t i = 0; i < from.size(); ++i) from.data()[i] = static_cast<int>(i);
+  Buffer<int> to(Backend::cpu, from.size());
+  copy(ctx, to, from);
+  EXPECT_TRUE(std::equal(to.data(), to.data() + to.size(), from.data()));
+}
+
+TEST(Device, ThatIsNotThereIsAnErrorThatSaysSo) {
+  if (cuda_devices() > 0) GTEST_SKIP() << "there is a CUDA device";
+  EXPECT_FALSE(device_problem(0).empty());
+  EXPECT_ANY_THROW(select_device(0));
 }
 
 TEST(Context, ScratchKeepsItsSlotApart) {

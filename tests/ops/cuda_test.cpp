@@ -13,6 +13,7 @@
 #include "ffdp/ops/adam/adam.hpp"
 #include "ffdp/ops/compose/compose.hpp"
 #include "ffdp/ops/descent/descent.hpp"
+#include "ffdp/ops/intensity/intensity.hpp"
 #include "ffdp/ops/invert/invert.hpp"
 #include "ffdp/ops/jacobian/jacobian.hpp"
 #include "ffdp/ops/lncc/lncc.hpp"
@@ -21,6 +22,7 @@
 #include "ffdp/ops/resize/resize.hpp"
 #include "ffdp/ops/sampler/sampler.hpp"
 #include "ffdp/ops/smooth/smooth.hpp"
+#include "ffdp/ops/vectors/vectors.hpp"
 
 namespace ffdp {
 namespace {
@@ -467,6 +469,96 @@ TEST_P(CudaMatchesCpu, Invert) {
     ASSERT_LT(std::abs(got.data()[i] - want.data()[i]), 5e-3F);
 }
 
+TEST_P(CudaMatchesCpu, JacobianBelow) {
+  const auto u = displacement(2, 3, jacobian::halo());
+  expect_same([&](Side& s) {
+    Result r;
+    const auto displacement = s.in(u);
+    const auto voxels = jacobian::voxels_below(s.ctx, domain, compute, 0.9, displacement);
+    for (const Int3& i : voxels) r.field.insert(r.field.end(), i.begin(), i.end());
+    return r;
+  });
+}
+
+TEST_P(CudaMatchesCpu, IntensitySums) {
+  auto f = image(1, 0);
+  f.view()(compute.lo[0], compute.lo[1], compute.lo[2]) = test::nan;
+  const auto mask = test::make_field<std::uint8_t>(
+      domain, [](int z, int y, int x) { return noise(z, y, x, 4) > 0.1F ? 2 : 0; });
+  for (const bool masked : {false, true})
+    expect_same([&](Side& s) {
+      Result r;
+      const auto on_side = s.in(f);
+      const auto mask_on_side = s.in(mask);
+      const View<const std::uint8_t> m = masked ? mask_on_side.view() : View<const std::uint8_t>{};
+      const auto sums = intensity::statistics(s.ctx, compute, on_side, m);
+      const auto moments = intensity::moments(s.ctx, compute, {0.2F, 0.8F}, on_side);
+      r.numbers = {sums.sum,         sums.sum_squares,     moments.mass,
+                   moments.first[1], moments.second[0][2], moments.second[2][2]};
+      for (const auto n : intensity::histogram(s.ctx, compute, {0.1F, 0.9F}, 4096, on_side, m))
+        r.field.push_back(static_cast<double>(n));
+      for (const double n : {static_cast<double>(sums.count), static_cast<double>(sums.not_finite),
+                             static_cast<double>(sums.lo), static_cast<double>(sums.hi),
+                             static_cast<double>(intensity::count(s.ctx, compute, mask_on_side))})
+        r.field.push_back(n);
+      return r;
+    });
+}
+
+TEST_P(CudaMatchesCpu, IntensityMaps) {
+  const auto f = test::image(domain, 1);
+  const auto missing = test::make_field(
+      domain, [](int z, int y, int x) { return noise(z, y, x, 6) > 0.2F ? 1.5F : test::nan; });
+  const auto mask = test::make_field<std::uint8_t>(domain, [](int, int, int) { return 1; });
+  expect_same([&](Side& s) {
+    Result r;
+    auto v = s.in(f), w = s.in(missing), loaded = s.in(f);
+    auto m = s.in(mask);
+    intensity::rescale(s.ctx, compute, 0.1F, 3, v);
+    intensity::clamp(s.ctx, compute, {0.2F, 2.5F}, v);
+    intensity::remap(s.ctx, compute, {0, 0.5F, 1, 2}, {0, 1, 1.5F, 7}, v);
+    intensity::drop_missing(s.ctx, compute, w, m);
+    Field<Half> half(s.ctx.backend, domain);
+    intensity::store(s.ctx, domain, v, half);
+    intensity::load(s.ctx, compute, View<const Half>(half.view()), loaded);
+    for (const float x : intensity::sample(s.ctx, v, 3)) r.field.push_back(x);
+    s.out(v, r);
+    s.out(loaded, r);
+    intensity::load_mask(s.ctx, compute, m, loaded);
+    intensity::store_mask(s.ctx, compute, 0.5F, loaded, m);
+    s.out(loaded, r);
+    s.out(m, r);
+    auto kept = copy_to(s.ctx, Backend::cpu, w);
+    test::for_each_voxel(compute, [&](int z, int y, int x) {
+      r.field.push_back(static_cast<double>(kept.view()(z, y, x)));
+    });
+    return r;
+  });
+}
+
+TEST_P(CudaMatchesCpu, Vectors) {
+  const auto u = test::displacement(domain, domain, 3, 1);
+  const auto w = displacement(3, 5, 0);
+  const Mat3 matrix{{{0.9, -1.2, 0.3}, {0.1, 2.5, -0.7}, {-0.4, 0.2, 1.1}}};
+  expect_same([&](Side& s) {
+    Result r;
+    auto a = s.in(u), out = s.in(u);
+    const auto b = s.in(w);
+    vectors::transform(s.ctx, compute, matrix, 5, b, out);
+    vectors::transform(s.ctx, compute, matrix, 100, out, out);
+    Field<float> one = s.room(compute);
+    vectors::component(s.ctx, compute, matrix[1], b, one);
+    s.out(one, r);
+    vectors::average(s.ctx, compute, a, b);
+    r.numbers = {vectors::largest(s.ctx, compute, a)};
+    s.out(out, r);
+    s.out(a, r);
+    vectors::copy(s.ctx, compute, b, a);
+    s.out(a, r);
+    return r;
+  });
+}
+
 class Cuda : public CudaMatchesCpu {};
 INSTANTIATE_TEST_SUITE_P(One, Cuda, testing::Values(Boxes{box_of({1, 1, 1}), box_of({1, 1, 1})}));
 
@@ -477,6 +569,34 @@ TEST_P(Cuda, NamesTheSizesWhereMemoryIsShort) {
   } catch (const OutOfMemory& e) {
     EXPECT_NE(std::string(e.what()).find("asked 131072.0 GiB"), std::string::npos) << e.what();
   }
+}
+
+TEST_P(Cuda, LargeCopiesGoThroughAndComeBack) {
+  for (const int threads : {1, 3})
+    for (const int planes : {7, 101}) {  // within one chunk of pinned memory, over several
+      Side s(Backend::cuda);
+      s.ctx.threads = threads;
+      const Field<float> there =
+          test::make_field(box_of({planes, 511, 513}), [](int z, int y, int x) {
+            return static_cast<float>(z) + 0.001F * static_cast<float>(y) +
+                   1e-6F * static_cast<float>(x);
+          });
+      const auto back = copy_to(s.ctx, Backend::cpu, s.in(there));
+      EXPECT_TRUE(std::equal(there.begin(), there.end(), back.begin(), back.end()));
+    }
+}
+
+TEST_P(Cuda, PeakMemoryIsThatOfTheBuffers) {
+  reset_peak_device_bytes();
+  const std::size_t before = peak_device_bytes();
+  {
+    const Buffer<char> a(Backend::cuda, 1000000), b(Backend::cuda, 500000);
+  }
+  const Buffer<char> c(Backend::cuda, 700000);
+  EXPECT_EQ(peak_device_bytes() - before, 1500000U);
+  EXPECT_FALSE(device_info().name.empty());
+  EXPECT_FALSE(device_problem(1000).empty());
+  EXPECT_THROW(select_device(1000), DeviceError);
 }
 
 TEST_P(Cuda, ScatterIsNotBuilt) {

@@ -186,8 +186,7 @@ TEST(LinearProblem, GradientMatchesFiniteDifferences) {
   dist::SoloComm comm;
   for (const MetricKind kind : {MetricKind::lncc, MetricKind::mi, MetricKind::mse}) {
     LinearProblem problem(
-        ctx, comm,
-        {.fixed = inputs.fixed.data(), .moving = inputs.moving.data(), .fixed_mask = &inner},
+        ctx, comm, {.fixed = inputs.fixed[0], .moving = inputs.moving[0], .fixed_mask = &inner},
         {.kind = kind}, 5);
     Affine map{{{{1.02, 0.03, 0}, {-0.04, 0.99, 0.01}, {0, 0.02, 1}}}, {1.3, -2.1, 0.7}};
     Affine gradient;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ffdp/registration/warp.hpp"
 
+#include <utility>
+
 #include "tests/support/compare.hpp"
 #include "tests/support/fields.hpp"
 
@@ -25,11 +27,13 @@ TEST(Warp, TurnsAWorldVectorIntoStepsAndBack) {
       {{0, -1, 0}, {1, 0, 0}, {0, 0, -1}}};  // x index along +y, y along -x, z along -z
   d.data = test::make_vector_field(d.grid.domain(), [](int c, int, int, int) { return c + 1; });
   Context ctx = context();
-  const VectorField<float> u = to_voxels(ctx, d);
+  const Grid grid = d.grid;
+  const auto before = test::values(d.data.view(), grid.domain());
+  VectorField<float> u = to_voxels(ctx, std::move(d));
   for (int c = 0; c < 3; ++c)
-    for (double value : test::values(u.view()[c], d.grid.domain()))
+    for (double value : test::values(u.view()[c], grid.domain()))
       EXPECT_LT(relative_error(value, c == 0 ? -3.0 / 4 : c == 1 ? -1.0 / 2 : 2 / 0.5), 1e-6);
-  const auto difference = test::compare(to_world(ctx, d.grid, u).data, d.data);
+  const auto difference = test::compare(to_world(ctx, grid, std::move(u)).data, before);
   EXPECT_LT(difference.relative_max, 1e-6) << difference;
 }
 

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "ffdp/core/error.hpp"
-#include "ffdp/core/view.hpp"
+#include "ffdp/core/image_view.hpp"
 
 namespace ffdp {
 
@@ -22,6 +22,13 @@ inline void require_boxes(const char* op, const Box& domain, const Box& compute)
   if (compute.empty() || !domain.contains(compute))
     throw InvalidArgument(std::string(op) + ": compute is " + to_string(compute) +
                           ", must be a non-empty part of the domain " + to_string(domain));
+}
+
+/// The voxels of an image as the CPU backends read them.
+inline View<const float> require_floats(const char* op, const ImageView& image) {
+  if (image.storage != Storage::float32 || image.scale != 1 || image.offset != 0)
+    throw NotBuilt(std::string(op) + ": the CPU backend reads float32 images without a scale only");
+  return image.as<float>();
 }
 
 }  // namespace ffdp

@@ -11,6 +11,8 @@ void forward(Context& ctx, const Box& domain, const Box& compute,
 Statistics statistics(Context& ctx, const Box& domain, const Box& compute,
                       const VectorView<const float>& displacement,
                       const View<const std::uint8_t>& mask);
+std::vector<Int3> voxels_below(Context& ctx, const Box& domain, const Box& compute, double least,
+                               const VectorView<const float>& displacement);
 }  // namespace cpu
 
 namespace cuda {
@@ -19,6 +21,8 @@ void forward(Context& ctx, const Box& domain, const Box& compute,
 Statistics statistics(Context& ctx, const Box& domain, const Box& compute,
                       const VectorView<const float>& displacement,
                       const View<const std::uint8_t>& mask);
+std::vector<Int3> voxels_below(Context& ctx, const Box& domain, const Box& compute, double least,
+                               const VectorView<const float>& displacement);
 }  // namespace cuda
 
 }  // namespace ffdp::jacobian

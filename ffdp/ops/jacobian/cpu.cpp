@@ -90,4 +90,24 @@ Statistics statistics(Context& ctx, const Box& domain, const Box& compute,
   });
 }
 
+std::vector<Int3> voxels_below(Context& ctx, const Box& domain, const Box& compute, double least,
+                               const VectorView<const float>& displacement) {
+  const auto width = static_cast<std::size_t>(compute.size(2));
+  auto* rows = ctx.scratch<float>(0, width * static_cast<std::size_t>(ctx.threads));
+  std::vector<std::vector<Int3>> planes(static_cast<std::size_t>(compute.size(0)));
+  parallel_for(ctx, compute.size(0), [&](std::int64_t i, int worker) {
+    const int z = compute.lo[0] + static_cast<int>(i);
+    float* const row = rows + width * static_cast<std::size_t>(worker);
+    for (int y = compute.lo[1]; y < compute.hi[1]; ++y) {
+      determinant_row(domain, compute, displacement, z, y, row);
+      for (int x = compute.lo[2]; x < compute.hi[2]; ++x)
+        if (!(static_cast<double>(row[x - compute.lo[2]]) >= least))
+          planes[static_cast<std::size_t>(i)].push_back({z, y, x});
+    }
+  });
+  std::vector<Int3> result;
+  for (const auto& plane : planes) result.insert(result.end(), plane.begin(), plane.end());
+  return result;
+}
+
 }  // namespace ffdp::jacobian::cpu

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <cmath>
 
 #include "ffdp/ops/common/voxels.cuh"
@@ -7,6 +8,8 @@
 
 namespace ffdp::jacobian::cuda {
 namespace {
+
+enum Slot { count_slot = 0, voxels_slot = 1 };
 
 __device__ float at(const Box& domain, const VectorView<const float>& u, int z, int y, int x) {
   const Stencil sz = stencil(z, domain.lo[0], domain.hi[0]);
@@ -73,6 +76,35 @@ Statistics statistics(Context& ctx, const Box& domain_in, const Box& compute,
       });
   if (total.count == 0) return {};
   return {total.count, total.folded, total.min, total.max, total.sum_log, total.sum_log_squared};
+}
+
+/// Reads 12 B/voxel. Voxels come in any order and are sorted on the host; where there are more than
+/// there was room for, they are looked for once more.
+std::vector<Int3> voxels_below(Context& ctx, const Box& domain_in, const Box& compute, double least,
+                               const VectorView<const float>& displacement) {
+  const Box domain = domain_in;
+  const VectorView<const float> u = displacement;
+  auto* found = ctx.scratch<unsigned long long>(count_slot, 1);
+  unsigned long long count = 0;
+  for (unsigned long long room = 4096;; room = count) {
+    auto* voxels = ctx.scratch<Int3>(voxels_slot, room);
+    check(cudaMemsetAsync(found, 0, sizeof(*found), stream_of(ctx)));
+    device::for_each_voxel(ctx, compute, [=] __device__(int z, int y, int x) {
+      if (static_cast<double>(at(domain, u, z, y, x)) >= least) return;
+      const unsigned long long i = atomicAdd(found, 1ULL);
+      if (i < room) voxels[i] = {z, y, x};
+    });
+    check(cudaMemcpyAsync(&count, found, sizeof(count), cudaMemcpyDeviceToHost, stream_of(ctx)));
+    check(cudaStreamSynchronize(stream_of(ctx)));
+    if (count > room) continue;
+    std::vector<Int3> result(count);
+    if (count > 0)
+      check(cudaMemcpyAsync(result.data(), voxels, count * sizeof(Int3), cudaMemcpyDeviceToHost,
+                            stream_of(ctx)));
+    check(cudaStreamSynchronize(stream_of(ctx)));
+    std::sort(result.begin(), result.end());
+    return result;
+  }
 }
 
 }  // namespace ffdp::jacobian::cuda

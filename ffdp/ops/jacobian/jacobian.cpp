@@ -45,4 +45,12 @@ Statistics statistics(Context& ctx, const Box& domain, const Box& compute,
       [&](auto& c) { return cuda::statistics(c, domain, compute, displacement, mask); });
 }
 
+std::vector<Int3> voxels_below(Context& ctx, const Box& domain, const Box& compute, double least,
+                               const VectorView<const float>& displacement) {
+  check(domain, compute, displacement);
+  return dispatch(
+      ctx, [&](auto& c) { return cpu::voxels_below(c, domain, compute, least, displacement); },
+      [&](auto& c) { return cuda::voxels_below(c, domain, compute, least, displacement); });
+}
+
 }  // namespace ffdp::jacobian

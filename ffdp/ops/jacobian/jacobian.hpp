@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <vector>
 
 #include "ffdp/core/context.hpp"
 #include "ffdp/core/view.hpp"
@@ -53,5 +54,11 @@ void forward(Context& ctx, const Box& domain, const Box& compute,
 Statistics statistics(Context& ctx, const Box& domain, const Box& compute,
                       const VectorView<const float>& displacement,
                       const View<const std::uint8_t>& mask);
+
+/// The voxels of `compute` whose determinant is below `least` or NaN, in the order of memory.
+/// Meant for few: folds.
+/// @param displacement  as in forward
+std::vector<Int3> voxels_below(Context& ctx, const Box& domain, const Box& compute, double least,
+                               const VectorView<const float>& displacement);
 
 }  // namespace ffdp::jacobian

@@ -22,7 +22,7 @@ void displacement(Context&, Box from_domain, Box to_domain, Box compute, VectorV
 }  // namespace cpu
 namespace cuda {
 void shrink(Context&, const std::array<AxisWeights, 3>& weights, Box reach, Box compute,
-            View<const float> in, View<float> out);
+            const ImageView& in, View<float> out);
 void displacement(Context&, Box from_domain, Box to_domain, Box compute, VectorView<const float> in,
                   VectorView<float> out);
 }  // namespace cuda

@@ -13,21 +13,36 @@ namespace {
 enum Slot { half_slot = 0, row_slot = 1, table_slot = 2 };  // tables: two slots an axis
 
 /// Weighted sums along one axis: out(i) = sum_k weights[i][k] in(first[i] + k).
-void pass(Context& ctx, int axis, const AxisWeights& w, const Box& compute, View<const float> in,
-          View<float> out) {
-  const int* first = device::upload(ctx, table_slot + 2 * axis, w.first);
-  const float* weights = device::upload(ctx, table_slot + 2 * axis + 1, w.weights);
-  const int count = w.count, lo = compute.lo[axis];
-  const std::int64_t stride = axis == 0 ? in.stride_z : axis == 1 ? in.stride_y : 1;
-  device::for_each_voxel(ctx, compute, [=] __device__(int z, int y, int x) {
+template <class T>
+struct AxisPass {
+  int axis, count, lo;
+  const int* first;
+  const float* weights;
+  float scale, offset;  ///< of the intensities
+  View<const T> in;
+  View<float> out;
+
+  __device__ void operator()(int z, int y, int x) const {
     const int i = (axis == 0 ? z : axis == 1 ? y : x) - lo;
     const int from = first[i];
-    const float* d =
+    const std::int64_t stride = axis == 0 ? in.stride_z : axis == 1 ? in.stride_y : 1;
+    const T* d =
         in.data + in.offset(axis == 0 ? from : z, axis == 1 ? from : y, axis == 2 ? from : x);
     float sum = 0;
     for (int k = 0; k < count; ++k)
-      sum += weights[static_cast<std::int64_t>(i) * count + k] * d[k * stride];
-    out(z, y, x) = sum;
+      sum += weights[static_cast<std::int64_t>(i) * count + k] * to_float(d[k * stride]);
+    out(z, y, x) = offset + scale * sum;
+  }
+};
+
+void pass(Context& ctx, int axis, const AxisWeights& w, const Box& compute, const ImageView& in,
+          View<float> out) {
+  const int* first = device::upload(ctx, table_slot + 2 * axis, w.first);
+  const float* weights = device::upload(ctx, table_slot + 2 * axis + 1, w.weights);
+  visit(in, [&]<class T>(View<const T> image) {
+    const AxisPass<T> one{axis,  w.count, compute.lo[axis], first, weights, in.scale, in.offset,
+                          image, out};
+    device::for_each_voxel(ctx, compute, one);
   });
 }
 
@@ -41,7 +56,7 @@ View<float> scratch_view(Context& ctx, int slot, const Box& box) {
 /// Planes, then rows, then voxels; the two intermediate images are smaller than the input by the
 /// factors of the axes already done.
 void shrink(Context& ctx, const std::array<AxisWeights, 3>& weights, Box reach, Box compute,
-            View<const float> in, View<float> out) {
+            const ImageView& in, View<float> out) {
   Box planes = reach, rows = reach;
   planes.lo[0] = rows.lo[0] = compute.lo[0];
   planes.hi[0] = rows.hi[0] = compute.hi[0];

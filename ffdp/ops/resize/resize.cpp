@@ -75,7 +75,7 @@ Box shrink_reach(const Params& p, const Box& from_domain, const Box& to_domain,
 }
 
 void shrink(Context& ctx, const Params& p, Box from_domain, Box to_domain, Box compute,
-            View<const float> in, View<float> out) {
+            const ImageView& in, View<float> out) {
   check(from_domain, to_domain, compute);
   for (int a = 0; a < 3; ++a)
     require(
@@ -88,7 +88,8 @@ void shrink(Context& ctx, const Params& p, Box from_domain, Box to_domain, Box c
   require_stored("resize", "in", in, reach);
   require_stored("resize", "out", out, compute);
   dispatch(
-      ctx, [&](auto& c) { cpu::shrink(c, weights, reach, compute, in, out); },
+      ctx,
+      [&](auto& c) { cpu::shrink(c, weights, reach, compute, require_floats("resize", in), out); },
       [&](auto& c) { cuda::shrink(c, weights, reach, compute, in, out); });
 }
 

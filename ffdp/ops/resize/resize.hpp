@@ -2,7 +2,7 @@
 #pragma once
 
 #include "ffdp/core/context.hpp"
-#include "ffdp/core/view.hpp"
+#include "ffdp/core/image_view.hpp"
 
 namespace ffdp::resize {
 
@@ -20,10 +20,10 @@ struct Params {
 /// @param from_domain  whole image before
 /// @param to_domain    whole image after
 /// @param compute      voxels of the new image this call writes
-/// @param in           [z,y,x] stored over at least what `reach` says
+/// @param in           [z,y,x] stored over at least what `reach` says; float32 on the CPU
 /// @param out          [z,y,x] written over compute
 void shrink(Context&, const Params&, Box from_domain, Box to_domain, Box compute,
-            View<const float> in, View<float> out);
+            const ImageView& in, View<float> out);
 
 /// Voxels of `from_domain` that `shrink` reads for `compute`.
 Box shrink_reach(const Params&, const Box& from_domain, const Box& to_domain, const Box& compute);

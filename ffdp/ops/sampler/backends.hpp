@@ -9,7 +9,7 @@ std::int64_t forward(Context&, const Params&, Box domain, Box compute, View<cons
                      VectorView<const float> displacement, const Masks& masks, View<float> warped);
 void backward_displacement(Context&, const Params&, Box domain, Box compute, float scale,
                            View<const float> moving, VectorView<const float> displacement,
-                           View<const float> grad_warped, VectorView<float> grad_u);
+                           View<const float> grad_warped, VectorView<float> grad_u, Into into);
 AffineGradient backward_affine(Context&, const Params&, Box domain, Box compute,
                                View<const float> moving, VectorView<const float> displacement,
                                View<const float> grad_warped);
@@ -18,13 +18,16 @@ void backward_moving(Context&, const Params&, Box domain, Box compute,
                      View<float> grad_moving);
 }  // namespace cpu
 namespace cuda {
-std::int64_t forward(Context&, const Params&, Box domain, Box compute, View<const float> moving,
+std::int64_t forward(Context&, const Params&, Box domain, Box compute, const ImageView& moving,
                      VectorView<const float> displacement, const Masks& masks, View<float> warped);
+void forward_uncounted(Context&, const Params&, Box domain, Box compute, const ImageView& moving,
+                       VectorView<const float> displacement, const Masks& masks,
+                       View<float> warped);
 void backward_displacement(Context&, const Params&, Box domain, Box compute, float scale,
-                           View<const float> moving, VectorView<const float> displacement,
-                           View<const float> grad_warped, VectorView<float> grad_u);
+                           const ImageView& moving, VectorView<const float> displacement,
+                           View<const float> grad_warped, VectorView<float> grad_u, Into into);
 AffineGradient backward_affine(Context&, const Params&, Box domain, Box compute,
-                               View<const float> moving, VectorView<const float> displacement,
+                               const ImageView& moving, VectorView<const float> displacement,
                                View<const float> grad_warped);
 void backward_moving(Context&, const Params&, Box domain, Box compute,
                      VectorView<const float> displacement, View<const float> grad_warped,

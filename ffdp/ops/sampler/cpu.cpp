@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <limits>
 #include <vector>
 
@@ -163,7 +164,7 @@ std::int64_t forward(Context& ctx, const Params& p, Box, Box compute, View<const
 
 void backward_displacement(Context& ctx, const Params& p, Box, Box compute, float scale,
                            View<const float> moving, VectorView<const float> displacement,
-                           View<const float> grad_warped, VectorView<float> grad_u) {
+                           View<const float> grad_warped, VectorView<float> grad_u, Into into) {
   const std::vector<float> zeros = zero_row(compute, displacement);
   const float* zero = zeros.data() - (displacement ? 0 : compute.lo[2]);
   with_offsets<Need::gradient>(moving, p.moving_domain, [&](const auto& locate) {
@@ -173,6 +174,9 @@ void backward_displacement(Context& ctx, const Params& p, Box, Box compute, floa
         const Row row = make_row(p, displacement, zero, z, y);
         const float* g = grad_warped.row(z, y);
         float *gz = grad_u[0].row(z, y), *gy = grad_u[1].row(z, y), *gx = grad_u[2].row(z, y);
+        if (into == Into::overwrite)
+          for (float* row_of : {gz, gy, gx})
+            std::fill(row_of + compute.lo[2], row_of + compute.hi[2], 0.0F);
 #pragma omp simd
         for (int x = compute.lo[2]; x < compute.hi[2]; ++x) {
           const auto cell = locate(row, x);

@@ -25,29 +25,50 @@ void check(const Params& p, const Box& domain, const Box& compute,
   if (displacement) require_stored("sampler", "displacement", displacement, compute);
 }
 
-}  // namespace
-
-std::int64_t forward(Context& ctx, const Params& p, Box domain, Box compute,
-                     View<const float> moving, VectorView<const float> displacement,
-                     const Masks& masks, View<float> warped) {
+void check_forward(const Params& p, const Box& domain, const Box& compute, const ImageView& moving,
+                   VectorView<const float> displacement, const Masks& masks, View<float> warped) {
   check(p, domain, compute, displacement);
   require(bool(moving), "sampler: moving is absent");
   if (masks.fixed) require_stored("sampler", "fixed mask", masks.fixed, compute);
   if (masks.moving) require_stored("sampler", "moving mask", masks.moving, p.moving_domain);
   require_stored("sampler", "warped", warped, compute);
+}
+
+}  // namespace
+
+std::int64_t forward(Context& ctx, const Params& p, Box domain, Box compute,
+                     const ImageView& moving, VectorView<const float> displacement,
+                     const Masks& masks, View<float> warped) {
+  check_forward(p, domain, compute, moving, displacement, masks, warped);
   return dispatch(
       ctx,
       [&](auto& c) {
-        return cpu::forward(c, p, domain, compute, moving, displacement, masks, warped);
+        return cpu::forward(c, p, domain, compute, require_floats("sampler", moving), displacement,
+                            masks, warped);
       },
       [&](auto& c) {
         return cuda::forward(c, p, domain, compute, moving, displacement, masks, warped);
       });
 }
 
+void forward_uncounted(Context& ctx, const Params& p, Box domain, Box compute,
+                       const ImageView& moving, VectorView<const float> displacement,
+                       const Masks& masks, View<float> warped) {
+  check_forward(p, domain, compute, moving, displacement, masks, warped);
+  dispatch(
+      ctx,
+      [&](auto& c) {
+        cpu::forward(c, p, domain, compute, require_floats("sampler", moving), displacement, masks,
+                     warped);
+      },
+      [&](auto& c) {
+        cuda::forward_uncounted(c, p, domain, compute, moving, displacement, masks, warped);
+      });
+}
+
 void backward_displacement(Context& ctx, const Params& p, Box domain, Box compute, float scale,
-                           View<const float> moving, VectorView<const float> displacement,
-                           View<const float> grad_warped, VectorView<float> grad_u) {
+                           const ImageView& moving, VectorView<const float> displacement,
+                           View<const float> grad_warped, VectorView<float> grad_u, Into into) {
   check(p, domain, compute, displacement);
   require(bool(moving), "sampler: moving is absent");
   require_stored("sampler", "grad_warped", grad_warped, compute);
@@ -55,17 +76,17 @@ void backward_displacement(Context& ctx, const Params& p, Box domain, Box comput
   dispatch(
       ctx,
       [&](auto& c) {
-        cpu::backward_displacement(c, p, domain, compute, scale, moving, displacement, grad_warped,
-                                   grad_u);
+        cpu::backward_displacement(c, p, domain, compute, scale, require_floats("sampler", moving),
+                                   displacement, grad_warped, grad_u, into);
       },
       [&](auto& c) {
         cuda::backward_displacement(c, p, domain, compute, scale, moving, displacement, grad_warped,
-                                    grad_u);
+                                    grad_u, into);
       });
 }
 
 AffineGradient backward_affine(Context& ctx, const Params& p, Box domain, Box compute,
-                               View<const float> moving, VectorView<const float> displacement,
+                               const ImageView& moving, VectorView<const float> displacement,
                                View<const float> grad_warped) {
   check(p, domain, compute, displacement);
   require(bool(moving), "sampler: moving is absent");
@@ -73,7 +94,8 @@ AffineGradient backward_affine(Context& ctx, const Params& p, Box domain, Box co
   return dispatch(
       ctx,
       [&](auto& c) {
-        return cpu::backward_affine(c, p, domain, compute, moving, displacement, grad_warped);
+        return cpu::backward_affine(c, p, domain, compute, require_floats("sampler", moving),
+                                    displacement, grad_warped);
       },
       [&](auto& c) {
         return cuda::backward_affine(c, p, domain, compute, moving, displacement, grad_warped);

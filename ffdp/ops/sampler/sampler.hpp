@@ -6,7 +6,7 @@
 
 #include "ffdp/core/affine.hpp"
 #include "ffdp/core/context.hpp"
-#include "ffdp/core/view.hpp"
+#include "ffdp/core/image_view.hpp"
 
 namespace ffdp::sampler {
 
@@ -30,7 +30,7 @@ struct Masks {
 /// Halo `displacement` needs around the compute box [voxels].
 constexpr int halo(const Params&) { return 0; }
 
-/// Resamples the moving image.
+/// Resamples the moving image. The CPU backend reads float32 images only.
 /// @param domain        whole fixed image
 /// @param compute       voxels this call writes
 /// @param moving        [z,y,x] intensity; stored over at least what q reaches within moving_domain
@@ -40,17 +40,26 @@ constexpr int halo(const Params&) { return 0; }
 /// @param warped        [z,y,x] intensity, written over compute; Params::outside where a sample is
 ///                      outside the moving image or masked
 /// @return number of voxels of compute that got `outside` [voxels]
-std::int64_t forward(Context&, const Params&, Box domain, Box compute, View<const float> moving,
+std::int64_t forward(Context&, const Params&, Box domain, Box compute, const ImageView& moving,
                      VectorView<const float> displacement, const Masks& masks, View<float> warped);
+/// The same without the number, so that nobody waits for the stream.
+void forward_uncounted(Context&, const Params&, Box domain, Box compute, const ImageView& moving,
+                       VectorView<const float> displacement, const Masks& masks,
+                       View<float> warped);
 
-/// Gradient w.r.t. u: grad_u(x) += S^T grad I(q(x)) scale grad_warped(x).
+/// Whether a gradient is added to what is there or takes its place.
+enum class Into { add, overwrite };
+
+/// Gradient w.r.t. u: grad_u(x) += S^T grad I(q(x)) scale grad_warped(x), or = with
+/// Into::overwrite.
 /// @param scale        factor, e.g. the weight of a metric over its sum
 /// @param grad_warped  [z,y,x] dL/d(warped) [1/intensity], stored over at least compute; what was
 ///                     outside carries nothing
-/// @param grad_u       [3,z,y,x] dL/du [1/voxels], added to over compute
+/// @param grad_u       [3,z,y,x] dL/du [1/voxels], over compute
 void backward_displacement(Context&, const Params&, Box domain, Box compute, float scale,
-                           View<const float> moving, VectorView<const float> displacement,
-                           View<const float> grad_warped, VectorView<float> grad_u);
+                           const ImageView& moving, VectorView<const float> displacement,
+                           View<const float> grad_warped, VectorView<float> grad_u,
+                           Into into = Into::add);
 
 /// Twelve sums: dL/dA [row][column] and dL/dt.
 struct AffineGradient {
@@ -67,7 +76,7 @@ struct AffineGradient {
 
 /// Gradient w.r.t. A and t: sums over compute of grad I(q) grad_warped times (x, 1), in double.
 AffineGradient backward_affine(Context&, const Params&, Box domain, Box compute,
-                               View<const float> moving, VectorView<const float> displacement,
+                               const ImageView& moving, VectorView<const float> displacement,
                                View<const float> grad_warped);
 
 /// Gradient w.r.t. the moving image (adjoint of the interpolation; scatters). For training; one

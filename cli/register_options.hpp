@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "cli/common.hpp"
+#include "cli/register_output.hpp"
+
+#include "ffdp/registration/config.hpp"
+
+namespace ffdp::cli {
+
+/// The options of `ffdp register`, and of `ffdp plan`.
+struct RegisterOptions {
+  Common common;
+  OutputOptions output;
+  std::vector<std::string> images, fixed, moving, metrics, settings, start;
+  std::string fixed_mask, moving_mask, preset = "default", recipe, iterations, shrink, winsorize,
+                                       initialization, linear, device = "auto", memory;
+  double step = 0, sigma_update = -1, sigma_warp = -1;
+  std::uint64_t seed = 0;
+  bool print_config = false, verbose = false, match_histograms = false, symmetric = false,
+       no_deformable = false;
+};
+
+void add_register_options(CLI::App& command, RegisterOptions& options);
+
+/// Sorts the images given by position or by name into fixed and moving.
+void take_images(RegisterOptions& options);
+
+/// Preset, recipe, flags and --set, in this order.
+registration::Config make_config(const RegisterOptions& options, const CLI::App& command);
+
+}  // namespace ffdp::cli

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ffdp/ops/intensity/intensity.hpp"
+
+#include <string>
+
+#include "ffdp/ops/common/checks.hpp"
+#include "ffdp/ops/common/dispatch.hpp"
+#include "ffdp/ops/intensity/backends.hpp"
+#include "ffdp/ops/intensity/math.hpp"
+
+namespace ffdp::intensity {
+namespace {
+
+void check(const Box& box, const char* name, const auto& view) {
+  require_boxes("intensity", box, box);
+  require_stored("intensity", name, view, box);
+}
+
+}  // namespace
+
+Statistics statistics(Context& ctx, Box box, const ImageView& image,
+                      View<const std::uint8_t> mask) {
+  check(box, "image", image);
+  if (mask) check(box, "mask", mask);
+  return dispatch(
+      ctx, [&](auto& c) { return cpu::statistics(c, box, image, mask); },
+      [&](auto& c) { return cuda::statistics(c, box, image, mask); });
+}
+
+std::int64_t count(Context& ctx, Box box, View<const std::uint8_t> mask) {
+  check(box, "mask", mask);
+  return dispatch(
+      ctx, [&](auto& c) { return cpu::count(c, box, mask); },
+      [&](auto& c) { return cuda::count(c, box, mask); });
+}
+
+std::vector<std::int64_t> histogram(Context& ctx, Box box, Range range, int bins,
+                                    const ImageView& image, View<const std::uint8_t> mask) {
+  check(box, "image", image);
+  if (mask) check(box, "mask", mask);
+  require(bins > 0 && bins <= most_bins, "intensity: " + std::to_string(bins) + " bins, 1 to " +
+                                             std::to_string(most_bins) + " are supported");
+  require(range.hi > range.lo, "intensity: the range from " + std::to_string(range.lo) + " to " +
+                                   std::to_string(range.hi) + " is empty");
+  return dispatch(
+      ctx, [&](auto& c) { return cpu::histogram(c, box, range, bins, image, mask); },
+      [&](auto& c) { return cuda::histogram(c, box, range, bins, image, mask); });
+}
+
+Moments moments(Context& ctx, Box box, Range range, View<const float> image) {
+  check(box, "image", image);
+  return dispatch(
+      ctx, [&](auto& c) { return cpu::moments(c, box, range, image); },
+      [&](auto& c) { return cuda::moments(c, box, range, image); });
+}
+
+std::vector<float> sample(Context& ctx, View<const float> image, std::int64_t step) {
+  check(image.stored, "image", image);
+  require(step > 0, "intensity: step is " + std::to_string(step) + ", must be positive");
+  require(image.stride_y == image.stored.size(2) &&
+              image.stride_z == image.stride_y * image.stored.size(1),
+          "intensity: the image has gaps between its rows, a dense one is needed");
+  return dispatch(
+      ctx, [&](auto& c) { return cpu::sample(c, image, step); },
+      [&](auto& c) { return cuda::sample(c, image, step); });
+}
+
+void rescale(Context& ctx, Box box, float lo, float scale, View<float> image) {
+  check(box, "image", image);
+  dispatch(
+      ctx, [&](auto& c) { cpu::rescale(c, box, lo, scale, image); },
+      [&](auto& c) { cuda::rescale(c, box, lo, scale, image); });
+}
+
+void clamp(Context& ctx, Box box, Range range, View<float> image) {
+  check(box, "image", image);
+  dispatch(
+      ctx, [&](auto& c) { cpu::clamp(c, box, range, image); },
+      [&](auto& c) { cuda::clamp(c, box, range, image); });
+}
+
+void remap(Context& ctx, Box box, const std::vector<float>& x, const std::vector<float>& y,
+           View<float> image) {
+  check(box, "image", image);
+  require(x.size() == y.size() && x.size() >= 2 && x.size() <= most_points,
+          "intensity: " + std::to_string(x.size()) + " points to map from and " +
+              std::to_string(y.size()) + " to map to, 2 to " + std::to_string(most_points) +
+              " are supported");
+  for (std::size_t k = 1; k < x.size(); ++k)
+    require(x[k] > x[k - 1], "intensity: the points to map from do not ascend");
+  dispatch(
+      ctx, [&](auto& c) { cpu::remap(c, box, x, y, image); },
+      [&](auto& c) { cuda::remap(c, box, x, y, image); });
+}
+
+void store(Context& ctx, Box box, View<const float> from, View<Half> to) {
+  check(box, "from", from);
+  check(box, "to", to);
+  dispatch(
+      ctx, [&](auto& c) { cpu::store(c, box, from, to); },
+      [&](auto& c) { cuda::store(c, box, from, to); });
+}
+
+void load(Context& ctx, Box box, const ImageView& from, View<float> to) {
+  check(box, "from", from);
+  check(box, "to", to);
+  dispatch(
+      ctx, [&](auto& c) { cpu::load(c, box, from, to); },
+      [&](auto& c) { cuda::load(c, box, from, to); });
+}
+
+void load_mask(Context& ctx, Box box, View<const std::uint8_t> from, View<float> to) {
+  check(box, "from", from);
+  check(box, "to", to);
+  dispatch(
+      ctx, [&](auto& c) { cpu::load_mask(c, box, from, to); },
+      [&](auto& c) { cuda::load_mask(c, box, from, to); });
+}
+
+void store_mask(Context& ctx, Box box, float threshold, View<const float> from,
+                View<std::uint8_t> to) {
+  check(box, "from", from);
+  check(box, "to", to);
+  dispatch(
+      ctx, [&](auto& c) { cpu::store_mask(c, box, threshold, from, to); },
+      [&](auto& c) { cuda::store_mask(c, box, threshold, from, to); });
+}
+
+void drop_missing(Context& ctx, Box box, View<float> image, View<std::uint8_t> mask) {
+  check(box, "image", image);
+  check(box, "mask", mask);
+  dispatch(
+      ctx, [&](auto& c) { cpu::drop_missing(c, box, image, mask); },
+      [&](auto& c) { cuda::drop_missing(c, box, image, mask); });
+}
+
+}  // namespace ffdp::intensity

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ffdp/ops/common/voxels.cuh"
+#include "ffdp/ops/vectors/backends.hpp"
+#include "ffdp/ops/vectors/math.hpp"
+
+namespace ffdp::vectors::cuda {
+namespace {
+
+struct Largest {
+  float value = 0;
+  __device__ void operator+=(const Largest& other) { value = fmaxf(value, other.value); }
+};
+
+}  // namespace
+
+/// Reads 12 and writes 12 B/voxel.
+void transform(Context& ctx, Box box, const Mat3& m, float limit, VectorView<const float> in,
+               VectorView<float> out) {
+  const Mat3 matrix = m;
+  device::for_each_voxel(ctx, box, [=] __device__(int z, int y, int x) {
+    const float v[3] = {in[0](z, y, x), in[1](z, y, x), in[2](z, y, x)};
+    float r[3];
+    transformed(matrix, limit, v, r);
+    for (int c = 0; c < 3; ++c) out[c](z, y, x) = r[c];
+  });
+}
+
+/// Reads 12 and writes 4 B/voxel.
+void component(Context& ctx, Box box, const Vec3& row_in, VectorView<const float> in,
+               View<float> out) {
+  const Vec3 row = row_in;
+  device::for_each_voxel(ctx, box, [=] __device__(int z, int y, int x) {
+    out(z, y, x) = product(row, in[0](z, y, x), in[1](z, y, x), in[2](z, y, x));
+  });
+}
+
+/// Reads 24 and writes 12 B/voxel.
+void average(Context& ctx, Box box, VectorView<float> a, VectorView<const float> b) {
+  device::for_each_voxel(ctx, box, [=] __device__(int z, int y, int x) {
+    for (int c = 0; c < 3; ++c) a[c](z, y, x) = 0.5F * (a[c](z, y, x) + b[c](z, y, x));
+  });
+}
+
+/// Reads 12 and writes 12 B/voxel.
+void copy(Context& ctx, Box box, VectorView<const float> from, VectorView<float> to) {
+  device::for_each_voxel(ctx, box, [=] __device__(int z, int y, int x) {
+    for (int c = 0; c < 3; ++c) to[c](z, y, x) = from[c](z, y, x);
+  });
+}
+
+/// Writes 12 B/voxel.
+void zero(Context& ctx, Box box, VectorView<float> field) {
+  device::for_each_voxel(ctx, box, [=] __device__(int z, int y, int x) {
+    for (int c = 0; c < 3; ++c) field[c](z, y, x) = 0;
+  });
+}
+
+/// Reads 12 B/voxel.
+float largest(Context& ctx, Box box, VectorView<const float> field) {
+  return device::sum_voxels<Largest>(ctx, box,
+                                     [=] __device__(int z, int y, int x, Largest& most) {
+                                       for (int c = 0; c < 3; ++c)
+                                         most.value = fmaxf(most.value, fabsf(field[c](z, y, x)));
+                                     })
+      .value;
+}
+
+}  // namespace ffdp::vectors::cuda

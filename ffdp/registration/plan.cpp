@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ffdp/registration/plan.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+#include "ffdp/core/error.hpp"
+#include "ffdp/registration/deformable.hpp"
+#include "ffdp/registration/level.hpp"
+#include "ffdp/registration/pyramid.hpp"
+
+namespace ffdp::registration {
+namespace {
+
+std::int64_t voxels(const Grid& grid) { return grid.domain().volume(); }
+
+/// Memory of the images on a level's own grids while they are shrunk: the level's images and the
+/// two partly shrunk ones (ops/resize).
+struct LevelImages {
+  std::int64_t kept = 0, shrinking = 0;
+  LevelImages(const Extent& extent, double spacing) {
+    const auto add = [&](const Grid& full, int masks, int images) {
+      const Grid level = level_grid(full, spacing, 8);
+      if (level.size == full.size) return;
+      const std::int64_t planes = std::int64_t{level.size[0]} * full.size[1] * full.size[2] * 4;
+      const std::int64_t rows = std::int64_t{level.size[0]} * level.size[1] * full.size[2] * 4;
+      // A mask is shrunk as a float image.
+      shrinking = std::max(shrinking, planes + rows + masks * (4 * voxels(full)));
+      kept += voxels(level) * (4 * images + masks);
+    };
+    add(extent.fixed, extent.fixed_masks, extent.pairs);
+    add(extent.moving, extent.moving_masks, extent.pairs);
+  }
+};
+
+class Planner {
+ public:
+  Planner(const Config& config, const Extent& extent, Backend backend, MemoryMode mode)
+      : config_(config), extent_(extent), backend_(backend) {
+    plan_.mode = mode;
+    const bool compact = mode == MemoryMode::compact;
+    const std::int64_t v = voxels(extent.fixed), m = voxels(extent.moving);
+    const std::int64_t masks = v * extent.fixed_masks + m * extent.moving_masks;
+    images_ = extent.pairs * (v + m) * (compact ? 2 : 4) + masks;
+    add("preparation", extent.fixed,
+        extent.pairs * (v + m) * 4 + masks + (compact ? 2 * std::max(v, m) : 0));
+    linear();
+    if (!config.deformable.empty()) deformable();
+  }
+  Plan take() { return std::move(plan_); }
+
+ private:
+  void add(std::string name, const Grid& grid, std::int64_t bytes) {
+    plan_.stages.push_back({std::move(name), grid.size, bytes});
+    plan_.peak = std::max(plan_.peak, bytes);
+  }
+
+  void linear() {
+    const double finest = finest_spacing(extent_.fixed);
+    for (const LinearStage& stage : config_.linear)
+      for (double resolution : stage.resolutions) {
+        const LevelImages level(extent_, resolution * finest);
+        const Grid grid = level_grid(extent_.fixed, resolution * finest, 8);
+        // Warped image and gradient; LNCC's workspace.
+        const std::int64_t work =
+            voxels(grid) * (8 + (stage.metric.kind == MetricKind::lncc ? 12 : 0));
+        add("linear", grid, images_ + level.kept + std::max(level.shrinking, work));
+      }
+  }
+
+  void deformable() {
+    const DeformableStage& stage = config_.deformable[0];
+    const bool compact = plan_.mode == MemoryMode::compact;
+    const std::int64_t v = voxels(extent_.fixed);
+    const std::int64_t moment = compact ? 2 : 4;
+    std::int64_t moments = 3 * moment;
+    if (stage.optimizer == Optimizer::adam)
+      moments += stage.second_moment == adam::SecondMoment::element ? 3 * moment : moment;
+    // Going both ways the first warp waits, and moving is resampled to the grid of fixed.
+    const std::int64_t waiting = config_.symmetric ? 12 * v + 4 * v * extent_.pairs + v : 0;
+    std::int64_t coarser = 0;
+    for (int shrink : stage.shrink) {
+      const double spacing = shrink * finest_spacing(extent_.fixed);
+      const Grid grid = level_grid(extent_.fixed, spacing, 8);
+      const LevelImages level(extent_, spacing);
+      const std::int64_t n = voxels(grid);
+      const bool half = compact && grid.size == extent_.fixed.size;
+      const std::int64_t budget = slab_budget(plan_.mode, backend_, n);
+      const int planes = slab_planes(stage, grid.domain(), half, budget);
+      const std::int64_t running =
+          n * (12 + moments) + slab_bytes(stage, grid.domain(), half, planes);
+      const std::int64_t starting = 12 * coarser + std::max(level.shrinking, 12 * n);
+      add("deformable", grid, images_ + waiting + level.kept + std::max(running, starting));
+      coarser = n;
+    }
+    // The warp, its inverse; the determinant comes and goes before.
+    add("inverse", extent_.fixed, 24 * v);
+  }
+
+  const Config& config_;
+  const Extent& extent_;
+  Backend backend_;
+  Plan plan_;
+  std::int64_t images_ = 0;
+};
+
+std::string gib(std::int64_t bytes) {
+  char text[32];
+  std::snprintf(text, sizeof(text), "%.1f GiB", static_cast<double>(bytes) / (1U << 30U));
+  return text;
+}
+
+}  // namespace
+
+std::int64_t slab_budget(MemoryMode mode, Backend backend, std::int64_t voxels) {
+  // Beside images, warp and moments: 48 B/voxel in all in standard mode, 36 in compact mode. Small
+  // levels run whole, for their kernels are short.
+  const bool compact = mode == MemoryMode::compact;
+  const double each = compact ? 9 : 11;
+  const std::int64_t least = compact                    ? 64 << 20U
+                             : backend == Backend::cuda ? std::int64_t{2} << 30U
+                                                        : 256 << 20U;
+  return std::max(least, static_cast<std::int64_t>(each * static_cast<double>(voxels)));
+}
+
+Config resolved(const Config& config, const Grid& fixed) {
+  Config r = config;
+  for (DeformableStage& stage : r.deformable) {
+    if (stage.shrink.empty()) stage.shrink = automatic_shrink(fixed);
+    const std::size_t levels = stage.shrink.size();
+    // Fewer levels than numbers: the image is small, and takes the first ones. More: the coarse
+    // levels share the first number.
+    while (stage.iterations.size() < levels)
+      stage.iterations.insert(stage.iterations.begin(), stage.iterations[0]);
+    stage.iterations.resize(levels);
+  }
+  return r;
+}
+
+Plan make_plan(const Config& config, const Extent& extent, Backend backend) {
+  const MemoryMode mode =
+      config.memory == MemoryMode::compact ? MemoryMode::compact : MemoryMode::standard;
+  require(mode == MemoryMode::standard || backend == Backend::cuda,
+          "plan: compact memory is a mode of the CUDA backend, the CPU works in float32");
+  return Planner(config, extent, backend, mode).take();
+}
+
+Plan choose_plan(const Config& config, const Extent& extent, Backend backend,
+                 std::int64_t available) {
+  Plan plan = make_plan(config, extent, backend);
+  const auto fits = [&] { return available <= 0 || plan.peak <= available; };
+  if (!fits() && config.memory == MemoryMode::automatic && backend == Backend::cuda) {
+    Config compact = config;
+    compact.memory = MemoryMode::compact;
+    plan = make_plan(compact, extent, backend);
+  }
+  if (fits()) return plan;
+  const auto most =
+      std::max_element(plan.stages.begin(), plan.stages.end(),
+                       [](const PlanStage& a, const PlanStage& b) { return a.bytes < b.bytes; });
+  std::string message = "plan: the " + most->name + " stage at " + std::to_string(most->size[2]) +
+                        "x" + std::to_string(most->size[1]) + "x" + std::to_string(most->size[0]) +
+                        " voxels needs " + gib(plan.peak) + ", " + gib(available) +
+                        " are available";
+  message += plan.mode == MemoryMode::standard && backend == Backend::cuda
+                 ? "; try --memory compact"
+                 : "; leave out the finest level (--shrink 4x2) or crop the images";
+  throw OutOfMemory(message);
+}
+
+}  // namespace ffdp::registration

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "ffdp/core/buffer.hpp"
+#include "ffdp/core/grid.hpp"
+#include "ffdp/registration/config.hpp"
+
+namespace ffdp::registration {
+
+/// Most memory that one stage or level needs.
+struct PlanStage {
+  std::string name;
+  Int3 size{};             ///< voxels of its grid, z, y, x
+  std::int64_t bytes = 0;  ///< on the device, or of the host where that is where it runs
+};
+
+/// What a registration will need, known before anything is allocated.
+struct Plan {
+  MemoryMode mode = MemoryMode::standard;  ///< standard or compact
+  std::vector<PlanStage> stages;
+  std::int64_t peak = 0;  ///< [bytes]
+};
+
+/// What is to be registered, as far as memory goes.
+struct Extent {
+  Grid fixed, moving;
+  int pairs = 1;
+  int fixed_masks = 0, moving_masks = 0;  ///< 0 or 1
+};
+
+/// Peak memory of every stage in one mode (standard where it is automatic). The deformable stage
+/// must know its levels (see resolved()).
+Plan make_plan(const Config& config, const Extent& extent, Backend backend);
+
+/// The plan in the mode that the configuration asks for; where that is automatic, standard if it
+/// fits into `available` bytes, else compact.
+/// @param available  0 or less: unknown, anything fits
+/// Throws OutOfMemory with advice where nothing fits.
+Plan choose_plan(const Config& config, const Extent& extent, Backend backend,
+                 std::int64_t available);
+
+/// The configuration with shrink factors and iterations filled in for this fixed image.
+Config resolved(const Config& config, const Grid& fixed);
+
+/// Memory an iteration may use for slabs of planes at a level of `voxels` [bytes].
+std::int64_t slab_budget(MemoryMode mode, Backend backend, std::int64_t voxels);
+
+}  // namespace ffdp::registration

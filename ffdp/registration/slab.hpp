@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "ffdp/core/context.hpp"
+#include "ffdp/core/field.hpp"
+
+namespace ffdp::registration {
+
+/// A few planes of a field that an iteration makes and uses up, bottom to top: the memory of a
+/// whole field is never needed. Holds the planes [lo, hi) of `domain`; advance() drops planes below
+/// and adds unmade ones above.
+class Slab {
+ public:
+  Slab() = default;
+  /// @param components  1 or 3
+  /// @param planes      most planes held at once
+  Slab(Backend backend, const Box& domain, int components, int planes);
+
+  /// Keeps the planes from `keep_from` on and makes room up to `hi`.
+  /// @return the planes to be made now: those from the previous hi on
+  Box advance(const Context& ctx, int keep_from, int hi);
+  /// Forgets all planes.
+  void restart();
+
+  Box stored() const;
+  View<float> view() const;
+  VectorView<float> vectors() const;
+
+ private:
+  Box domain_;
+  int components_ = 1, planes_ = 0, lo_ = 0, hi_ = 0;
+  Buffer<float> data_;
+};
+
+}  // namespace ffdp::registration

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+// Images in half precision, uint8 and uint16 give what their intensities give as float32.
+#include <cstdlib>
+
+#include "tests/support/compare.hpp"
+#include "tests/support/fields.hpp"
+
+#include <gtest/gtest.h>
+
+#include "ffdp/core/copy.hpp"
+#include "ffdp/ops/resize/resize.hpp"
+#include "ffdp/ops/sampler/sampler.hpp"
+
+namespace ffdp {
+namespace {
+
+template <class T>
+class CudaStorage : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (cuda_devices() > 0) return;
+    const char* required = std::getenv("FFDP_REQUIRE_CUDA");
+    if (required && required[0] == '1')
+      FAIL() << "FFDP_REQUIRE_CUDA is set and there is no CUDA device";
+    GTEST_SKIP() << "no CUDA device";
+  }
+};
+
+using Types = testing::Types<float, Half, std::uint8_t, std::uint16_t>;
+TYPED_TEST_SUITE(CudaStorage, Types);
+
+template <class T>
+T stored_value(int z, int y, int x) {
+  const float value = 40 + 30 * noise(z, y, x, 3);  // within every type
+  if constexpr (std::is_same_v<T, float> || std::is_same_v<T, Half>)
+    return from_float<T>(value);
+  else
+    return static_cast<T>(value);
+}
+
+TYPED_TEST(CudaStorage, GivesWhatItsIntensitiesGiveAsFloats) {
+  using T = TypeParam;
+  const Box domain = box_of({9, 11, 14});
+  Context ctx;
+  ctx.backend = Backend::cuda;
+  const auto raw = test::make_field<T>(domain, stored_value<T>);
+  const float scale = std::is_same_v<T, float> ? 1.0F : 0.25F;
+  const float offset = std::is_same_v<T, float> ? 0.0F : -3.0F;
+  const auto values = test::make_field<float>(domain, [&](int z, int y, int x) {
+    return offset + scale * to_float(stored_value<T>(z, y, x));
+  });
+  const auto stored = copy_to(ctx, Backend::cuda, raw);
+  const auto floats = copy_to(ctx, Backend::cuda, values);
+  ImageView image(stored);
+  image.scale = scale;
+  image.offset = offset;
+
+  const auto u =
+      copy_to(ctx, Backend::cuda, test::make_vector_field(domain, [](int c, int z, int y, int x) {
+                return 1.5F * noise(z, y, x, 7U + static_cast<std::uint32_t>(c)) - 0.7F;
+              }));
+  sampler::Params p;
+  p.map.linear = {{{1.02, 0.1, 0}, {-0.1, 0.98, 0.03}, {0, 0.02, 1}}};
+  p.displacement_map = p.map.linear;
+  p.moving_domain = domain;
+  p.outside = -1;
+  const Box small = box_of({5, 6, 8});
+  const auto run = [&](const ImageView& from) {
+    std::vector<double> result;
+    const auto append = [&](const auto& field) {
+      const auto host = copy_to(ctx, Backend::cpu, field);
+      result.insert(result.end(), host.begin(), host.end());
+    };
+    Field<float> warped(Backend::cuda, domain), shrunk(Backend::cuda, small);
+    VectorField<float> grad(Backend::cuda, domain);
+    result.push_back(
+        static_cast<double>(sampler::forward(ctx, p, domain, domain, from, u, {}, warped)));
+    append(warped);
+    sampler::forward_uncounted(ctx, p, domain, domain, from, u, {}, warped);
+    append(warped);
+    sampler::backward_displacement(ctx, p, domain, domain, 0.7F, from, u, floats, grad,
+                                   sampler::Into::overwrite);
+    append(grad);
+    const auto affine = sampler::backward_affine(ctx, p, domain, domain, from, u, floats);
+    for (int c = 0; c < 3; ++c) {
+      result.push_back(affine.translation[c]);
+      for (int k = 0; k < 3; ++k) result.push_back(affine.map[c][k]);
+    }
+    resize::shrink(ctx, {}, domain, small, small, from, shrunk);
+    append(shrunk);
+    return result;
+  };
+  const auto difference = test::compare(run(image), run(floats));
+  EXPECT_LT(difference.relative_l2, 1e-5) << difference;
+}
+
+}  // namespace
+}  // namespace ffdp

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ffdp/registration/level.hpp"
+
+#include <cmath>
+
+#include "tests/support/fields.hpp"
+
+#include <gtest/gtest.h>
+
+#include "ffdp/core/error.hpp"
+#include "ffdp/registration/plan.hpp"
+
+namespace ffdp::registration {
+namespace {
+
+struct Outcome {
+  VectorField<float> u;
+  std::vector<double> costs;
+};
+
+/// Four iterations with slabs of `planes` planes.
+Outcome iterate(const DeformableStage& stage, const Grid& grid, int planes) {
+  Context ctx;
+  ctx.threads = 2;
+  dist::SoloComm comm;
+  const Image<float> fixed{grid, test::image(grid.domain(), 1)};
+  const Image<float> moving{grid, test::image(grid.domain(), 2)};
+  Affine affine;
+  affine.translation = {0.7, -0.4, 1.1};
+  const Pair pair{fixed, moving, nullptr, nullptr};
+  std::vector<LevelPair> pairs;
+  pairs.push_back(make_level_pair(ctx, pair, grid, 1, affine));
+  auto u = test::displacement(grid.domain(), grid.domain(), 0.8, 5);
+  Level<float> level(ctx, comm, stage, grid, std::move(pairs), std::move(u), planes, 4);
+  for (int k = 0; k < 4; ++k) level.iterate();
+  return {level.take(), level.costs()};
+}
+
+Grid block(Int3 size) {
+  Grid grid;
+  grid.size = size;
+  grid.spacing = {1, 1, 1};
+  return grid;
+}
+
+/// Slabs decide memory alone: the same warp, but for the last bits of sums over the image.
+TEST(Level, SlabsOfAnyThicknessGiveTheSameWarp) {
+  const Grid grid = block({29, 14, 17});
+  for (const MetricKind kind : {MetricKind::lncc, MetricKind::mi, MetricKind::mse})
+    for (const double sigma : {0.0, 0.8, 2.0}) {
+      DeformableStage stage;
+      stage.metrics = {{.kind = kind, .radius = 3}, {.kind = MetricKind::mse, .weight = 0.5}};
+      stage.sigma_update = sigma;
+      stage.sigma_warp = sigma;
+      const Outcome whole = iterate(stage, grid, 29);
+      for (const int planes : {2, 7, 28}) {
+        const Outcome got = iterate(stage, grid, planes);
+        double largest = 0;
+        for (std::int64_t i = 0; i < 3 * grid.domain().volume(); ++i)
+          largest =
+              std::max(largest, static_cast<double>(std::abs(got.u.data()[i] - whole.u.data()[i])));
+        EXPECT_LT(largest, 2e-6) << planes << " planes, sigma " << sigma;
+        for (int k = 0; k < 4; ++k)
+          EXPECT_NEAR(got.costs[k], whole.costs[k], 1e-9 * std::abs(whole.costs[k]));
+      }
+    }
+}
+
+TEST(Level, LowersTheCost) {
+  for (const MetricKind kind : {MetricKind::lncc, MetricKind::mi, MetricKind::mse}) {
+    DeformableStage stage;
+    stage.metrics = {{.kind = kind}};
+    const auto costs = iterate(stage, block({20, 18, 22}), 20).costs;
+    EXPECT_LT(costs[3], costs[0]);
+  }
+}
+
+TEST(Level, SlabsFitTheirBudget) {
+  const DeformableStage stage;
+  const Box domain = box_of({300, 100, 120});
+  const std::int64_t whole = slab_bytes(stage, domain, false, 300);
+  EXPECT_EQ(slab_planes(stage, domain, false, whole), 300);
+  for (const std::int64_t budget : {whole - 1, whole / 2, whole / 5}) {
+    const int planes = slab_planes(stage, domain, false, budget);
+    EXPECT_LE(slab_bytes(stage, domain, false, planes), budget);
+    EXPECT_GT(slab_bytes(stage, domain, true, planes), slab_bytes(stage, domain, false, planes));
+  }
+}
+
+Extent cube(int n) { return {.fixed = block({n, n, n}), .moving = block({n, n, n})}; }
+
+double bytes_per_voxel(const Plan& plan, int n) {
+  return static_cast<double>(plan.peak) / (static_cast<double>(n) * n * n);
+}
+
+TEST(Plan, KeepsItsPromisePerVoxel) {
+  Config config = preset("default");
+  config.deformable[0].metrics[0].radius = 2;
+  const int n = 1024;
+  config.memory = MemoryMode::standard;
+  const Config full = resolved(config, cube(n).fixed);
+  EXPECT_LE(bytes_per_voxel(make_plan(full, cube(n), Backend::cuda), n), 48);
+  Config compact = full;
+  compact.memory = MemoryMode::compact;
+  const Plan plan = make_plan(compact, cube(n), Backend::cuda);
+  EXPECT_EQ(plan.mode, MemoryMode::compact);
+  EXPECT_LE(bytes_per_voxel(plan, n), 36);
+}
+
+TEST(Plan, PicksWhatFitsAndRefusesWithAdvice) {
+  const Config config = resolved(preset("default"), cube(1024).fixed);
+  const std::int64_t gib = std::int64_t{1} << 30U;
+  EXPECT_EQ(choose_plan(config, cube(1024), Backend::cuda, 60 * gib).mode, MemoryMode::standard);
+  EXPECT_EQ(choose_plan(config, cube(1024), Backend::cuda, 40 * gib).mode, MemoryMode::compact);
+  try {
+    choose_plan(config, cube(1024), Backend::cuda, 20 * gib);
+    FAIL() << "20 GiB were enough";
+  } catch (const OutOfMemory& error) {
+    EXPECT_NE(std::string(error.what()).find("1024x1024x1024"), std::string::npos);
+    EXPECT_NE(std::string(error.what()).find("20.0 GiB are available"), std::string::npos);
+    EXPECT_NE(std::string(error.what()).find("--shrink"), std::string::npos);
+  }
+  EXPECT_THROW(choose_plan(config, cube(1024), Backend::cpu, 20 * gib), OutOfMemory);
+  Config compact = config;
+  compact.memory = MemoryMode::compact;
+  EXPECT_THROW(make_plan(compact, cube(64), Backend::cpu), InvalidArgument);
+}
+
+}  // namespace
+}  // namespace ffdp::registration
