@@ -22,6 +22,7 @@
 #include "ffdp/core/parallel.hpp"
 #include "ffdp/ops/adam/adam.hpp"
 #include "ffdp/ops/compose/compose.hpp"
+#include "ffdp/ops/descent/descent.hpp"
 #include "ffdp/ops/intensity/intensity.hpp"
 #include "ffdp/ops/lncc/lncc.hpp"
 #include "ffdp/ops/mi/mi.hpp"
@@ -205,8 +206,11 @@ void metrics(Bench& b) {
     lncc::Params p;
     p.radius = radius;
     p.fixed_centre = p.moving_centre = 0.5F;
-    b.row("lncc_r" + std::to_string(radius), 12,
-          [&] { lncc::forward_backward(b.ctx, p, box, box, fixed, warped, grad); });
+    for (const bool missing : {false, true}) {
+      p.missing_values = missing;
+      b.row("lncc_r" + std::to_string(radius) + (missing ? "_missing" : ""), 12,
+            [&] { lncc::forward_backward(b.ctx, p, box, box, fixed, warped, grad); });
+    }
   }
   const mi::Params p;
   b.row("mi_32", 20, [&] {
@@ -257,6 +261,34 @@ void adam_step(Bench& b) {
   adam::Params p;
   p.iteration = 5;
   b.row("adam_step", 56, [&] { adam::step(b.ctx, p, b.box, b.box, grad, first, second_view); });
+}
+
+/// One update and one step of descent, moments stored as T.
+template <class T>
+void descents(Bench& b, const std::string& suffix) {
+  const Box box = b.box;
+  const auto grad = b.warp(0.1F), u = b.warp(3);
+  auto out = b.vector_room();
+  VectorField<T> first(b.ctx.backend, box);
+  Field<T> second(b.ctx.backend, box);
+  const View<T> v = second.view();
+  const descent::Moments<T> moments{first.view(), {v.data, box, 0, v.stride_z, v.stride_y}};
+  const Buffer<descent::Sums> sums(b.ctx.backend, 1);
+  zero_bytes(b.ctx, sums.data(), sizeof(descent::Sums));
+  const smooth::Params smoothing{{0.8, 0.8, 0.8}};
+  adam::Params p;
+  descent::update(b.ctx, p, smoothing, box, box, grad, moments, sums.data());
+  p.iteration = 5;
+  const double each = 4 * sizeof(T);
+  b.row("descent_update" + suffix, 12 + 2 * each,
+        [&] { descent::update(b.ctx, p, smoothing, box, box, grad, moments, sums.data()); });
+  b.row("descent_compose" + suffix, 24 + each,
+        [&] { descent::compose(b.ctx, p, {}, box, box, moments, sums.data(), u, out); });
+}
+
+void all_descents(Bench& b) {
+  descents<float>(b, "");
+  if (b.ctx.backend == Backend::cuda) descents<Half>(b, "_half");
 }
 
 /// Iterations of the greedy stage as the default preset has it, but for the metric (LNCC of radius
@@ -331,9 +363,10 @@ void run(Options o) {
     const char* name;
     bool op;
     std::function<void(Bench&)> body;
-  } groups[] = {{"metrics", true, metrics},     {"sampler", true, samplers},
-                {"compose", true, composition}, {"smooth", true, smoothing},
-                {"adam", true, adam_step},      {"iteration", false, all_iterations}};
+  } groups[] = {{"metrics", true, metrics},          {"sampler", true, samplers},
+                {"compose", true, composition},      {"smooth", true, smoothing},
+                {"adam", true, adam_step},           {"descent", true, all_descents},
+                {"iteration", false, all_iterations}};
   DeviceStart device(o.device);
   Context ctx = start(o.common);
   ctx.backend = device.wait();

@@ -4,7 +4,7 @@
 #include "ffdp/core/view.hpp"
 #include "ffdp/ops/common/voxels.cuh"
 
-/// Separable stencils of one reach R <= 8 for all axes in one pass: read once, write once.
+/// Separable weighted stencils of one reach R <= 8 for all axes in one pass: read once, write once.
 namespace ffdp::device {
 
 /// What one thread of march_kernel makes: y sums of `run_y` voxels, then x and z sums of `run_x`.
@@ -20,47 +20,16 @@ struct Weights {
   float axis[3][17];
 };
 
-/// out[i] = v[i] + ... + v[i + 2 R], by sums of 2, 4, 8, 16: a logarithmic number of additions and
-/// no subtraction, so that nothing is lost beside bright voxels.
+/// out[i] = sum_k taps[k] v[i + k].
 template <int R, int N>
-__device__ void box_sums(const float (&v)[N + 2 * R], float (&out)[N]) {
-  float p[N + 2 * R];
-#pragma unroll
-  for (int i = 0; i < N + 2 * R; ++i) p[i] = v[i];
-  int at = 0;
-#pragma unroll
-  for (int bit = 1; bit <= 2 * R + 1; bit *= 2) {
-    if ((2 * R + 1) & bit) {
-#pragma unroll
-      for (int i = 0; i < N; ++i) out[i] = at ? out[i] + p[i + at] : p[i];
-      at += bit;
-    }
-#pragma unroll
-    for (int i = 0; i < N + 2 * R; ++i)
-      if (i + bit < N + 2 * R) p[i] += p[i + bit];
-  }
-}
-
-template <int R, int N, Stencil stencil>
 __device__ void line_sums(const float (&v)[N + 2 * R], const float (&taps)[17], float (&out)[N]) {
-  if constexpr (stencil == Stencil::box) {
-    box_sums<R, N>(v, out);
-  } else {
 #pragma unroll
-    for (int i = 0; i < N; ++i) {
-      out[i] = taps[0] * v[i];
+  for (int i = 0; i < N; ++i) {
+    out[i] = taps[0] * v[i];
 #pragma unroll
-      for (int k = 1; k <= 2 * R; ++k) out[i] += taps[k] * v[i + k];
-    }
+    for (int k = 1; k <= 2 * R; ++k) out[i] += taps[k] * v[i + k];
   }
 }
-
-/// How planes add up along z. Up to a reach of a few voxels 2 R pending sums a voxel wait in
-/// registers. Box sums of a larger reach run: the plane that leaves is made again from the input
-/// and taken off in double, where what was added before cancels exactly; constant cost.
-template <class Op, int R, Stencil stencil>
-inline constexpr bool pending_sums =
-    stencil == Stencil::weighted || (R <= 3 && R * Op::quantities <= 10);
 
 /// Four bytes, or sixteen, from device to shared memory, asynchronously.
 template <int bytes>
@@ -82,7 +51,7 @@ __device__ void copy_async(float* to, const float* from) {
 /// prepare(z, y, x, inside, raw, value) with zeros outside; quantity(q, value) with zeros giving
 /// zero; emit(part, z, y, x, n, sums[q][4], total) for n <= 4 voxels from x on.
 /// `readable` is the part of the domain that may be read; blockIdx.z counts stretches of parts.
-template <int R, Stencil stencil, int blocks, class Op>
+template <int R, int blocks, class Op>
 __global__ void __launch_bounds__(march_threads, blocks)
     march_kernel(Op op, Weights weights, Box readable, Box box, int planes, int stretches,
                  bool aligned, typename Op::Sum* parts) {
@@ -90,8 +59,6 @@ __global__ void __launch_bounds__(march_threads, blocks)
   constexpr int chunk = Op::template chunk<R>, column = chunk + 2 * R,
                 segment = (run_x + 2 * R + 3) / 4 * 4;
   constexpr int margin = R <= 4 ? 4 : 8, width = march_x + 2 * margin, height = march_y + 2 * R;
-  constexpr bool pending = pending_sums<Op, R, stencil>;
-  constexpr int steps_per_plane = pending ? 1 : 2;
   extern __shared__ float4 shared_rows[];
   using Rows = float[Q][march_y][pitch];
   using Stage = float[Op::raws][height][width];
@@ -107,19 +74,15 @@ __global__ void __launch_bounds__(march_threads, blocks)
   const int row = thread / (march_x / run_x), first = thread % (march_x / run_x) * run_x;
   const int y = y0 + row, x = x0 + first;
   const int wanted = y < box.hi[1] ? min(run_x, box.hi[2] - x) : 0;
-  const int steps = (z_hi - z_lo + 2 * R) * steps_per_plane;
+  const int steps = z_hi - z_lo + 2 * R;
 
   const bool interior_tile = y0 - R >= readable.lo[1] && y0 + march_y + R <= readable.hi[1] &&
                              x0 - R >= readable.lo[2] && x0 + march_x + R <= readable.hi[2];
 
-  // Step s adds plane z, or takes off (at even steps of running sums) the one that leaves.
-  const auto takes_off = [&](int s) { return !pending && s % 2 == 0; };
-  const auto plane_of = [&](int s) {
-    return z_lo - R + s / steps_per_plane - (takes_off(s) ? 2 * R + 1 : 0);
-  };
+  // Step s adds plane z_lo - R + s.
   const auto wanted_step = [&](int s) {
-    const int z = plane_of(s);
-    return s < steps && z >= max(z_lo - R, readable.lo[0]) && z < readable.hi[0];
+    const int z = z_lo - R + s;
+    return s < steps && z >= readable.lo[0] && z < readable.hi[0];
   };
   // The same fours of a plane are this thread's at every step: -1 where there is nothing to fetch.
   constexpr int fours = width / 4, mine = (height * fours + march_threads - 1) / march_threads;
@@ -137,7 +100,7 @@ __global__ void __launch_bounds__(march_threads, blocks)
   }
   const auto fetch = [&](int s) {
     if (wanted_step(s)) {
-      const int z = plane_of(s);
+      const int z = z_lo - R + s;
       Stage& stage = stages[s & 1];
 #pragma unroll
       for (int k = 0; k < Op::raws; ++k) {
@@ -188,7 +151,7 @@ __global__ void __launch_bounds__(march_threads, blocks)
           float v[column], out[chunk];
 #pragma unroll
           for (int j = 0; j < column; ++j) v[j] = op.quantity(q, value[j]);
-          line_sums<R, chunk, stencil>(v, weights.axis[1], out);
+          line_sums<R, chunk>(v, weights.axis[1], out);
 #pragma unroll
           for (int j = 0; j < chunk; ++j) rows[q][top + j][c] = out[j];
         }
@@ -208,16 +171,15 @@ __global__ void __launch_bounds__(march_threads, blocks)
     float line[run_x + 2 * R];
 #pragma unroll
     for (int k = 0; k < run_x + 2 * R; ++k) line[k] = v[k];
-    line_sums<R, run_x, stencil>(line, weights.axis[2], out);
+    line_sums<R, run_x>(line, weights.axis[2], out);
   };
 
   typename Op::Sum total{};
   float sums[Q][run_x];
-  float waiting[pending ? 2 * R : 1][Q][run_x] = {};
-  double running[pending ? 1 : Q][run_x] = {};
+  float waiting[2 * R][Q][run_x] = {};
   fetch(0);
   for (int s = 0; s < steps; ++s) {
-    const int z = plane_of(s);
+    const int z = z_lo - R + s;
     const bool present = wanted_step(s);
     fetch(s + 1);
     asm volatile("cp.async.wait_group 1;");
@@ -229,39 +191,21 @@ __global__ void __launch_bounds__(march_threads, blocks)
         y_sums.template operator()<false>(z, stages[s & 1]);
     }
     __syncthreads();
-    if constexpr (pending) {
 #pragma unroll
-      for (int q = 0; q < Q; ++q) {
-        float line[run_x] = {};
-        if (present) x_sums(q, line);
+    for (int q = 0; q < Q; ++q) {
+      float line[run_x] = {};
+      if (present) x_sums(q, line);
 #pragma unroll
-        for (int i = 0; i < run_x; ++i) {
-          const auto weigh = [&](int k) {
-            return stencil == Stencil::box ? line[i] : weights.axis[0][k] * line[i];
-          };
-          sums[q][i] = waiting[0][q][i] + weigh(2 * R);
+      for (int i = 0; i < run_x; ++i) {
+        const auto weigh = [&](int k) { return weights.axis[0][k] * line[i]; };
+        sums[q][i] = waiting[0][q][i] + weigh(2 * R);
 #pragma unroll
-          for (int k = 0; k + 1 < 2 * R; ++k)
-            waiting[k][q][i] = waiting[k + 1][q][i] + weigh(2 * R - 1 - k);
-          waiting[2 * R - 1][q][i] = weigh(0);
-        }
-      }
-    } else if (present) {
-#pragma unroll
-      for (int q = 0; q < Q; ++q) {
-        float line[run_x];
-        x_sums(q, line);
-#pragma unroll
-        for (int i = 0; i < run_x; ++i) running[q][i] += takes_off(s) ? -line[i] : line[i];
+        for (int k = 0; k + 1 < 2 * R; ++k)
+          waiting[k][q][i] = waiting[k + 1][q][i] + weigh(2 * R - 1 - k);
+        waiting[2 * R - 1][q][i] = weigh(0);
       }
     }
-    if (takes_off(s) || z - R < z_lo || wanted <= 0) continue;
-    if constexpr (!pending) {
-#pragma unroll
-      for (int q = 0; q < Q; ++q)
-#pragma unroll
-        for (int i = 0; i < run_x; ++i) sums[q][i] = static_cast<float>(running[q][i]);
-    }
+    if (z - R < z_lo || wanted <= 0) continue;
     op.emit(part, z - R, y, x, wanted, sums, total);
   }
   if (parts) {
@@ -303,7 +247,7 @@ inline bool aligned_rows(const View<const float>& view, const Box& box) {
 }
 
 /// Runs the stencil over `box`; `parts` holds a partial sum a block, or is null.
-template <int R, Stencil stencil, class Op>
+template <int R, class Op>
 void march(const Context& ctx, const March& m, const Op& op, const Weights& weights,
            const Box& readable, const Box& box, typename Op::Sum* parts) {
   constexpr int pitch = (march_x + 2 * R + 3) / 4 * 4, width = march_x + (R <= 4 ? 8 : 16);
@@ -316,7 +260,7 @@ void march(const Context& ctx, const March& m, const Op& op, const Weights& weig
       const View<const float> view = op.view(part, k);
       aligned = aligned && aligned_rows(view, box) && view.stored == op.view(0, 0).stored;
     }
-  const auto kernel = march_kernel<R, stencil, Op::template blocks<R>, Op>;
+  const auto kernel = march_kernel<R, Op::template blocks<R>, Op>;
   check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, shared));
   kernel<<<m.grid, march_threads, shared, stream_of(ctx)>>>(op, weights, readable, box, m.planes,
                                                             m.stretches, aligned, parts);

@@ -74,8 +74,8 @@ void run(Context& ctx, const Params& p, const Box& domain, const Box& compute,
     const device::Stencil3 stencil(taps, domain);
     const Gaussian<Adjoint> op{in, out, stencil.edge};
     device::with_radius(stencil.radius, [&]<int R>() {
-      device::march<R, device::Stencil::weighted>(ctx, device::march_of(compute, parts), op,
-                                                  stencil.weights, readable, compute, nullptr);
+      device::march<R>(ctx, device::march_of(compute, parts), op, stencil.weights, readable,
+                       compute, nullptr);
     });
     return;
   }
