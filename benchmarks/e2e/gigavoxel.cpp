@@ -213,9 +213,8 @@ void run(const std::vector<std::string>& arguments) {
     const std::vector<std::string> settings(first, last);
     for (const std::string& setting : settings) std::printf("%s ", setting.c_str());
     std::printf("\n");
-    once(host, ctx, configure(settings), more ? copy(host, inputs) : std::move(inputs), fixed,
-         moving);
-    if (!more) return;
+    if (!more) return once(host, ctx, configure(settings), std::move(inputs), fixed, moving);
+    once(host, ctx, configure(settings), copy(host, inputs), fixed, moving);
     first = last + 1;
   }
 }

@@ -21,8 +21,8 @@ using test::run_program;
 class RegisterProgram : public testing::Test {
  protected:
   static void SetUpTestSuite() {
-    folder_ = fs::temp_directory_path() / ("ffdp_register_test_" + std::to_string(getpid()));
-    fs::create_directories(folder_);
+    folder = fs::temp_directory_path() / ("ffdp_register_test_" + std::to_string(getpid()));
+    fs::create_directories(folder);
     const auto made = run_program(
         "phantom -q --pair --size 40x48x40 --spacing 4 --rotate 5 -4 8 "
         "--translate 6 -4 5 -o " +
@@ -33,8 +33,8 @@ class RegisterProgram : public testing::Test {
                     " --moving-labels " + path("b_moving_labels.nii.gz") + " -o " + path("sub/r_"));
     ASSERT_EQ(outcome.code, 0) << outcome.text;
   }
-  static void TearDownTestSuite() { fs::remove_all(folder_); }
-  static std::string path(const std::string& name) { return (folder_ / name).string(); }
+  static void TearDownTestSuite() { fs::remove_all(folder); }
+  static std::string path(const std::string& name) { return (folder / name).string(); }
 
   /// Largest difference between two images over the range of the first.
   static double difference(const std::string& a, const std::string& b) {
@@ -48,9 +48,9 @@ class RegisterProgram : public testing::Test {
     }
     return most / (hi - lo);
   }
-  static fs::path folder_;
+  static fs::path folder;
 };
-fs::path RegisterProgram::folder_;
+fs::path RegisterProgram::folder;
 
 TEST_F(RegisterProgram, WritesEveryFileOfDesign6) {
   for (const char* name : {"0GenericAffine.mat", "1Warp.nii.gz", "1InverseWarp.nii.gz",

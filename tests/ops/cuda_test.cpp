@@ -162,8 +162,8 @@ TEST_P(CudaMatchesCpu, SumsThatStayOnTheBackend) {
     const There<MetricSum> sum(s, 2), result(s, 1);
     mi::Params p;
     p.fixed_hi = p.moving_hi = 0.9F;
-    const There<std::int64_t> counts(s, 32U * 32U + 1);
-    const There<float> derivative(s, 32U * 32U);
+    const There<std::int64_t> counts(s, std::size_t{32} * 32 + 1);
+    const There<float> derivative(s, std::size_t{32} * 32);
     for (const Box& slab : slabs(compute)) {
       lncc::forward_backward(s.ctx, {}, domain, slab, fixed, moving, grad, {}, sum.data());
       mse::forward_backward(s.ctx, {}, domain, slab, fixed, moving, grad_mse, sum.data() + 1);
@@ -616,7 +616,7 @@ TEST_P(Cuda, CountsBeyondTwoToThe31) {
   Side s(Backend::cuda);
   auto fixed = s.room(large), warped = s.room(large), grad = s.room(large);
   mse::Params none;
-  const std::size_t plane = 1300U * 1300U;
+  const std::size_t plane = std::size_t{1300} * 1300;
   const Field<float> values =
       test::make_field(last, [](int z, int y, int x) { return noise(z, y, x, 3); });
   const Field<float> zeros = test::make_field(last, [](int, int, int) { return 0.0F; });

@@ -90,6 +90,7 @@ TEST_P(Descent, ValueMatchesReference) {
   double squares = 0, largest = 0;
   test::for_each_voxel(domain, [&](int z, int y, int x) {
     std::vector<Vec3> g;
+    g.reserve(history.size());
     for (const auto& field : history)
       g.push_back(reference::smoothed(smoothing, domain, field.view(), {z, y, x}));
     squares += g.back()[0] * g.back()[0] + g.back()[1] * g.back()[1] + g.back()[2] * g.back()[2];

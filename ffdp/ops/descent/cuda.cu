@@ -15,7 +15,12 @@ namespace {
 
 using adam::SecondMoment;
 enum Slot { smoothed_slot = 10, parts_slot = 11 };  // below: those of smooth
-constexpr int widest_fused = 4;                     // beyond, registers spill
+/// Beyond this reach smoothing and Adam run one after the other through scratch: registers would
+/// spill. Half moves so little beside the smoothed gradient that this is faster at any reach.
+template <class T>
+constexpr int widest_fused = 4;
+template <>
+constexpr int widest_fused<Half> = 0;
 
 /// Sum of squares, and the largest squared length.
 struct Part {
@@ -179,31 +184,15 @@ struct Directions {
 };
 
 template <class T, SecondMoment kind>
-void update_kind(Context& ctx, const adam::Params& p, const smooth::Params& smoothing,
-                 const Box& domain, const Box& compute, VectorView<const float> grad,
-                 const Moments<T>& moments, Sums* sums) {
-  const Advance<T, kind> advance{adam::constants(p), moments, p.iteration == 1};
-  const Int3 radius = smooth::halo(smoothing);
-  if (std::max({radius[0], radius[1], radius[2]}) > widest_fused) {
-    const std::int64_t volume = compute.volume();
-    const VectorView<float> smoothed{ctx.scratch<float>(smoothed_slot, 3 * volume), compute, volume,
-                                     std::int64_t{compute.size(1)} * compute.size(2),
-                                     compute.size(2)};
-    smooth::cuda::forward(ctx, smoothing, domain, compute, grad, smoothed);
-    const auto one = [=] __device__(int z, int y, int x, Part& part) {
-      float g[3][2] = {};
-      for (int k = 0; k < 3; ++k) g[k][0] = smoothed[k](z, y, x);
-      advance(0, 1, false, g, advance.ahead(z, y, x, 0, 1, false), part);
-    };
-    device::sum_voxels<Part>(ctx, compute, one, Take{sums});
-    return;
-  }
+void update_fused(Context& ctx, const Advance<T, kind>& advance, const smooth::Params& smoothing,
+                  const Box& domain, const Box& compute, VectorView<const float> grad, Sums* sums) {
+  const Moments<T>& moments = advance.moments;
   std::vector<float> taps[3];
   for (int a = 0; a < 3; ++a) taps[a] = gaussian_taps(smoothing.sigma[a]);
   const device::Stencil3 stencil(taps, domain);
   Smoothing<T, kind> op{grad, stencil.edge, advance, false};
-  const Box readable = intersect(grow(compute, radius), domain);
-  device::with_radius<widest_fused>(stencil.radius, [&]<int R>() {
+  const Box readable = intersect(grow(compute, smooth::halo(smoothing)), domain);
+  device::with_radius<widest_fused<T>>(stencil.radius, [&]<int R>() {
     const device::Sweep<R, Smoothing<T, kind>> shape(domain, compute);
     const auto paired = [&](const VectorView<T>& v) {
       return device::paired_rows(v[0], shape.origin.x) && v.stride_c % 2 == 0;
@@ -214,6 +203,28 @@ void update_kind(Context& ctx, const adam::Params& p, const smooth::Params& smoo
                                                 parts);
     device::finish_sum(ctx, parts, shape.blocks(), Take{sums});
   });
+}
+
+template <class T, SecondMoment kind>
+void update_kind(Context& ctx, const adam::Params& p, const smooth::Params& smoothing,
+                 const Box& domain, const Box& compute, VectorView<const float> grad,
+                 const Moments<T>& moments, Sums* sums) {
+  const Advance<T, kind> advance{adam::constants(p), moments, p.iteration == 1};
+  const Int3 radius = smooth::halo(smoothing);
+  if constexpr (widest_fused<T> > 0)
+    if (std::max({radius[0], radius[1], radius[2]}) <= widest_fused<T>)
+      return update_fused(ctx, advance, smoothing, domain, compute, grad, sums);
+  const std::int64_t volume = compute.volume();
+  const VectorView<float> smoothed{ctx.scratch<float>(smoothed_slot, 3 * volume), compute, volume,
+                                   std::int64_t{compute.size(1)} * compute.size(2),
+                                   compute.size(2)};
+  smooth::cuda::forward(ctx, smoothing, domain, compute, grad, smoothed);
+  const auto one = [=] __device__(int z, int y, int x, Part& part) {
+    float g[3][2] = {};
+    for (int k = 0; k < 3; ++k) g[k][0] = smoothed[k](z, y, x);
+    advance(0, 1, false, g, advance.ahead(z, y, x, 0, 1, false), part);
+  };
+  device::sum_voxels<Part>(ctx, compute, one, Take{sums});
 }
 
 template <class T, SecondMoment kind>

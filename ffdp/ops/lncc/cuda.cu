@@ -11,7 +11,7 @@ namespace ffdp::lncc::cuda {
 namespace {
 
 enum Slot {
-  workspace_slot = 0,
+  workspace_slot = 10,  // as descent, which never runs at once
   parts_slot = 1,
   taps_slot = 2,
   edge_slot = 3,
