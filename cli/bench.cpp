@@ -301,13 +301,13 @@ void iterations(Bench& b, registration::MetricKind kind, registration::MemoryMod
   stage.metrics[0].radius = 2;
   Grid grid;
   grid.size = {b.box.size(0), b.box.size(1), b.box.size(2)};
-  const Image<T> fixed{grid, b.stored_image<T>(1)}, moving{grid, b.stored_image<T>(2)};
+  const Image<float> fixed{grid, b.stored_image<float>(1)};
+  const Image<T> moving{grid, b.stored_image<T>(2)};
   const registration::Pair pair{fixed, moving};
   std::vector<registration::LevelPair> pairs{
       registration::make_level_pair(b.ctx, pair, grid, 1, Affine{})};
-  const int planes =
-      registration::slab_planes(stage, b.box, std::is_same_v<T, Half>,
-                                registration::slab_budget(mode, b.ctx.backend, b.box.volume()));
+  const int planes = registration::slab_planes(
+      stage, b.box, registration::slab_budget(mode, b.ctx.backend, b.box.volume()));
   dist::SoloComm comm;
   VectorField<float> u = b.vector_room();
   zero_bytes(b.ctx, u.data(), 3 * static_cast<std::size_t>(b.box.volume()) * sizeof(float));

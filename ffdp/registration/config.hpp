@@ -83,7 +83,7 @@ struct DeformableStage {
 enum class MemoryMode {
   automatic,  ///< standard where it fits
   standard,   ///< float32 throughout, at most 48 B/voxel
-  compact,    ///< images and moments in half precision, at most 36 B/voxel; CUDA only
+  compact,    ///< moving images and moments in half precision, at most 36 B/voxel; CUDA only
 };
 
 /// Everything that decides a registration; recipe files hold exactly this.

@@ -95,8 +95,8 @@ VectorField<float> run_deformable(Context& ctx, dist::Comm& comm, const Deformab
       resize::displacement(ctx, {}, u.stored(), grid.domain(), grid.domain(), u, finer);
     u = VectorField<float>();
     const bool compact = memory == MemoryMode::compact;
-    const int planes = slab_planes(stage, grid.domain(), compact && grid.size == full.size,
-                                   slab_budget(memory, ctx.backend, grid.domain().volume()));
+    const int planes =
+        slab_planes(stage, grid.domain(), slab_budget(memory, ctx.backend, grid.domain().volume()));
     LevelTrace record{grid, {}, 0};
     u = compact ? run_level<Half>(ctx, comm, stage, grid, std::move(level_pairs), std::move(finer),
                                   index, planes, progress, record)

@@ -7,7 +7,6 @@
 #include "ffdp/core/copy.hpp"
 #include "ffdp/core/error.hpp"
 #include "ffdp/ops/compose/compose.hpp"
-#include "ffdp/ops/intensity/intensity.hpp"
 #include "ffdp/ops/mse/mse.hpp"
 #include "ffdp/ops/smooth/smooth.hpp"
 #include "ffdp/ops/vectors/vectors.hpp"
@@ -92,36 +91,36 @@ T to_host(const Context& ctx, const T* value) {
 
 LevelPair make_level_pair(Context& ctx, const Pair& pair, const Grid& grid, double spacing,
                           const Affine& affine) {
+  require(pair.fixed.data.storage == Storage::float32 && pair.fixed.data.scale == 1 &&
+              pair.fixed.data.offset == 0,
+          "deformable: the fixed image must be stored as float32");
   const Grid moving_grid = level_grid(pair.moving.grid, spacing, 8);
   LevelPair level;
-  level.fixed = at_level(ctx, pair.fixed, grid, level.own_fixed);
-  level.moving = at_level(ctx, pair.moving, moving_grid, level.own_moving);
+  level.fixed = at_level(ctx, pair.fixed, grid, level.own_fixed).data.as<float>();
+  level.moving = at_level(ctx, pair.moving, moving_grid, level.own_moving).data;
   level.fixed_mask = at_level(ctx, pair.fixed_mask, grid);
   level.moving_mask = at_level(ctx, pair.moving_mask, moving_grid);
-  level.fixed_model = intensity_model(ctx, "fixed", level.fixed.data, mask_view(level.fixed_mask));
-  level.moving_model =
-      intensity_model(ctx, "moving", level.moving.data, mask_view(level.moving_mask));
+  level.fixed_model = intensity_model(ctx, "fixed", level.fixed, mask_view(level.fixed_mask));
+  level.moving_model = intensity_model(ctx, "moving", level.moving, mask_view(level.moving_mask));
   level.sampling.map = moving_grid.to_index() * affine * grid.to_world();
   level.sampling.displacement_map = level.sampling.map.linear;
   level.sampling.moving_domain = moving_grid.domain();
   return level;
 }
 
-std::int64_t slab_bytes(const DeformableStage& stage, const Box& domain, bool half_images,
-                        int planes) {
+std::int64_t slab_bytes(const DeformableStage& stage, const Box& domain, int planes) {
   const SlabPlanes most(stage, planes);
   const auto of = [&](int n) { return std::int64_t{std::min(n, domain.size(0))}; };
   const auto metrics = static_cast<std::int64_t>(stage.metrics.size());
-  // Vectors, workspace, the gradient of the warped image, warped and fixed.
+  // Vectors, workspace, the gradient of the warped image, warped.
   const std::int64_t values = 3 * of(most.vectors) + 3 * of(most.workspace) + 2 * of(most.axes) +
-                              of(most.gradient) + metrics * (half_images ? 2 : 1) * of(most.warped);
+                              of(most.gradient) + metrics * of(most.warped);
   return values * domain.size(1) * domain.size(2) * static_cast<std::int64_t>(sizeof(float));
 }
 
-int slab_planes(const DeformableStage& stage, const Box& domain, bool half_images,
-                std::int64_t bytes) {
+int slab_planes(const DeformableStage& stage, const Box& domain, std::int64_t bytes) {
   int planes = domain.size(0);
-  while (planes > least_planes && slab_bytes(stage, domain, half_images, planes) > bytes) --planes;
+  while (planes > least_planes && slab_bytes(stage, domain, planes) > bytes) --planes;
   // Slabs of one size.
   const int slabs = (domain.size(0) + planes - 1) / planes;
   return (domain.size(0) + slabs - 1) / slabs;
@@ -170,8 +169,6 @@ void Level<T>::start_metric(Metric& m, int planes) {
   m.reach = metric_reach(*m.config);
   const int held = planes + 2 * m.reach;
   m.warped = Slab(ctx_.backend, domain_, 1, held);
-  if (m.pair->fixed.data.storage != Storage::float32)
-    m.fixed = Slab(ctx_.backend, domain_, 1, held);
   if (m.config->kind == MetricKind::mi) {
     const auto cells = static_cast<std::size_t>(m.config->bins) * m.config->bins;
     m.counts = Buffer<std::int64_t>(ctx_.backend, cells + 1);
@@ -183,7 +180,7 @@ void Level<T>::start_metric(Metric& m, int planes) {
   for (int z = domain_.lo[0]; z < domain_.hi[0]; z += planes_) {
     const Box box = m.warped.advance(ctx_, z, std::min(z + planes_, domain_.hi[0]));
     outside += static_cast<double>(sampler::forward(
-        ctx_, m.pair->sampling, domain_, box, m.pair->moving.data, u_,
+        ctx_, m.pair->sampling, domain_, box, m.pair->moving, u_,
         {mask_view(m.pair->fixed_mask), mask_view(m.pair->moving_mask)}, m.warped.view()));
   }
   m.warped.restart();
@@ -207,19 +204,9 @@ template <class T>
 void Level<T>::warp(Metric& m, int keep_from, int hi) {
   const Box box = m.warped.advance(ctx_, keep_from, hi);
   if (box.empty()) return;
-  sampler::forward_uncounted(ctx_, m.pair->sampling, domain_, box, m.pair->moving.data, u_,
+  sampler::forward_uncounted(ctx_, m.pair->sampling, domain_, box, m.pair->moving, u_,
                              {mask_view(m.pair->fixed_mask), mask_view(m.pair->moving_mask)},
                              m.warped.view());
-  if (m.pair->fixed.data.storage == Storage::float32) return;
-  const Box widened = m.fixed.advance(ctx_, keep_from, hi);
-  intensity::load(ctx_, widened, m.pair->fixed.data, m.fixed.view());
-}
-
-template <class T>
-View<const float> Level<T>::fixed(const Metric& m) const {
-  const ImageView& image = m.pair->fixed.data;
-  if (image.storage != Storage::float32) return m.fixed.view();
-  return image.as<float>();
 }
 
 /// The histogram of all planes, and from it the derivative that add_gradient looks up. With one
@@ -233,7 +220,7 @@ void Level<T>::measure_information(Metric& m, int index) {
     box.lo[0] = z;
     box.hi[0] = std::min(z + planes_, domain_.hi[0]);
     warp(m, z, box.hi[0]);
-    mi::accumulate(ctx_, p, domain_, box, fixed(m), m.warped.view(), m.counts.data());
+    mi::accumulate(ctx_, p, domain_, box, m.pair->fixed, m.warped.view(), m.counts.data());
   }
   if (comm_.size() > 1) {
     std::vector<std::int64_t> counts(m.counts.size());
@@ -243,10 +230,7 @@ void Level<T>::measure_information(Metric& m, int index) {
     copy_bytes(ctx_, ctx_.backend, m.counts.data(), Backend::cpu, counts.data(), bytes);
   }
   mi::evaluate(ctx_, p, m.counts.data(), m.derivative.data(), sums(iteration_, index));
-  if (planes_ < domain_.size(0)) {
-    m.warped.restart();
-    m.fixed.restart();
-  }
+  if (planes_ < domain_.size(0)) m.warped.restart();
 }
 
 /// Makes or adds d(cost)/du of one metric for some planes; `planes` follow those of the last call.
@@ -255,7 +239,7 @@ void Level<T>::add_gradient(Metric& m, int index, const Box& planes, sampler::In
   warp(m, planes.lo[0] - m.reach, std::min(planes.hi[0] + m.reach, domain_.hi[0]));
   const View<float> grad{grad_warped_.data(), planes, grad_warped_.view().stride_z,
                          grad_warped_.view().stride_y};
-  const View<const float> f = fixed(m), w = m.warped.view();
+  const View<const float> f = m.pair->fixed, w = m.warped.view();
   const LevelPair& pair = *m.pair;
   float factor = m.factor;
   if (m.config->kind == MetricKind::lncc) {
@@ -270,7 +254,7 @@ void Level<T>::add_gradient(Metric& m, int index, const Box& planes, sampler::In
     mi::backward(ctx_, mi_params(*m.config, pair.fixed_model, pair.moving_model), domain_, planes,
                  1.0F, m.derivative.data(), f, w, grad);
   }
-  sampler::backward_displacement(ctx_, pair.sampling, domain_, planes, factor, pair.moving.data, u_,
+  sampler::backward_displacement(ctx_, pair.sampling, domain_, planes, factor, pair.moving, u_,
                                  grad, vectors_.vectors(), into);
 }
 
@@ -279,7 +263,6 @@ template <class T>
 void Level<T>::update_moments() {
   for (std::size_t i = 0; i < metrics_.size(); ++i) {
     metrics_[i].warped.restart();
-    metrics_[i].fixed.restart();
     if (metrics_[i].config->kind == MetricKind::mi)
       measure_information(metrics_[i], static_cast<int>(i));
   }

@@ -13,7 +13,8 @@ namespace ffdp::registration {
 
 /// One image pair at one level, with its metrics' constants.
 struct LevelPair {
-  ImageRef fixed, moving;
+  View<const float> fixed;
+  ImageView moving;
   std::shared_ptr<const Image<float>> own_fixed, own_moving;  // null where the level is the image
   std::shared_ptr<const Image<std::uint8_t>> fixed_mask, moving_mask;  // or null
   IntensityModel fixed_model, moving_model;
@@ -25,11 +26,9 @@ LevelPair make_level_pair(Context& ctx, const Pair& pair, const Grid& grid, doub
                           const Affine& affine);
 
 /// Bytes of the planes that an iteration needs beside what Level keeps, for `planes` of them.
-std::int64_t slab_bytes(const DeformableStage& stage, const Box& domain, bool half_images,
-                        int planes);
+std::int64_t slab_bytes(const DeformableStage& stage, const Box& domain, int planes);
 /// Planes a slab may have such that slab_bytes is at most `bytes`; at least a few.
-int slab_planes(const DeformableStage& stage, const Box& domain, bool half_images,
-                std::int64_t bytes);
+int slab_planes(const DeformableStage& stage, const Box& domain, std::int64_t bytes);
 
 /// The greedy iteration of one level (DESIGN.md 2 and 3): a warp u, its moments, and slabs of
 /// planes through which warped image, metric gradient and smoothed update pass. Nothing in an
@@ -59,7 +58,7 @@ class Level {
     const LevelPair* pair;
     int reach = 0;     ///< planes of the warped image that a gradient needs around it
     float factor = 1;  ///< of the gradient: N times that of a mean over the voxels inside
-    Slab warped, fixed;
+    Slab warped;
     Buffer<std::int64_t> counts;
     Buffer<float> derivative;
   };
@@ -67,7 +66,6 @@ class Level {
   void start_metric(Metric& metric, int planes);
   void measure_information(Metric& metric, int index);
   void warp(Metric& metric, int keep_from, int hi);
-  View<const float> fixed(const Metric& metric) const;
   void add_gradient(Metric& metric, int index, const Box& planes, sampler::Into into);
   void update_moments();
   void take_step();

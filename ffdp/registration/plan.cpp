@@ -42,9 +42,8 @@ class Planner {
     const bool compact = mode == MemoryMode::compact;
     const std::int64_t v = voxels(extent.fixed), m = voxels(extent.moving);
     const std::int64_t masks = v * extent.fixed_masks + m * extent.moving_masks;
-    images_ = extent.pairs * (v + m) * (compact ? 2 : 4) + masks;
-    add("preparation", extent.fixed,
-        extent.pairs * (v + m) * 4 + masks + (compact ? 2 * std::max(v, m) : 0));
+    images_ = extent.pairs * (4 * v + (compact ? 2 : 4) * m) + masks;
+    add("preparation", extent.fixed, extent.pairs * (v + m) * 4 + masks + (compact ? 2 * m : 0));
     linear();
     if (!config.deformable.empty()) deformable();
   }
@@ -85,11 +84,9 @@ class Planner {
       const Grid grid = level_grid(extent_.fixed, spacing, 8);
       const LevelImages level(extent_, spacing);
       const std::int64_t n = voxels(grid);
-      const bool half = compact && grid.size == extent_.fixed.size;
       const std::int64_t budget = slab_budget(plan_.mode, backend_, n);
-      const int planes = slab_planes(stage, grid.domain(), half, budget);
-      const std::int64_t running =
-          n * (12 + moments) + slab_bytes(stage, grid.domain(), half, planes);
+      const int planes = slab_planes(stage, grid.domain(), budget);
+      const std::int64_t running = n * (12 + moments) + slab_bytes(stage, grid.domain(), planes);
       const std::int64_t starting = 12 * coarser + std::max(level.shrinking, 12 * n);
       add("deformable", grid, images_ + waiting + level.kept + std::max(running, starting));
       coarser = n;
@@ -117,7 +114,7 @@ std::int64_t slab_budget(MemoryMode mode, Backend backend, std::int64_t voxels) 
   // Beside images, warp and moments: 48 B/voxel in all in standard mode, 36 in compact mode. Small
   // levels run whole, for their kernels are short.
   const bool compact = mode == MemoryMode::compact;
-  const double each = compact ? 9 : 11;
+  const double each = compact ? 8 : 11;
   const std::int64_t least = compact                    ? 64 << 20U
                              : backend == Backend::cuda ? std::int64_t{2} << 30U
                                                         : 256 << 20U;

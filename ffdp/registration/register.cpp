@@ -74,13 +74,13 @@ void check(Context& ctx, const Config& config, const Inputs& in) {
   if (in.moving_mask) check_mask(ctx, "moving mask", *in.moving_mask, in.moving[0].grid);
 }
 
-/// The images as the stages use them: those of the inputs, or half-precision copies of them, for
-/// which those of the inputs are given up.
+/// The images as the stages use them: those of the inputs, or half-precision copies of the moving
+/// ones, for which those of the inputs are given up.
 class Working {
  public:
   Working(Context& ctx, Inputs& in, MemoryMode memory) {
     for (std::size_t i = 0; i < in.fixed.size(); ++i)
-      pairs.push_back({keep(ctx, in.fixed[i], memory), keep(ctx, in.moving[i], memory),
+      pairs.push_back({in.fixed[i], keep(ctx, in.moving[i], memory),
                        in.fixed_mask ? &*in.fixed_mask : nullptr,
                        in.moving_mask ? &*in.moving_mask : nullptr});
   }

@@ -219,12 +219,25 @@ void update_kind(Context& ctx, const adam::Params& p, const smooth::Params& smoo
                                    std::int64_t{compute.size(1)} * compute.size(2),
                                    compute.size(2)};
   smooth::cuda::forward(ctx, smoothing, domain, compute, grad, smoothed);
-  const auto one = [=] __device__(int z, int y, int x, Part& part) {
-    float g[3][2] = {};
-    for (int k = 0; k < 3; ++k) g[k][0] = smoothed[k](z, y, x);
-    advance(0, 1, false, g, advance.ahead(z, y, x, 0, 1, false), part);
+  // Two neighbours a thread, with one access where rows allow it.
+  const int x_lo = compute.lo[2], width = compute.size(2);
+  const auto pairs_of = [&](const auto& v) {
+    return device::paired_rows(v[0], x_lo) && v.stride_c % 2 == 0;
   };
-  device::sum_voxels<Part>(ctx, compute, one, Take{sums});
+  const bool paired = pairs_of(smoothed) && pairs_of(moments.first) &&
+                      (kind == SecondMoment::none || pairs_of(moments.second));
+  Box pairs = compute;
+  pairs.lo[2] = 0;
+  pairs.hi[2] = (width + 1) / 2;
+  const auto one = [=] __device__(int z, int y, int pair, Part& part) {
+    const int x = x_lo + 2 * pair, end = min(2, width - 2 * pair);
+    const bool full = paired && end == 2;
+    float g[3][2];
+    const auto ahead = advance.ahead(z, y, x, 0, end, full);
+    for (int k = 0; k < 3; ++k) device::load_pair(&smoothed[k](z, y, x), 0, end, full, g[k]);
+    advance(0, end, full, g, ahead, part);
+  };
+  device::sum_voxels<Part>(ctx, pairs, one, Take{sums});
 }
 
 template <class T, SecondMoment kind>

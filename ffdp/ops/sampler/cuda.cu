@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <limits>
 
 #include "ffdp/ops/common/voxels.cuh"
@@ -8,64 +9,109 @@
 namespace ffdp::sampler::cuda {
 namespace {
 
-/// Where q(x) lies in the moving image.
+/// One axis of the moving image, as threads compare with it.
+struct Axis {
+  float first, last;   ///< centres of the outer voxels
+  float below, above;  ///< where the extent begins and ends
+  float top;           ///< highest lower neighbour
+  bool flat;           ///< one voxel
+};
+
+/// Where q(x) lies along one axis: as axis_cell, by constants.
+struct Place {
+  int lower;
+  float fraction;
+  bool inside, clamped;
+};
+__device__ inline Place place(float q, const Axis& axis) {
+  const float c = fminf(fmaxf(q, axis.first), axis.last);  // NaN: first
+  const float lower = fminf(floorf(c), axis.top);
+  return {static_cast<int>(lower), c - lower, q >= axis.below && q < axis.above,
+          !(q >= axis.first && q <= axis.last) || axis.flat};
+}
+
 struct Cell {
-  std::int64_t base, dz, dy;
-  int dx;
-  AxisCell z, y, x;
-  bool inside;
+  Place z, y, x;
+  __device__ bool inside() const { return z.inside && y.inside && x.inside; }
 };
 
 /// What the corners are for: a value needs no upper neighbour at fraction 0 (it may not be stored),
 /// a gradient always does.
 enum class Need { value, gradient };
 
-template <Need need>
-__device__ bool upper(const AxisCell& cell, int size) {
-  return need == Need::gradient ? size > 1 : cell.fraction > 0;
-}
-
-/// Finds the cell of a voxel of the fixed grid. Params hold doubles that threads read from constant
-/// memory; everything that does not depend on z leaves the loop over z.
-template <class T, Need need>
+/// Finds the cell of a voxel of the fixed grid, and its corners. What lies beyond the moving image
+/// has the cell at its edge, so that any corner can be read.
+/// @tparam Offset  32 bits where the moving image allows it
+/// @tparam whole   every corner is stored
+template <class T, Need need, class Offset, bool whole>
 struct Locator {
-  Params p;
+  using Storage = T;
+  Affine map;
+  float step[3], s[3][3];  ///< as RowMap
+  Axis axis[3];
   View<const T> moving;
   float scale, offset;  ///< of the intensities
+  float outside;
   VectorView<const float> u;
 
-  __device__ Cell operator()(const RowMap& map, int z, int y, int x) const {
+  Locator(const Params& p, const ImageView& image, VectorView<const float> displacement)
+      : map(p.map),
+        moving(image.as<T>()),
+        scale(image.scale),
+        offset(image.offset),
+        outside(p.outside),
+        u(displacement) {
+    const RowMap row = row_map(p, 0, 0);
+    for (int c = 0; c < 3; ++c) {
+      step[c] = row.step[c];
+      for (int k = 0; k < 3; ++k) s[c][k] = row.s[c][k];
+      const int lo = p.moving_domain.lo[c], hi = p.moving_domain.hi[c];
+      const auto first = static_cast<float>(lo), last = static_cast<float>(hi - 1);
+      axis[c] = {
+          first,       last, first - 0.5F, last + 0.5F, static_cast<float>(std::max(hi - 2, lo)),
+          hi - lo == 1};
+    }
+  }
+
+  /// q at x = 0 of a row, for u = 0.
+  __device__ float start(int c, int z, int y) const { return row_start(map, c, z, y); }
+  __device__ Cell operator()(const float (&row)[3], int z, int y, int x) const {
     float uz = 0, uy = 0, ux = 0;
     if (u) {
-      const std::int64_t at = u[0].offset(z, y, x);
-      uz = u.data[at];
-      uy = u.data[at + u.stride_c];
-      ux = u.data[at + 2 * u.stride_c];
+      const float* at = u.data + u[0].offset(z, y, x);
+      uz = at[0];
+      uy = at[u.stride_c];
+      ux = at[2 * u.stride_c];
     }
-    const Box& box = p.moving_domain;
     const float fx = static_cast<float>(x);
-    Cell c;
-    c.z = axis_cell(mapped(map, 0, fx, uz, uy, ux), box.lo[0], box.hi[0]);
-    c.y = axis_cell(mapped(map, 1, fx, uz, uy, ux), box.lo[1], box.hi[1]);
-    c.x = axis_cell(mapped(map, 2, fx, uz, uy, ux), box.lo[2], box.hi[2]);
-    c.inside = c.z.inside && c.y.inside && c.x.inside;
-    // Outside, any valid address will do: the value is not used.
-    c.base = c.inside ? moving.offset(c.z.lower, c.y.lower, c.x.lower) : 0;
-    c.dz = c.inside && upper<need>(c.z, box.size(0)) ? moving.stride_z : 0;
-    c.dy = c.inside && upper<need>(c.y, box.size(1)) ? moving.stride_y : 0;
-    c.dx = c.inside && upper<need>(c.x, box.size(2)) ? 1 : 0;
-    return c;
+    const auto q = [&](int c) {
+      return (row[c] + step[c] * fx) + (s[c][0] * uz + s[c][1] * uy + s[c][2] * ux);
+    };
+    return {place(q(0), axis[0]), place(q(1), axis[1]), place(q(2), axis[2])};
+  }
+  __device__ Cell at(int z, int y, int x) const {
+    const float row[3] = {start(0, z, y), start(1, z, y), start(2, z, y)};
+    return (*this)(row, z, y, x);
   }
   __device__ void corners(const Cell& c, float (&v)[8]) const {
-    const T* d = moving.data + c.base;
+    const auto sz = static_cast<Offset>(moving.stride_z), sy = static_cast<Offset>(moving.stride_y);
+    const T* d = moving.data + (static_cast<Offset>(c.z.lower - moving.stored.lo[0]) * sz +
+                                static_cast<Offset>(c.y.lower - moving.stored.lo[1]) * sy +
+                                (c.x.lower - moving.stored.lo[2]));
+    const auto upper = [&](const Place& along, const Axis& of) {
+      return whole || (need == Need::gradient ? !of.flat : along.fraction > 0);
+    };
+    const Offset dz = upper(c.z, axis[0]) ? sz : 0, dy = upper(c.y, axis[1]) ? sy : 0;
+    const int dx = upper(c.x, axis[2]) ? 1 : 0;
+    const T *d1 = d + dy, *d2 = d + dz, *d3 = d2 + dy;
     v[0] = to_float(d[0]);
-    v[1] = to_float(d[c.dx]);
-    v[2] = to_float(d[c.dy]);
-    v[3] = to_float(d[c.dy + c.dx]);
-    v[4] = to_float(d[c.dz]);
-    v[5] = to_float(d[c.dz + c.dx]);
-    v[6] = to_float(d[c.dz + c.dy]);
-    v[7] = to_float(d[c.dz + c.dy + c.dx]);
+    v[1] = to_float(d[dx]);
+    v[2] = to_float(d1[0]);
+    v[3] = to_float(d1[dx]);
+    v[4] = to_float(d2[0]);
+    v[5] = to_float(d2[dx]);
+    v[6] = to_float(d3[0]);
+    v[7] = to_float(d3[dx]);
   }
   __device__ float value(const Cell& c) const {
     float v[8];
@@ -77,7 +123,7 @@ struct Locator {
     float v[8];
     corners(c, v);
     const auto d = trilinear_gradient(v, c.z.fraction, c.y.fraction, c.x.fraction);
-    const float f = c.inside ? factor * scale : 0.0F;
+    const float f = c.inside() ? factor * scale : 0.0F;
     return {c.z.clamped ? 0.0F : d.z * f, c.y.clamped ? 0.0F : d.y * f,
             c.x.clamped ? 0.0F : d.x * f};
   }
@@ -88,68 +134,120 @@ struct Count {
   __device__ void operator+=(const Count& other) { value += other.value; }
 };
 
-/// body(locator) with the type of the moving image.
+/// body(locator) for the type and the storage of the moving image.
 template <Need need, class Body>
 auto with_locator(const Params& p, const ImageView& moving, VectorView<const float> u,
                   Body&& body) {
-  return visit(moving, [&]<class T>(View<const T> image) {
-    return body(Locator<T, need>{p, image, moving.scale, moving.offset, u});
+  const Box& domain = p.moving_domain;
+  const bool whole = moving.stored.contains(domain) && domain.size(0) > 1 && domain.size(1) > 1 &&
+                     domain.size(2) > 1;
+  const bool small =
+      moving.stride_z * moving.stored.size(0) < std::numeric_limits<std::int32_t>::max();
+  return visit(moving, [&]<class T>(View<const T>) {
+    if (whole && small) return body(Locator<T, need, std::int32_t, true>(p, moving, u));
+    if (whole) return body(Locator<T, need, std::int64_t, true>(p, moving, u));
+    return body(Locator<T, need, std::int64_t, false>(p, moving, u));
   });
 }
 
-/// Writes one voxel, and counts those outside.
-template <class T>
+/// One voxel of the warped image: make finds it, put writes it.
+template <class Locate>
 struct Resample {
-  Locator<T, Need::value> locate;
+  Locate locate;
   Masks masks;
   View<float> warped;
 
-  __device__ void operator()(int z, int y, int x) const {
-    Count ignored;
-    (*this)(z, y, x, ignored);
-  }
-  __device__ void operator()(int z, int y, int x, Count& outside) const {
-    const Cell c = locate(row_map(locate.p, z, y), z, y, x);
+  struct Made {
+    float value;
+    bool valid;
+  };
+  __device__ Made make(const float (&row)[3], int z, int y, int x) const {
+    const Cell c = locate(row, z, y, x);
     const float value = locate.value(c);
-    bool valid = c.inside && value == value;
+    bool valid = c.inside() && value == value;
     if (masks.fixed) valid = valid && masks.fixed(z, y, x) != 0;
     if (masks.moving && valid)
       valid = masks.moving(c.z.lower + (c.z.fraction >= 0.5F), c.y.lower + (c.y.fraction >= 0.5F),
                            c.x.lower + (c.x.fraction >= 0.5F)) != 0;
-    outside.value += !valid;
-    warped(z, y, x) = valid ? value : locate.p.outside;
+    return {valid ? value : locate.outside, valid};
+  }
+  __device__ void put(int z, int y, int x, const Made& made) const { warped(z, y, x) = made.value; }
+  /// Writes, and counts what is outside.
+  __device__ void operator()(int z, int y, int x, Count& outside) const {
+    const float row[3] = {locate.start(0, z, y), locate.start(1, z, y), locate.start(2, z, y)};
+    const Made made = make(row, z, y, x);
+    outside.value += !made.valid;
+    put(z, y, x, made);
   }
 };
 
-template <class T>
+template <class Locate>
 struct ToDisplacement {
-  Locator<T, Need::gradient> locate;
+  Locate locate;
   float scale;
   View<const float> grad_warped;
   VectorView<float> grad_u;
   bool add;
 
-  __device__ void operator()(int z, int y, int x) const {
-    const RowMap map = row_map(locate.p, z, y);
-    const auto d = locate.gradient(locate(map, z, y, x), scale * grad_warped(z, y, x));
+  using Made = Gradient3<float>;
+  __device__ Made make(const float (&row)[3], int z, int y, int x) const {
+    return locate.gradient(locate(row, z, y, x), scale * grad_warped(z, y, x));
+  }
+  __device__ void put(int z, int y, int x, const Made& d) const {
     float sum[3];
     float* to = grad_u.data + grad_u[0].offset(z, y, x);
 #pragma unroll
     for (int k = 0; k < 3; ++k)
       sum[k] = (add ? to[k * grad_u.stride_c] : 0.0F) +
-               (map.s[0][k] * d.z + map.s[1][k] * d.y + map.s[2][k] * d.x);
+               (locate.s[0][k] * d.z + locate.s[1][k] * d.y + locate.s[2][k] * d.x);
 #pragma unroll
     for (int k = 0; k < 3; ++k) to[k * grad_u.stride_c] = sum[k];
   }
 };
 
-template <class T>
+/// A block makes 32 x 8 columns of `planes` <= 64 voxels. Where its rows start in the moving image
+/// is computed once, in double, into 6 KiB of shared memory; two voxels are made before one is
+/// written, so that their gathers are in flight together.
+template <class Op>
+__global__ void __launch_bounds__(device::tile_threads, 6) rows_kernel(Op op, Box box, int planes) {
+  __shared__ float starts[64 * device::tile_y][3];
+  const int y0 = box.lo[1] + static_cast<int>(blockIdx.y) * device::tile_y;
+  const int x = box.lo[2] + static_cast<int>(blockIdx.x) * device::tile_x + threadIdx.x;
+  const int z_lo = box.lo[0] + static_cast<int>(blockIdx.z) * planes;
+  const int z_hi = min(z_lo + planes, box.hi[0]), y = y0 + threadIdx.y;
+  const int thread = threadIdx.y * device::tile_x + threadIdx.x;
+  for (int i = thread; i < planes * device::tile_y; i += device::tile_threads)
+#pragma unroll
+    for (int c = 0; c < 3; ++c)
+      starts[i][c] = op.locate.start(c, z_lo + i / device::tile_y, y0 + i % device::tile_y);
+  __syncthreads();
+  if (x >= box.hi[2] || y >= box.hi[1]) return;
+  const float(*row)[3] = starts + threadIdx.y;
+  int z = z_lo;
+  for (; z + 1 < z_hi; z += 2, row += 2 * device::tile_y) {
+    const auto first = op.make(row[0], z, y, x);
+    const auto second = op.make(row[device::tile_y], z + 1, y, x);
+    op.put(z, y, x, first);
+    op.put(z + 1, y, x, second);
+  }
+  if (z < z_hi) op.put(z, y, x, op.make(row[0], z, y, x));
+}
+
+template <class Op>
+void for_rows(const Context& ctx, const Box& box, const Op& op) {
+  const device::Tiles tiles = device::tiles_of(box);
+  rows_kernel<<<tiles.grid, dim3(device::tile_x, device::tile_y), 0, stream_of(ctx)>>>(
+      op, box, tiles.planes);
+  check(cudaGetLastError());
+}
+
+template <class Locate>
 struct ToAffine {
-  Locator<T, Need::gradient> locate;
+  Locate locate;
   View<const float> grad_warped;
 
   __device__ void operator()(int z, int y, int x, device::Sums<12>& sum) const {
-    const auto g = locate.gradient(locate(row_map(locate.p, z, y), z, y, x), grad_warped(z, y, x));
+    const auto g = locate.gradient(locate.at(z, y, x), grad_warped(z, y, x));
     const double d[3] = {g.z, g.y, g.x};
 #pragma unroll
     for (int c = 0; c < 3; ++c) {
@@ -167,8 +265,8 @@ struct ToAffine {
 std::int64_t forward(Context& ctx, const Params& p, Box, Box compute, const ImageView& moving,
                      VectorView<const float> displacement, const Masks& masks, View<float> warped) {
   return with_locator<Need::value>(p, moving, displacement,
-                                   [&]<class T>(const Locator<T, Need::value>& locate) {
-                                     const Resample<T> one{locate, masks, warped};
+                                   [&]<class Locate>(const Locate& locate) {
+                                     const Resample<Locate> one{locate, masks, warped};
                                      return device::sum_voxels<Count, 6>(ctx, compute, one).value;
                                    });
 }
@@ -176,22 +274,19 @@ std::int64_t forward(Context& ctx, const Params& p, Box, Box compute, const Imag
 void forward_uncounted(Context& ctx, const Params& p, Box, Box compute, const ImageView& moving,
                        VectorView<const float> displacement, const Masks& masks,
                        View<float> warped) {
-  with_locator<Need::value>(p, moving, displacement,
-                            [&]<class T>(const Locator<T, Need::value>& locate) {
-                              const Resample<T> one{locate, masks, warped};
-                              device::for_each_voxel<6>(ctx, compute, one);
-                            });
+  with_locator<Need::value>(p, moving, displacement, [&]<class Locate>(const Locate& locate) {
+    for_rows(ctx, compute, Resample<Locate>{locate, masks, warped});
+  });
 }
 
 /// Reads u, moving, grad_warped (and grad_u), writes grad_u: 32 (44) B/voxel.
 void backward_displacement(Context& ctx, const Params& p, Box, Box compute, float scale,
                            const ImageView& moving, VectorView<const float> displacement,
                            View<const float> grad_warped, VectorView<float> grad_u, Into into) {
-  with_locator<Need::gradient>(
-      p, moving, displacement, [&]<class T>(const Locator<T, Need::gradient>& locate) {
-        const ToDisplacement<T> one{locate, scale, grad_warped, grad_u, into == Into::add};
-        device::for_each_voxel<6>(ctx, compute, one);
-      });
+  with_locator<Need::gradient>(p, moving, displacement, [&]<class Locate>(const Locate& locate) {
+    for_rows(ctx, compute,
+             ToDisplacement<Locate>{locate, scale, grad_warped, grad_u, into == Into::add});
+  });
 }
 
 /// Reads 20 B/voxel; twelve sums in double a thread.
@@ -199,9 +294,9 @@ AffineGradient backward_affine(Context& ctx, const Params& p, Box, Box compute,
                                const ImageView& moving, VectorView<const float> displacement,
                                View<const float> grad_warped) {
   const auto total = with_locator<Need::gradient>(
-      p, moving, displacement, [&]<class T>(const Locator<T, Need::gradient>& locate) {
-        const ToAffine<T> one{locate, grad_warped};
-        return device::sum_voxels<device::Sums<12>>(ctx, compute, one);
+      p, moving, displacement, [&]<class Locate>(const Locate& locate) {
+        return device::sum_voxels<device::Sums<12>>(ctx, compute,
+                                                    ToAffine<Locate>{locate, grad_warped});
       });
   AffineGradient result;
   for (int c = 0; c < 3; ++c) {

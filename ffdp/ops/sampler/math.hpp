@@ -14,11 +14,15 @@ struct RowMap {
   float s[3][3];
 };
 
+/// q_c at x = 0 of a row, for u = 0.
+FFDP_HD inline float row_start(const Affine& map, int c, int z, int y) {
+  return static_cast<float>(map.linear[c][0] * z + (map.linear[c][1] * y + map.translation[c]));
+}
+
 FFDP_HD inline RowMap row_map(const Params& p, int z, int y) {
   RowMap r;
   for (int c = 0; c < 3; ++c) {
-    r.start[c] =
-        static_cast<float>(p.map.linear[c][0] * z + p.map.linear[c][1] * y + p.map.translation[c]);
+    r.start[c] = row_start(p.map, c, z, y);
     r.step[c] = static_cast<float>(p.map.linear[c][2]);
     for (int k = 0; k < 3; ++k) r.s[c][k] = static_cast<float>(p.displacement_map[c][k]);
   }
