@@ -206,7 +206,8 @@ TEST_P(DeviceLinear, CostAndGradientAreThoseOfTheCpu) {
     }
   }
   const auto difference = test::compare(numbers[1], numbers[0]);
-  EXPECT_LT(difference.relative_l2, 1e-5) << difference;
+  // Three ops in a row, warp, metric and affine gradient, each of which may differ by 1e-5.
+  EXPECT_LT(difference.relative_l2, 3e-5) << difference;
 }
 
 class DeviceWarp : public testing::Test {

@@ -5,8 +5,8 @@
 #include "ffdp/ops/adam/math.hpp"
 #include "ffdp/ops/common/edge_factors.cuh"
 #include "ffdp/ops/common/sweep.cuh"
+#include "ffdp/ops/compose/composer.cuh"
 #include "ffdp/ops/descent/backends.hpp"
-#include "ffdp/ops/descent/composer.cuh"
 #include "ffdp/ops/descent/math.hpp"
 #include "ffdp/ops/smooth/backends.hpp"
 
@@ -252,11 +252,10 @@ void longest_kind(Context& ctx, const adam::Params& p, const Box& compute,
 }
 
 /// A thread makes one column of voxels, two at a time, so that their loads are in flight together.
-template <class T, SecondMoment kind, bool flat_x>
+template <class T, SecondMoment kind, class Compose>
 __global__ void __launch_bounds__(device::tile_threads, 4)
-    compose_kernel(Directions<T, kind> directions, Composer<flat_x> composer, Ramp ramp,
-                   float length, float least, const Sums* sums, Box box, int planes,
-                   VectorView<float> out) {
+    compose_kernel(Directions<T, kind> directions, Compose composer, Ramp ramp, float length,
+                   float least, const Sums* sums, Box box, int planes, VectorView<float> out) {
   const int x = box.lo[2] + static_cast<int>(blockIdx.x) * device::tile_x + threadIdx.x;
   const int y = box.lo[1] + static_cast<int>(blockIdx.y) * device::tile_y + threadIdx.y;
   int z = box.lo[0] + static_cast<int>(blockIdx.z) * planes;
@@ -290,7 +289,7 @@ void compose_kind(Context& ctx, const adam::Params& p, const Step& step, const B
   const Directions<T, kind> directions{adam::constants(p), moments};
   const Ramp ramp{domain, step.face_ramp};
   const device::Tiles tiles = device::tiles_of(compute);
-  with_composer(domain, u, [&]<bool flat_x>(const Composer<flat_x>& composer) {
+  compose::with_composer(domain, u, [&](const auto& composer) {
     compose_kernel<<<tiles.grid, dim3(device::tile_x, device::tile_y), 0, stream_of(ctx)>>>(
         directions, composer, ramp, static_cast<float>(step.length), static_cast<float>(step.least),
         sums, compute, tiles.planes, out);

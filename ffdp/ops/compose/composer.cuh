@@ -4,7 +4,7 @@
 #include "ffdp/ops/common/trilinear.hpp"
 #include "ffdp/ops/common/voxels.cuh"
 
-namespace ffdp::descent {
+namespace ffdp::compose {
 
 /// axis_cell for a shift of less than 2^22 voxels: the voxel below `shift` and how far beyond it.
 struct ShiftCell {
@@ -21,8 +21,8 @@ __device__ inline ShiftCell shift_cell(float shift, int lo, int hi) {
 
 /// s + u(x + s) at the voxel (z, y, x), u trilinear with its edge value beyond the domain. The
 /// position is split into the voxel and the step, so that it loses nothing far from the origin.
-/// For steps of at most one voxel: u is read at both neighbours of the point along every axis
-/// longer than one voxel, which its halo holds.
+/// u is read at both neighbours of the point along every axis longer than one voxel, which its halo
+/// holds.
 template <bool flat_x>
 struct Composer {
   Box domain;
@@ -62,4 +62,4 @@ void with_composer(const Box& domain, VectorView<const float> u, Body&& body) {
     body(Composer<false>{domain, u});
 }
 
-}  // namespace ffdp::descent
+}  // namespace ffdp::compose
