@@ -209,6 +209,15 @@ void Level<T>::warp(Metric& m, int keep_from, int hi) {
                              m.warped.view());
 }
 
+/// The planes of one step of a sweep.
+template <class T>
+Box Level<T>::slab_from(int z) const {
+  Box slab = domain_;
+  slab.lo[0] = z;
+  slab.hi[0] = std::min(z + planes_, domain_.hi[0]);
+  return slab;
+}
+
 /// The histogram of all planes, and from it the derivative that add_gradient looks up. With one
 /// slab the warped image stays for it.
 template <class T>
@@ -216,9 +225,7 @@ void Level<T>::measure_information(Metric& m, int index) {
   const auto p = mi_params(*m.config, m.pair->fixed_model, m.pair->moving_model);
   zero_bytes(ctx_, m.counts.data(), m.counts.size() * sizeof(std::int64_t));
   for (int z = domain_.lo[0]; z < domain_.hi[0]; z += planes_) {
-    Box box = domain_;
-    box.lo[0] = z;
-    box.hi[0] = std::min(z + planes_, domain_.hi[0]);
+    const Box box = slab_from(z);
     warp(m, z, box.hi[0]);
     mi::accumulate(ctx_, p, domain_, box, m.pair->fixed, m.warped.view(), m.counts.data());
   }
@@ -271,9 +278,7 @@ void Level<T>::update_moments() {
   zero_bytes(ctx_, size_.data(), sizeof(descent::Sums));
   vectors_.restart();
   for (int z = domain_.lo[0]; z < domain_.hi[0]; z += planes_) {
-    Box box = domain_;
-    box.lo[0] = z;
-    box.hi[0] = std::min(z + planes_, domain_.hi[0]);
+    const Box box = slab_from(z);
     const Box made = vectors_.advance(ctx_, z - lead, std::min(box.hi[0] + lead, domain_.hi[0]));
     for (std::size_t i = 0; !made.empty() && i < metrics_.size(); ++i)
       add_gradient(metrics_[i], static_cast<int>(i), made,
@@ -313,9 +318,7 @@ void Level<T>::take_step() {
   const int halo = smooth::halo(smooth_warp)[0], lead = compose_lead(stage_);
   vectors_.restart();
   for (int z = domain_.lo[0]; z < domain_.hi[0]; z += planes_) {
-    Box box = domain_;
-    box.lo[0] = z;
-    box.hi[0] = std::min(z + planes_, domain_.hi[0]);
+    const Box box = slab_from(z);
     const Box made = vectors_.advance(ctx_, z - halo, std::min(box.hi[0] + lead, domain_.hi[0]));
     if (!made.empty())
       descent::compose(ctx_, adam_, step, domain_, made, moments_, size_.data(), u_,

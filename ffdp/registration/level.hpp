@@ -64,6 +64,7 @@ class Level {
   };
 
   void start_metric(Metric& metric, int planes);
+  Box slab_from(int z) const;
   void measure_information(Metric& metric, int index);
   void warp(Metric& metric, int keep_from, int hi);
   void add_gradient(Metric& metric, int index, const Box& planes, sampler::Into into);

@@ -53,13 +53,51 @@ struct Composer {
   }
 };
 
-/// Calls body(composer) with the composer for the shape of the domain.
-template <class Body>
-void with_composer(const Box& domain, VectorView<const float> u, Body&& body) {
+/// A thread makes one column of voxels, two at a time, so that their loads are in flight together.
+/// Steps has column(y, x), what the voxels of a column share, and operator()(column, z, y, x,
+/// s), the step at a voxel.
+template <class Steps, bool flat_x>
+__global__ void __launch_bounds__(device::tile_threads, 4)
+    compose_kernel(Steps steps, Composer<flat_x> composer, Box box, int planes,
+                   VectorView<float> out) {
+  const int x = box.lo[2] + static_cast<int>(blockIdx.x) * device::tile_x + threadIdx.x;
+  const int y = box.lo[1] + static_cast<int>(blockIdx.y) * device::tile_y + threadIdx.y;
+  int z = box.lo[0] + static_cast<int>(blockIdx.z) * planes;
+  const int z_hi = min(z + planes, box.hi[0]);
+  if (x >= box.hi[2] || y >= box.hi[1]) return;
+  const auto column = steps.column(y, x);
+  const auto make = [&](int at) {
+    float s[3];
+    steps(column, at, y, x, s);
+    return composer(at, y, x, s[0], s[1], s[2]);
+  };
+  const auto put = [&](int at, const device::Vector3& result) {
+    float* to = out.data + out[0].offset(at, y, x);
+#pragma unroll
+    for (int c = 0; c < 3; ++c) to[c * out.stride_c] = result.v[c];
+  };
+  for (; z + 1 < z_hi; z += 2) {
+    const auto first = make(z), second = make(z + 1);
+    put(z, first);
+    put(z + 1, second);
+  }
+  if (z < z_hi) put(z, make(z));
+}
+
+/// out(x) = s(x) + u(x + s(x)) over `box`.
+template <class Steps>
+void compose_steps(const Context& ctx, const Steps& steps, const Box& domain, const Box& box,
+                   VectorView<const float> u, VectorView<float> out) {
+  const device::Tiles tiles = device::tiles_of(box);
+  const auto launch = [&]<bool flat_x>(const Composer<flat_x>& composer) {
+    compose_kernel<<<tiles.grid, dim3(device::tile_x, device::tile_y), 0, stream_of(ctx)>>>(
+        steps, composer, box, tiles.planes, out);
+  };
   if (domain.size(2) == 1)
-    body(Composer<true>{domain, u});
+    launch(Composer<true>{domain, u});
   else
-    body(Composer<false>{domain, u});
+    launch(Composer<false>{domain, u});
+  check(cudaGetLastError());
 }
 
 }  // namespace ffdp::compose

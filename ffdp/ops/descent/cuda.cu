@@ -251,50 +251,35 @@ void longest_kind(Context& ctx, const adam::Params& p, const Box& compute,
   device::sum_voxels<Part>(ctx, compute, one, Take{sums});
 }
 
-/// A thread makes one column of voxels, two at a time, so that their loads are in flight together.
-template <class T, SecondMoment kind, class Compose>
-__global__ void __launch_bounds__(device::tile_threads, 4)
-    compose_kernel(Directions<T, kind> directions, Compose composer, Ramp ramp, float length,
-                   float least, const Sums* sums, Box box, int planes, VectorView<float> out) {
-  const int x = box.lo[2] + static_cast<int>(blockIdx.x) * device::tile_x + threadIdx.x;
-  const int y = box.lo[1] + static_cast<int>(blockIdx.y) * device::tile_y + threadIdx.y;
-  int z = box.lo[0] + static_cast<int>(blockIdx.z) * planes;
-  const int z_hi = min(z + planes, box.hi[0]);
-  if (x >= box.hi[2] || y >= box.hi[1]) return;
-  const float scale = step_scale(length, least, sums->longest) * ramp(1, y) * ramp(2, x);
-  const auto make = [&](int at) {
-    float d[3];
-    directions(at, y, x, d);
-    const float k = scale * ramp(0, at);
-    return composer(at, y, x, k * d[0], k * d[1], k * d[2]);
-  };
-  const auto put = [&](int at, const device::Vector3& result) {
-    float* to = out.data + out[0].offset(at, y, x);
-#pragma unroll
-    for (int c = 0; c < 3; ++c) to[c * out.stride_c] = result.v[c];
-  };
-  for (; z + 1 < z_hi; z += 2) {
-    const auto first = make(z), second = make(z + 1);
-    put(z, first);
-    put(z + 1, second);
+/// The steps along the directions: see Step.
+template <class T, SecondMoment kind>
+struct DirectedSteps {
+  Directions<T, kind> directions;
+  Ramp ramp;
+  float length, least;
+  const Sums* sums;
+  __device__ float column(int y, int x) const {
+    return step_scale(length, least, sums->longest) * ramp(1, y) * ramp(2, x);
   }
-  if (z < z_hi) put(z, make(z));
-}
+  __device__ void operator()(float scale, int z, int y, int x, float (&s)[3]) const {
+    directions(z, y, x, s);
+    const float k = scale * ramp(0, z);
+#pragma unroll
+    for (int c = 0; c < 3; ++c) s[c] *= k;
+  }
+};
 
 /// Reads 28 and writes 12 B/voxel with `vector` in float; neighbours of u come from the caches.
 template <class T, SecondMoment kind>
 void compose_kind(Context& ctx, const adam::Params& p, const Step& step, const Box& domain,
                   const Box& compute, const Moments<T>& moments, const Sums* sums,
                   VectorView<const float> u, VectorView<float> out) {
-  const Directions<T, kind> directions{adam::constants(p), moments};
-  const Ramp ramp{domain, step.face_ramp};
-  const device::Tiles tiles = device::tiles_of(compute);
-  compose::with_composer(domain, u, [&](const auto& composer) {
-    compose_kernel<<<tiles.grid, dim3(device::tile_x, device::tile_y), 0, stream_of(ctx)>>>(
-        directions, composer, ramp, static_cast<float>(step.length), static_cast<float>(step.least),
-        sums, compute, tiles.planes, out);
-  });
-  check(cudaGetLastError());
+  const DirectedSteps<T, kind> steps{{adam::constants(p), moments},
+                                     {domain, step.face_ramp},
+                                     static_cast<float>(step.length),
+                                     static_cast<float>(step.least),
+                                     sums};
+  compose::compose_steps(ctx, steps, domain, compute, u, out);
 }
 
 }  // namespace
