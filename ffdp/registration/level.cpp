@@ -15,8 +15,9 @@
 namespace ffdp::registration {
 namespace {
 
-constexpr int face_ramp = 4;      // [voxels]
-constexpr int least_planes = 16;  // a slab of fewer mostly makes halos
+constexpr int face_ramp = 4;       // [voxels]
+constexpr int least_planes = 16;   // a slab of fewer mostly makes halos
+constexpr int widest_stencil = 8;  // CUDA: beyond, axis by axis through scratch
 
 int metric_reach(const MetricConfig& metric) {
   if (metric.kind != MetricKind::lncc) return 0;
@@ -32,20 +33,23 @@ int compose_lead(const DeformableStage& stage) {
 /// What slabs are made of, for `planes` planes a step.
 struct SlabPlanes {
   int warped = 0, gradient = 0, vectors = 0;  ///< most planes held
-  int workspace = 0;  ///< vectors, of LNCC or of smoothing, whichever needs more
-  int axes = 0;       ///< of two scalar fields, for smoothing that reaches beyond 8 voxels
+  int workspace = 0;                     ///< vectors, of LNCC or of smoothing, whichever needs more
+  int axis_fields = 0, axis_planes = 0;  ///< scalars, for stencils that go axis by axis
   SlabPlanes(const DeformableStage& stage, int planes) {
     const int smoothing = gaussian_radius(stage.sigma_update);
     gradient = planes + smoothing;
     vectors = planes + 2 * std::max(smoothing, compose_lead(stage));
     workspace = planes;
+    const int widest = gaussian_radius(std::max(stage.sigma_update, stage.sigma_warp));
+    if (widest > widest_stencil) axis_fields = 2, axis_planes = planes + 2 * widest;
     for (const MetricConfig& metric : stage.metrics) {
       const int reach = metric_reach(metric);
       warped = std::max(warped, gradient + 2 * reach);
-      if (reach) workspace = std::max(workspace, gradient + reach);
+      if (!reach) continue;
+      workspace = std::max(workspace, gradient + reach);
+      if (metric.window == lncc::Window::gaussian || metric.radius > widest_stencil)
+        axis_fields = 8, axis_planes = std::max(axis_planes, gradient + 2 * reach);
     }
-    const int widest = gaussian_radius(std::max(stage.sigma_update, stage.sigma_warp));
-    axes = widest > 8 ? planes + 2 * widest : 0;
   }
 };
 
@@ -113,8 +117,9 @@ std::int64_t slab_bytes(const DeformableStage& stage, const Box& domain, int pla
   const auto of = [&](int n) { return std::int64_t{std::min(n, domain.size(0))}; };
   const auto metrics = static_cast<std::int64_t>(stage.metrics.size());
   // Vectors, workspace, the gradient of the warped image, warped.
-  const std::int64_t values = 3 * of(most.vectors) + 3 * of(most.workspace) + 2 * of(most.axes) +
-                              of(most.gradient) + metrics * of(most.warped);
+  const std::int64_t values = 3 * of(most.vectors) + 3 * of(most.workspace) +
+                              most.axis_fields * of(most.axis_planes) + of(most.gradient) +
+                              metrics * of(most.warped);
   return values * domain.size(1) * domain.size(2) * static_cast<std::int64_t>(sizeof(float));
 }
 

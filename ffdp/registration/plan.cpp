@@ -46,6 +46,7 @@ class Planner {
     add("preparation", extent.fixed, extent.pairs * (v + m) * 4 + masks + (compact ? 2 * m : 0));
     linear();
     if (!config.deformable.empty()) deformable();
+    saving();
   }
   Plan take() { return std::move(plan_); }
 
@@ -93,6 +94,16 @@ class Planner {
     }
     // The warp, its inverse; the determinant comes and goes before.
     add("inverse", extent_.fixed, 24 * v);
+  }
+
+  /// The program holds warp, inverse and a pair of images on a device, and makes up to seven slabs
+  /// (without a warp, two) of what it writes at a time.
+  void saving() {
+    if (backend_ != Backend::cuda) return;
+    const std::int64_t v = voxels(extent_.fixed), m = voxels(extent_.moving);
+    const std::int64_t slab = 4 * std::min(std::max(v, m), std::int64_t{1} << 23U);
+    add("saving", extent_.fixed,
+        4 * (v + m) + (config_.deformable.empty() ? 2 * slab : 24 * v + 7 * slab));
   }
 
   const Config& config_;

@@ -42,13 +42,20 @@ Grid brain_grid() {
 
 const Affine pose{{{{0.995, -0.0998, 0}, {0.0998, 0.995, 0}, {0, 0, 1}}}, {5, -3, 4}};
 
+/// A slice stays in its plane.
+Affine pose_of(const Grid& grid) {
+  Affine p = pose;
+  if (grid.size[0] == 1) p.translation[2] = 0;
+  return p;
+}
+
 /// A phantom brain and the same one, warped and posed; with masks.
 Inputs inputs(const Grid& grid, bool masked) {
   Context ctx;
   Phantom fixed = fitted_to(grid, {}), moving = fixed;
   fixed.warp_mm = 8;
   moving.scan = 2;
-  moving.pose = pose;
+  moving.pose = pose_of(grid);
   Inputs in;
   const auto make = [&](const Phantom& phantom) {
     Image<float> image{grid, Field<float>(Backend::cpu, grid.domain())};
@@ -90,6 +97,14 @@ class Device : public testing::TestWithParam<Case> {
  protected:
   void SetUp() override { require_device(); }
 
+  static Grid case_grid() {
+    Grid grid = brain_grid();
+    if (GetParam().name != "slice") return grid;
+    grid.size[0] = 1;
+    grid.origin[2] = 0;
+    return grid;
+  }
+
   static Outcome run(const Config& config, Backend backend, bool masked) {
     Context ctx;
     ctx.backend = backend;
@@ -97,8 +112,8 @@ class Device : public testing::TestWithParam<Case> {
     const Stream stream(backend);
     ctx.stream = stream.get();
     dist::SoloComm comm;
-    Inputs in = inputs(brain_grid(), masked);
-    if (config.linear.empty()) in.start = pose;
+    Inputs in = inputs(case_grid(), masked);
+    if (config.linear.empty()) in.start = pose_of(case_grid());
     Result result = register_images(ctx, comm, config, std::move(in), nullptr);
     Outcome outcome{result.affine, {}, {}};
     if (!result.displacement.empty()) {
@@ -138,6 +153,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"all_stages", {}, "default", 0.3}, Case{"affine", {}, "affine", 0.3},
                     Case{"mi", [](Config& c) { set_metric(c, MetricKind::mi); }},
                     Case{"mse", [](Config& c) { set_metric(c, MetricKind::mse); }},
+                    Case{"slice", {}},
                     Case{"symmetric",
                          [](Config& c) {
                            c.symmetric = true;
@@ -156,7 +172,7 @@ TEST_P(Device, RegistersAsTheCpuDoesAndTheSameAtEveryRun) {
   if (GetParam().change) GetParam().change(config);
   if (GetParam().tolerance < 0.1) config.linear.clear();
   const bool masked = GetParam().name == "prepared_and_masked";
-  const Grid grid = brain_grid();
+  const Grid grid = case_grid();
   const Outcome cpu = run(config, Backend::cpu, masked);
   const Outcome cuda = run(config, Backend::cuda, masked);
   const Outcome again = run(config, Backend::cuda, masked);
