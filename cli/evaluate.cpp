@@ -45,10 +45,7 @@ bool both(const char* option_a, const std::string& a, const char* option_b, cons
 void require_same_space(const Grid& a, const std::string& name_a, const Grid& b,
                         const std::string& name_b) {
   if (same_space(a, b, 0.01)) return;
-  const auto words = [](const Grid& g) {
-    return std::to_string(g.size[2]) + "x" + std::to_string(g.size[1]) + "x" +
-           std::to_string(g.size[0]) + " voxels";
-  };
+  const auto words = [](const Grid& g) { return size_in_words(g.size) + " voxels"; };
   throw InvalidArgument("evaluate: " + name_b + " (" + words(b) + ") lies on another grid than " +
                         name_a + " (" + words(a) + "), resample it first");
 }

@@ -19,15 +19,12 @@ void print(const registration::Plan& plan, const Grid& finest, Backend backend) 
   const auto voxels = static_cast<double>(finest.domain().volume());
   std::printf("%-12s %-16s %10s %9s\n", "stage", "voxels", "GiB", "B/voxel");
   for (const auto& stage : plan.stages) {
-    const std::string size = std::to_string(stage.size[2]) + "x" + std::to_string(stage.size[1]) +
-                             "x" + std::to_string(stage.size[0]);
-    std::printf("%-12s %-16s %10.2f %9.1f\n", stage.name.c_str(), size.c_str(), gib(stage.bytes),
-                static_cast<double>(stage.bytes) / voxels);
+    std::printf("%-12s %-16s %10.2f %9.1f\n", stage.name.c_str(), size_in_words(stage.size).c_str(),
+                gib(stage.bytes), static_cast<double>(stage.bytes) / voxels);
   }
   std::printf("peak %.2f GiB %s, %s memory, %.1f bytes per voxel of the fixed image\n",
               gib(plan.peak), backend == Backend::cuda ? "on the device" : "of this machine",
-              plan.mode == registration::MemoryMode::compact ? "compact" : "standard",
-              static_cast<double>(plan.peak) / voxels);
+              memory_name(plan.mode), static_cast<double>(plan.peak) / voxels);
 }
 
 void run(RegisterOptions o, const CLI::App& command, double available_gib) {
@@ -44,6 +41,10 @@ void run(RegisterOptions o, const CLI::App& command, double available_gib) {
 }
 
 }  // namespace
+
+const char* memory_name(registration::MemoryMode mode) {
+  return mode == registration::MemoryMode::compact ? "compact" : "standard";
+}
 
 registration::Plan plan_of(const RegisterOptions& o, const registration::Config& config,
                            Backend backend, std::int64_t available) {

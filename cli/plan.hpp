@@ -7,6 +7,9 @@
 
 namespace ffdp::cli {
 
+/// "standard" or "compact", of a plan.
+const char* memory_name(registration::MemoryMode mode);
+
 /// What the registration of these files will need, from their headers alone. Throws OutOfMemory
 /// where it does not fit.
 /// @param available  [bytes]; 0: anything fits

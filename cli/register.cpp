@@ -120,8 +120,7 @@ nlohmann::json provenance(const Options& o, const Config& config, const Context&
   for (const auto& stage : result.plan.stages)
     j["plan"]["stages"].push_back(
         {{"name", stage.name}, {"size_zyx", stage.size}, {"mib", stage.bytes >> 20U}});
-  j["plan"]["mode"] =
-      result.plan.mode == registration::MemoryMode::compact ? "compact" : "standard";
+  j["plan"]["mode"] = memory_name(result.plan.mode);
   j["plan"]["peak_mib"] = result.plan.peak >> 20U;
   for (const auto& time : result.times)
     j["stages"].push_back({{"name", time.name}, {"seconds", time.seconds}});

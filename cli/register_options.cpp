@@ -104,10 +104,6 @@ void apply_flags(const RegisterOptions& o, const CLI::App& command, Config& conf
       {"rigid", registration::LinearKind::rigid},
       {"similarity", registration::LinearKind::similarity},
       {"affine", registration::LinearKind::affine}};
-  const std::map<std::string, registration::MemoryMode> memories{
-      {"automatic", registration::MemoryMode::automatic},
-      {"standard", registration::MemoryMode::standard},
-      {"compact", registration::MemoryMode::compact}};
   if (!o.initialization.empty()) config.initialization = initializations.at(o.initialization);
   if (o.linear == "none") {
     config.linear.clear();
@@ -134,7 +130,7 @@ void apply_flags(const RegisterOptions& o, const CLI::App& command, Config& conf
     config.winsorize_hi = range[1];
   }
   if (o.match_histograms) config.match_histograms = true;
-  if (!o.memory.empty()) config.memory = memories.at(o.memory);
+  if (!o.memory.empty()) config = with_setting(config, "memory=" + o.memory);
   if (o.symmetric) config.symmetric = true;
   if (command.count("--seed")) config.seed = o.seed;
   const bool deformable_flags = command.count("--iterations") || command.count("--shrink") ||

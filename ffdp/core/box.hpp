@@ -58,6 +58,11 @@ constexpr Box grow(const Box& box, Int3 halo) {
 }
 constexpr Box grow(const Box& box, int halo) { return grow(box, Int3{halo, halo, halo}); }
 
+/// "160x192x224", axes x, y, z as files and people have them.
+inline std::string size_in_words(const Int3& size) {
+  return std::to_string(size[2]) + "x" + std::to_string(size[1]) + "x" + std::to_string(size[0]);
+}
+
 /// "[0,64)x[0,64)x[0,32)", axes z, y, x.
 inline std::string to_string(const Box& box) {
   std::string s;

@@ -167,8 +167,7 @@ Plan choose_plan(const Config& config, const Extent& extent, Backend backend,
   const auto most =
       std::max_element(plan.stages.begin(), plan.stages.end(),
                        [](const PlanStage& a, const PlanStage& b) { return a.bytes < b.bytes; });
-  std::string message = "plan: the " + most->name + " stage at " + std::to_string(most->size[2]) +
-                        "x" + std::to_string(most->size[1]) + "x" + std::to_string(most->size[0]) +
+  std::string message = "plan: the " + most->name + " stage at " + size_in_words(most->size) +
                         " voxels needs " + gib(plan.peak) + ", " + gib(available) +
                         " are available";
   message += plan.mode == MemoryMode::standard && backend == Backend::cuda

@@ -40,8 +40,7 @@ intensity::Statistics statistics(Context& ctx, const Image<float>& image) {
 
 void require_registrable(Context& ctx, const std::string& name, const Image<float>& image) {
   const Int3 size = image.grid.size;
-  require(size[1] > 1 && size[2] > 1, name + ": the image has " + std::to_string(size[2]) + "x" +
-                                          std::to_string(size[1]) + "x" + std::to_string(size[0]) +
+  require(size[1] > 1 && size[2] > 1, name + ": the image has " + size_in_words(size) +
                                           " voxels, at least 2 along x and y are needed");
   const intensity::Statistics all = statistics(ctx, image);
   require(all.not_finite == 0, name + ": " + std::to_string(all.not_finite) +

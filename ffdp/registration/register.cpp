@@ -53,9 +53,6 @@ void bring(Context& ctx, Inputs& in) {
 }
 
 void check(Context& ctx, const Config& config, const Inputs& in) {
-  require(!in.fixed.empty() && in.fixed.size() == in.moving.size(),
-          "register: " + std::to_string(in.fixed.size()) + " fixed and " +
-              std::to_string(in.moving.size()) + " moving images, as many of both are needed");
   for (std::size_t i = 0; i < in.fixed.size(); ++i) {
     require_registrable(ctx, in.fixed_names[i], in.fixed[i]);
     require_registrable(ctx, in.moving_names[i], in.moving[i]);
@@ -155,7 +152,9 @@ Result register_images(Context& ctx, dist::Comm& comm, const Config& config, Inp
   Result result;
   Clock clock(result.times);
   validate(config);
-  require(!in.fixed.empty() && !in.moving.empty(), "register: there is no pair of images");
+  require(!in.fixed.empty() && in.fixed.size() == in.moving.size(),
+          "register: " + std::to_string(in.fixed.size()) + " fixed and " +
+              std::to_string(in.moving.size()) + " moving images, as many of both are needed");
   const Grid grid = in.fixed[0].grid;
   const Config full = resolved(config, grid);
   result.plan = choose_plan(full, extent_of(in), ctx.backend, available_bytes(ctx.backend));

@@ -12,6 +12,7 @@
 
 #include "tests/support/compare.hpp"
 #include "tests/support/fields.hpp"
+#include "tests/support/grids.hpp"
 
 #include <gtest/gtest.h>
 
@@ -32,13 +33,7 @@ struct Case {
   friend std::ostream& operator<<(std::ostream& out, const Case& c) { return out << c.name; }
 };
 
-Grid brain_grid() {
-  Grid grid;
-  grid.size = {40, 48, 44};
-  grid.spacing = {4, 4, 4};
-  grid.origin = {-86, -94, -78};
-  return grid;
-}
+using test::brain_grid;
 
 const Affine pose{{{{0.995, -0.0998, 0}, {0.0998, 0.995, 0}, {0, 0, 1}}}, {5, -3, 4}};
 

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "tests/support/fields.hpp"
+#include "tests/support/grids.hpp"
 
 #include <gtest/gtest.h>
 
@@ -15,13 +16,7 @@
 namespace ffdp::registration {
 namespace {
 
-Grid brain_grid() {
-  Grid grid;
-  grid.size = {40, 48, 44};
-  grid.spacing = {4, 4, 4};
-  grid.origin = {-86, -94, -78};
-  return grid;
-}
+using test::brain_grid;
 
 struct Case {
   Image<float> fixed, moving;

@@ -31,11 +31,14 @@ __device__ void line_sums(const float (&v)[N + 2 * R], const float (&taps)[17], 
   }
 }
 
-/// Four bytes, or sixteen, from device to shared memory, asynchronously.
+/// Four, eight or sixteen bytes from device to shared memory, asynchronously.
 template <int bytes>
-__device__ void copy_async(float* to, const float* from) {
-  const auto address = static_cast<unsigned int>(__cvta_generic_to_shared(to));
-  asm volatile("cp.async.ca.shared.global [%0], [%1], %2;" ::"r"(address), "l"(from), "n"(bytes));
+__device__ inline void copy_async(unsigned int to, const float* from) {
+  asm volatile("cp.async.ca.shared.global [%0], [%1], %2;" ::"r"(to), "l"(from), "n"(bytes));
+}
+template <int bytes>
+__device__ inline void copy_async(float* to, const float* from) {
+  copy_async<bytes>(static_cast<unsigned int>(__cvta_generic_to_shared(to)), from);
 }
 
 /// A block of 256 threads makes 64 x 16 voxels of a stretch of planes. Planes of the input with
@@ -285,18 +288,6 @@ __device__ inline void store_run(float* to, int n, const float (&v)[run_x]) {
 #pragma unroll
   for (int i = 0; i < run_x; ++i)
     if (i < n) to[i] = v[i];
-}
-__device__ inline void load_run(const float* from, int n, float (&v)[run_x]) {
-  if (n == run_x && reinterpret_cast<std::uintptr_t>(from) % 16 == 0) {
-    const float4 four = *reinterpret_cast<const float4*>(from);
-    v[0] = four.x;
-    v[1] = four.y;
-    v[2] = four.z;
-    v[3] = four.w;
-    return;
-  }
-#pragma unroll
-  for (int i = 0; i < run_x; ++i) v[i] = i < n ? from[i] : 0.0F;
 }
 
 }  // namespace ffdp::device

@@ -145,12 +145,6 @@ __device__ inline void row_sums(const Op& op, const Weights& weights, const Box&
   }
 }
 
-/// Eight or four bytes from device to shared memory, asynchronously.
-template <int bytes>
-__device__ inline void copy_ahead(unsigned int to, const float* from) {
-  asm volatile("cp.async.ca.shared.global [%0], [%1], %2;" ::"r"(to), "l"(from), "n"(bytes));
-}
-
 /// A warp makes H = Op::rows<R> rows of 64 - 4 margin voxels and marches along z, a lane two
 /// neighbours of each row; the lanes at its ends serve the others. Planes stream through shared
 /// memory, two ahead of the sums; what lies outside holds Op::outside there, whose quantities are
@@ -235,7 +229,7 @@ __global__ void __launch_bounds__(sweep_threads, blocks)
 #pragma unroll
         for (int row = 0; row < height; row += sweep_warps) {
           if (row + sweep_warps <= height || warp + row < height)
-            copy_ahead<8>(to + (k * height + row) * 256, at);
+            copy_async<8>(to + (k * height + row) * 256, at);
           at += sweep_warps * from.stride_y;
         }
       }
@@ -245,7 +239,7 @@ __global__ void __launch_bounds__(sweep_threads, blocks)
         const float* at = op.view(row / height).row(z, y0 - R + row % height) + x;
 #pragma unroll
         for (int i = 0; i < 2; ++i)
-          if (there(row % height, i)) copy_ahead<4>(to + (row - warp) * 256 + 4 * i, at + i);
+          if (there(row % height, i)) copy_async<4>(to + (row - warp) * 256 + 4 * i, at + i);
       }
     }
     asm volatile("cp.async.commit_group;");

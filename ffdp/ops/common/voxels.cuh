@@ -64,32 +64,6 @@ void for_each_voxel(const Context& ctx, const Box& box, const Body& body) {
   check(cudaGetLastError());
 }
 
-/// As visit_kernel with the body cut in two: make(z, y, x) loads and computes, put(z, y, x, made)
-/// stores. Two voxels are made before one is put, so that their loads are in flight together.
-template <class Make, class Put>
-__global__ void __launch_bounds__(tile_threads)
-    visit_pairs_kernel(Box box, int planes, Make make, Put put) {
-  const int x = box.lo[2] + static_cast<int>(blockIdx.x) * tile_x + threadIdx.x;
-  const int y = box.lo[1] + static_cast<int>(blockIdx.y) * tile_y + threadIdx.y;
-  int z = box.lo[0] + static_cast<int>(blockIdx.z) * planes;
-  const int z_hi = min(z + planes, box.hi[0]);
-  if (x >= box.hi[2] || y >= box.hi[1]) return;
-  for (; z + 1 < z_hi; z += 2) {
-    const auto first = make(z, y, x), second = make(z + 1, y, x);
-    put(z, y, x, first);
-    put(z + 1, y, x, second);
-  }
-  if (z < z_hi) put(z, y, x, make(z, y, x));
-}
-
-template <class Make, class Put>
-void for_each_voxel(const Context& ctx, const Box& box, const Make& make, const Put& put) {
-  const Tiles tiles = tiles_of(box);
-  visit_pairs_kernel<<<tiles.grid, dim3(tile_x, tile_y), 0, stream_of(ctx)>>>(box, tiles.planes,
-                                                                              make, put);
-  check(cudaGetLastError());
-}
-
 /// Sum over the threads of a block of 256, by a tree of fixed shape; valid in thread 0. Shared
 /// memory: 256 sums.
 template <class Sum>

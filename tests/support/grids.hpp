@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "ffdp/core/grid.hpp"
+
+namespace ffdp::test {
+
+/// A head at 4 mm.
+inline Grid brain_grid() {
+  Grid grid;
+  grid.size = {40, 48, 44};
+  grid.spacing = {4, 4, 4};
+  grid.origin = {-86, -94, -78};
+  return grid;
+}
+
+}  // namespace ffdp::test
