@@ -19,9 +19,16 @@ inline constexpr int sweep_stages = 3;  ///< planes in shared memory: one in use
 template <class Op, int R, Stencil stencil>
 inline constexpr bool sums_wait = stencil == Stencil::weighted || R * Op::quantities <= 10;
 
+/// What a lane makes of a row: the voxels [skip, end) of two neighbours from x on. `full`: both, at
+/// addresses for one access.
+struct Neighbours {
+  int z, y, x, skip, end;
+  bool full;
+};
+
 /// What a thread knows of the windows it hands over.
 struct WindowState {
-  bool whole;            ///< they lie inside along y and x, and nothing in them is missing
+  bool whole;            ///< they lie inside, and nothing in them is missing
   bool clean;            ///< nothing in them is missing
   float count[sweep_x];  ///< voxels in them, where Op::missing
 };
@@ -70,18 +77,18 @@ __device__ inline void lane_sums(const float (&v)[2], const float (&taps)[17], f
   }
 }
 
-/// sums[q][h] += factor * quantities of the neighbours `value`.
-template <class Op, int Q, int H>
+/// sums[q] += factor * quantities of the neighbours `value`.
+template <class Op, int Q>
 __device__ inline void add_row(const Op& op, float factor, const float (&value)[2][Op::values],
-                               int h, float (&sums)[Q][H][2]) {
+                               float (&sums)[Q][2]) {
 #pragma unroll
   for (int i = 0; i < 2; ++i) {
     float sum[Q];
 #pragma unroll
-    for (int q = 0; q < Q; ++q) sum[q] = sums[q][h][i];
+    for (int q = 0; q < Q; ++q) sum[q] = sums[q][i];
     op.add(factor, value[i], sum);
 #pragma unroll
-    for (int q = 0; q < Q; ++q) sums[q][h][i] = sum[q];
+    for (int q = 0; q < Q; ++q) sums[q][i] = sum[q];
   }
 }
 
@@ -90,13 +97,14 @@ __device__ inline void add_row(const Op& op, float factor, const float (&value)[
 /// count nothing, and `count` the rest.
 template <int R, Stencil stencil, bool careful, class Op, class Stage, int Q, int H>
 __device__ inline void row_sums(const Op& op, const Weights& weights, const Box& readable, int y,
-                                int x, const Stage& stage, int first_row, float (&sums)[Q][H][2],
+                                int x, const Stage& stage, int first_row, float (&sums)[H][Q][2],
                                 int (&count)[H][2]) {
+  constexpr int rows = sweep_warps * H + 2 * R;  // of a raw
   float first[2][Op::values];
 #pragma unroll
-  for (int q = 0; q < Q; ++q)
+  for (int h = 0; h < H; ++h)
 #pragma unroll
-    for (int h = 0; h < H; ++h) sums[q][h][0] = sums[q][h][1] = 0;
+    for (int q = 0; q < Q; ++q) sums[h][q][0] = sums[h][q][1] = 0;
 #pragma unroll
   for (int h = 0; h < H; ++h) count[h][0] = count[h][1] = 0;
   const int lane = static_cast<int>(threadIdx.x) % 32;
@@ -106,7 +114,8 @@ __device__ inline void row_sums(const Op& op, const Weights& weights, const Box&
     float raw[2][Op::raws], value[2][Op::values];
 #pragma unroll
     for (int k = 0; k < Op::raws; ++k) {
-      const float2 two = *reinterpret_cast<const float2*>(&stage[k][first_row + j][2 * lane]);
+      const float2 two =
+          *reinterpret_cast<const float2*>(&stage[k * rows + first_row + j][2 * lane]);
       raw[0][k] = two.x;
       raw[1][k] = two.y;
     }
@@ -126,9 +135,9 @@ __device__ inline void row_sums(const Op& op, const Weights& weights, const Box&
     if constexpr (stencil == Stencil::weighted) {
 #pragma unroll
       for (int h = 0; h < H; ++h)
-        if (j >= h && j <= h + 2 * R) add_row(op, weights.axis[1][j - h], value, h, sums);
+        if (j >= h && j <= h + 2 * R) add_row(op, weights.axis[1][j - h], value, sums[h]);
     } else if (H == 1 || (j > 0 && j <= 2 * R)) {
-      add_row(op, 1.0F, value, 0, sums);  // of two rows, what they share
+      add_row(op, 1.0F, value, sums[0]);  // of two rows, what they share
     } else if (j == 0) {
 #pragma unroll
       for (int i = 0; i < 2; ++i)
@@ -138,12 +147,66 @@ __device__ inline void row_sums(const Op& op, const Weights& weights, const Box&
 #pragma unroll
       for (int q = 0; q < Q; ++q)
 #pragma unroll
-        for (int i = 0; i < 2; ++i) sums[q][H - 1][i] = sums[q][0][i];
-      add_row(op, 1.0F, value, H - 1, sums);
-      add_row(op, 1.0F, first, 0, sums);
+        for (int i = 0; i < 2; ++i) sums[H - 1][q][i] = sums[0][q][i];
+      add_row(op, 1.0F, value, sums[H - 1]);
+      add_row(op, 1.0F, first, sums[0]);
     }
   }
 }
+
+/// Box sums of 2 R + 1 planes from those of pairs of planes, an even and the next: 2 R + 1
+/// additions for two planes.
+template <int R, int Q>
+struct PlaneQueue {
+  float whole[R][Q][2] = {};                  ///< sums about odd planes, by what is still to come
+  float inner[R > 1 ? R - 1 : 1][Q][2] = {};  ///< of pairs, for those about even planes
+  float last[Q][2] = {};  ///< the last even plane, or the R pairs before the even plane to come
+
+  /// Takes a plane; `sums` becomes the sums of the 2 R + 1 planes it ends.
+  template <bool odd>
+  __device__ void push(float (&sums)[Q][2]) {
+#pragma unroll
+    for (int q = 0; q < Q; ++q)
+#pragma unroll
+      for (int i = 0; i < 2; ++i) {
+        const float plane = sums[q][i];
+        if constexpr (!odd) {
+          sums[q][i] = last[q][i] + plane;
+          last[q][i] = plane;
+          continue;
+        }
+        const float pair = last[q][i] + plane;
+        sums[q][i] = whole[0][q][i] + pair;
+        last[q][i] = R > 1 ? inner[0][q][i] + pair : pair;
+#pragma unroll
+        for (int k = 0; k + 1 < R; ++k) whole[k][q][i] = whole[k + 1][q][i] + pair;
+#pragma unroll
+        for (int k = 0; k + 2 < R; ++k) inner[k][q][i] = inner[k + 1][q][i] + pair;
+        whole[R - 1][q][i] = plane;
+        if constexpr (R > 1) inner[R - 2][q][i] = pair;
+      }
+  }
+};
+
+/// Weighted sums of 2 R + 1 planes, R of which are to come.
+template <int R, int Q>
+struct WeightedQueue {
+  float waiting[2 * R][Q][2] = {};
+
+  __device__ void push(const float (&taps)[17], float (&sums)[Q][2]) {
+#pragma unroll
+    for (int q = 0; q < Q; ++q)
+#pragma unroll
+      for (int i = 0; i < 2; ++i) {
+        const float plane = sums[q][i];
+        sums[q][i] = waiting[0][q][i] + taps[2 * R] * plane;
+#pragma unroll
+        for (int k = 0; k + 1 < 2 * R; ++k)
+          waiting[k][q][i] = waiting[k + 1][q][i] + taps[2 * R - 1 - k] * plane;
+        waiting[2 * R - 1][q][i] = taps[0] * plane;
+      }
+  }
+};
 
 /// A warp makes H = Op::rows<R> rows of 64 - 4 margin voxels and marches along z, a lane two
 /// neighbours of each row; the lanes at its ends serve the others. Planes stream through shared
@@ -152,37 +215,46 @@ __device__ inline void row_sums(const Op& op, const Weights& weights, const Box&
 ///
 /// Op has `quantities`, `raws`, `values`, Sum; `missing`, whether NaN of raws 0 and 1 are to be
 /// left out and counted; rows<R> (1 or 2) and blocks<R>, blocks for a multiprocessor; view(k) of
-/// raw k; outside(k); paired, whether emit and ahead may have pairs with one access; prepare(raw,
-/// value); add(factor, value, sums), sums += factor * quantities of one voxel; Ahead and ahead(z,
-/// y, x, skip, end, full), what it loads before the sums are made; emit(z, y, x, skip, end, full,
-/// sums[q][2], state, ahead, total) for the voxels [skip, end) from x on. Where a box sum begins
-/// along y depends on the parity of y alone. `readable` is the part of the domain that may be read;
-/// `origin` the first voxel of the grid.
+/// raw k; outside(k); paired, whether it may be given pairs with one access; prepare(raw, value);
+/// add(factor, value, sums), sums += factor * quantities of one voxel; Place, where it reads and
+/// writes, place(neighbours) and next_plane(place); `own`, how many fields it needs of the voxel it
+/// makes, reads_own and own_at(place, k); emit(place, neighbours, sums[q][2], state, own[k][2],
+/// total).
+/// Where a box sum begins along an axis depends on the parity of the coordinate alone. `readable`
+/// is the part of the domain that may be read; `origin` the first voxel of the grid.
 template <int R, Stencil stencil, bool paired, int blocks, class Op>
 __global__ void __launch_bounds__(sweep_threads, blocks)
-    sweep_kernel(Op op, Weights weights, Box readable, Box box, int2 origin, int planes,
+    sweep_kernel(Op op, Weights weights, Box readable, Box box, Int3 origin, int planes,
                  typename Op::Sum* parts) {
   constexpr int Q = Op::quantities, H = Op::template rows<R>, margin = (R + 1) / 2;
   constexpr int width = 64 - 4 * margin, side = 2 * R + 1, height = sweep_warps * H + 2 * R;
-  constexpr bool wait = sums_wait<Op, R, stencil>;
-  constexpr int steps_per_plane = wait ? 1 : 2;
+  constexpr bool wait = sums_wait<Op, R, stencil>, box_waits = wait && stencil == Stencil::box;
+  constexpr int phases = stencil == Stencil::box ? 2 : 1;  // steps that differ in how sums add up
   static_assert(!(Op::missing && wait && R > 2), "a count waits in 8 bits");
-  using Stage = float[Op::raws][height][64];
+  constexpr int stage_rows = Op::raws * height + sweep_warps * H * Op::own;
+  using Stage = float[stage_rows][64];
   extern __shared__ float4 shared_planes[];
   Stage* const stages = reinterpret_cast<Stage*>(shared_planes);
 
   const int lane = static_cast<int>(threadIdx.x) % 32, warp = static_cast<int>(threadIdx.x) / 32;
-  const int first_x = origin.x + static_cast<int>(blockIdx.x) * width - 2 * margin;
+  const int first_x = origin[2] + static_cast<int>(blockIdx.x) * width - 2 * margin;
   const int x = first_x + 2 * lane;
-  const int y0 = origin.y + static_cast<int>(blockIdx.y) * (sweep_warps * H), y = y0 + warp * H;
-  const int z_lo = box.lo[0] + static_cast<int>(blockIdx.z) * planes;
+  const int y0 = origin[1] + static_cast<int>(blockIdx.y) * (sweep_warps * H), y = y0 + warp * H;
+  const int z_lo = origin[0] + static_cast<int>(blockIdx.z) * planes;
   const int z_hi = min(z_lo + planes, box.hi[0]);
   const bool interior = first_x >= readable.lo[2] && first_x + 64 <= readable.hi[2] &&
                         y - R >= readable.lo[1] && y + H + R <= readable.hi[1];
-  // Voxels [skip, end) of a pair are this lane's; only at the low face of a box one is skipped.
-  const bool serves = lane < margin || lane >= 32 - margin || y >= box.hi[1];
+  // Only at the low face of a box a voxel is skipped.
+  const bool serves = lane < margin || lane >= 32 - margin;
   const int end = serves ? 0 : min(sweep_x, box.hi[2] - x), skip = max(0, box.lo[2] - x);
   const bool full = op.paired && skip == 0 && end == sweep_x;
+  bool makes[H];
+  typename Op::Place reads[H], writes[H];  // in the next plane of which own fields come, or sums go
+#pragma unroll
+  for (int h = 0; h < H; ++h) {
+    makes[h] = end > skip && y + h >= box.lo[1] && y + h < box.hi[1];
+    reads[h] = writes[h] = op.place({z_lo, y + h, x, skip, end, full});
+  }
   // What the tile has of a plane: all of it in most tiles.
   const bool whole_tile = paired && first_x >= readable.lo[2] && first_x + 64 <= readable.hi[2] &&
                           y0 - R >= readable.lo[1] && y0 - R + height <= readable.hi[1];
@@ -192,40 +264,40 @@ __global__ void __launch_bounds__(sweep_threads, blocks)
            at_x < readable.hi[2];
   };
   if (!whole_tile)
-    for (int row = warp; row < sweep_stages * Op::raws * height; row += sweep_warps)
-      for (int i = 0; i < 2; ++i)
-        if (!there(row % height, i))
-          (&stages[0][0][0][0])[row * 64 + 2 * lane + i] = op.outside(row / height % Op::raws);
+    for (int slot = 0; slot < sweep_stages; ++slot)
+      for (int row = warp; row < Op::raws * height; row += sweep_warps)
+        for (int i = 0; i < 2; ++i)
+          if (!there(row % height, i)) stages[slot][row][2 * lane + i] = op.outside(row / height);
 
-  // Step s adds plane z, or takes off (at even steps of running sums) the one that leaves.
-  const int steps = (z_hi - z_lo + 2 * R) * steps_per_plane;
-  const auto takes_off = [&](int s) { return !wait && s % 2 == 0; };
-  const auto plane_of = [&](int s) {
-    return z_lo - R + s / steps_per_plane - (takes_off(s) ? side : 0);
+  // Plane z_lo - R + j is added at a step of its own; running sums take one off at the step before.
+  const int first_plane = max(readable.lo[0] - (z_lo - R), 0);
+  const int last_plane = min(z_hi + R, readable.hi[0]) - (z_lo - R);
+  const int steps = (z_hi - z_lo + 2 * R) * (wait ? 1 : 2);
+  const auto plane_of = [&]<int phase>(int s) {
+    return wait ? s : phase == 0 ? s / 2 - side : s / 2;
   };
-  const auto wanted = [&](int s) {
-    const int z = plane_of(s);
-    return s < steps && z >= max(z_lo - R, readable.lo[0]) && z < readable.hi[0];
-  };
+  const auto wanted = [&](int j) { return j >= first_plane && j < last_plane; };
   constexpr unsigned int stage_bytes = sizeof(Stage);
-  const auto mine = static_cast<unsigned int>(
-      __cvta_generic_to_shared(&stages[0][0][0][0] + warp * 64 + 2 * lane));
-  const float* start[Op::raws];
+  // Counted from the row of the warp; its lanes read what they copied themselves.
+  const auto own_row = [](int h, int k) {
+    return Op::raws * height + (h * Op::own + k) * sweep_warps;
+  };
+  const auto mine = static_cast<unsigned int>(__cvta_generic_to_shared(&stages[0][warp][2 * lane]));
+  const float* next[Op::raws];  // in the plane to be added next
 #pragma unroll
-  for (int k = 0; k < Op::raws; ++k) start[k] = op.view(k).row(z_lo, y0 - R + warp) + x;
-  const auto fetch = [&](int s, unsigned int slot) {
-    const int z = plane_of(s);
+  for (int k = 0; k < Op::raws; ++k) next[k] = op.view(k).row(z_lo - R, y0 - R + warp) + x;
+  const auto fetch = [&]<int phase>(int s, unsigned int slot) {
+    constexpr bool takes_off = !wait && phase == 0;
     const unsigned int to = mine + slot * stage_bytes;
-    if (!wanted(s)) {  // sums that wait take it for a plane
+    if (!wanted(plane_of.template operator()<phase>(s))) {  // sums that wait take it for a plane
       if (wait && s < steps)
         for (int row = warp; row < Op::raws * height; row += sweep_warps)
-          for (int i = 0; i < 2; ++i)
-            stages[slot][row / height][row % height][2 * lane + i] = op.outside(row / height);
+          for (int i = 0; i < 2; ++i) stages[slot][row][2 * lane + i] = op.outside(row / height);
     } else if (whole_tile) {
 #pragma unroll
       for (int k = 0; k < Op::raws; ++k) {
         const View<const float> from = op.view(k);
-        const float* at = start[k] + (z - z_lo) * from.stride_z;
+        const float* at = takes_off ? next[k] - side * from.stride_z : next[k];
 #pragma unroll
         for (int row = 0; row < height; row += sweep_warps) {
           if (row + sweep_warps <= height || warp + row < height)
@@ -234,6 +306,7 @@ __global__ void __launch_bounds__(sweep_threads, blocks)
         }
       }
     } else {
+      const int z = z_lo - R + plane_of.template operator()<phase>(s);
 #pragma unroll 1
       for (int row = warp; row < Op::raws * height; row += sweep_warps) {
         const float* at = op.view(row / height).row(z, y0 - R + row % height) + x;
@@ -242,39 +315,57 @@ __global__ void __launch_bounds__(sweep_threads, blocks)
           if (there(row % height, i)) copy_async<4>(to + (row - warp) * 256 + 4 * i, at + i);
       }
     }
+    if constexpr (!takes_off) {
+#pragma unroll
+      for (int k = 0; k < Op::raws; ++k) next[k] += op.view(k).stride_z;
+      const int z = z_lo + plane_of.template operator()<phase>(s) - 2 * R;
+      if (Op::own > 0 && z >= z_lo && z < z_hi) {
+#pragma unroll
+        for (int h = 0; h < H; ++h) {
+#pragma unroll
+          for (int k = 0; k < Op::own; ++k) {
+            const unsigned int own = to + own_row(h, k) * 256;
+            const float* at = op.own_at(reads[h], k);
+            if (!op.reads_own || !makes[h] || z < box.lo[0]) continue;
+            if (full) {
+              copy_async<8>(own, at);
+            } else {
+#pragma unroll
+              for (int i = 0; i < 2; ++i)
+                if (i >= skip && i < end) copy_async<4>(own + 4 * i, at + i);
+            }
+          }
+          op.next_plane(reads[h]);
+        }
+      }
+    }
     asm volatile("cp.async.commit_group;");
   };
 
   typename Op::Sum total{};
-  float waiting[wait ? 2 * R : 1][Q][H][2] = {};
-  double running[wait ? 1 : Q][H][2] = {};
+  PlaneQueue<box_waits ? R : 1, Q> box_queue[H];
+  WeightedQueue<stencil == Stencil::weighted ? R : 1, Q> weighted_queue[H];
+  double running[H][Q][2] = {};
   unsigned int counts[H][2] = {};  // where sums wait: 2 R of 8 bits
   int clean_planes = 0;            // so many in a row, up to the present one
-  fetch(0, 0);
-  fetch(1, 1);
-  for (int s = 0, slot = 0; s < steps; ++s, slot = slot == sweep_stages - 1 ? 0 : slot + 1) {
+  int slot = 0;
+  const auto step = [&]<int phase>(int s) {
+    constexpr bool takes_off = !wait && phase == 0;
     asm volatile("cp.async.wait_group 1;");
     __syncthreads();
-    fetch(s + 2, slot == 0 ? sweep_stages - 1 : slot - 1);
-    const int z = plane_of(s);
-    const bool emits = !takes_off(s) && z - R >= z_lo && end > skip;
-    typename Op::Ahead ahead[H];
-    if (emits) {
-#pragma unroll
-      for (int h = 0; h < H; ++h)
-        if (y + h >= box.lo[1] && y + h < box.hi[1])
-          ahead[h] = op.ahead(z - R, y + h, x, skip, end, full);
-    }
-    float line[Q][H][2];
+    fetch.template operator()<phase>(s + 2, slot == 0 ? sweep_stages - 1 : slot - 1);
+    const int j = plane_of.template operator()<phase>(s), z = z_lo + j - 2 * R;
+    const bool emits = !takes_off && z >= z_lo;
+    float line[H][Q][2];
     int count[H][2];
-    if (wait || wanted(s)) {
+    if (wait || wanted(j)) {
       const Stage& stage = stages[slot];
       row_sums<R, stencil, false>(op, weights, readable, y, x, stage, warp * H, line, count);
       if constexpr (Op::missing) {
         bool missing = false;  // NaN shows in the sum of the last quantity, which has all raws
 #pragma unroll
         for (int h = 0; h < H; ++h)
-          missing = missing || absent(line[Q - 1][h][0], line[Q - 1][h][1]);
+          missing = missing || absent(line[h][Q - 1][0], line[h][Q - 1][1]);
         missing = __any_sync(0xffffffffU, missing);
         if (missing || !interior) {
           if (missing) {
@@ -301,44 +392,30 @@ __global__ void __launch_bounds__(sweep_threads, blocks)
 #pragma unroll
           for (int h = 0; h < H; ++h) count[h][0] = count[h][1] = side * side;
         }
-        if (!wanted(s)) {
+        if (!wanted(j)) {
 #pragma unroll
           for (int h = 0; h < H; ++h) count[h][0] = count[h][1] = 0;
         }
-        if (!takes_off(s)) clean_planes = missing ? 0 : clean_planes + 1;
+        if (!takes_off) clean_planes = missing ? 0 : clean_planes + 1;
       }
 #pragma unroll
-      for (int q = 0; q < Q; ++q)
+      for (int h = 0; h < H; ++h) {
 #pragma unroll
-        for (int h = 0; h < H; ++h) lane_sums<R, stencil>(line[q][h], weights.axis[2], line[q][h]);
-    }
-    if constexpr (wait) {
+        for (int q = 0; q < Q; ++q) lane_sums<R, stencil>(line[h][q], weights.axis[2], line[h][q]);
+        if constexpr (box_waits) {
+          box_queue[h].template push<(phase + R) % 2 == 1>(line[h]);
+        } else if constexpr (wait) {
+          weighted_queue[h].push(weights.axis[0], line[h]);
+        } else {
 #pragma unroll
-      for (int h = 0; h < H; ++h)
+          for (int i = 0; i < 2; ++i) {
 #pragma unroll
-        for (int i = 0; i < 2; ++i)
-#pragma unroll
-          for (int q = 0; q < Q; ++q) {
-            const float sum = line[q][h][i];
-            const auto weigh = [&](int k) {
-              return stencil == Stencil::box ? sum : weights.axis[0][k] * sum;
-            };
-            line[q][h][i] = waiting[0][q][h][i] + weigh(2 * R);
-#pragma unroll
-            for (int k = 0; k + 1 < 2 * R; ++k)
-              waiting[k][q][h][i] = waiting[k + 1][q][h][i] + weigh(2 * R - 1 - k);
-            waiting[2 * R - 1][q][h][i] = weigh(0);
+            for (int q = 0; q < Q; ++q)
+              running[h][q][i] += double{takes_off ? -line[h][q][i] : line[h][q][i]};
+            if constexpr (Op::missing) counts[h][i] += takes_off ? -count[h][i] : count[h][i];
           }
-    } else if (wanted(s)) {
-#pragma unroll
-      for (int h = 0; h < H; ++h)
-#pragma unroll
-        for (int i = 0; i < 2; ++i) {
-#pragma unroll
-          for (int q = 0; q < Q; ++q)
-            running[q][h][i] += double{takes_off(s) ? -line[q][h][i] : line[q][h][i]};
-          if constexpr (Op::missing) counts[h][i] += takes_off(s) ? -count[h][i] : count[h][i];
         }
+      }
     }
     WindowState state[H];
     if constexpr (Op::missing && wait) {
@@ -351,22 +428,43 @@ __global__ void __launch_bounds__(sweep_threads, blocks)
           counts[h][i] = (counts[h][i] >> 8U) + static_cast<unsigned int>(count[h][i]) * each;
         }
     }
-    if (!emits) continue;
+    if (emits) {
+      const bool clean = !Op::missing || clean_planes >= side;
+      const bool whole = interior && clean && j - 2 * R >= first_plane && j < last_plane;
 #pragma unroll
-    for (int h = 0; h < H; ++h) {
-      if (y + h < box.lo[1] || y + h >= box.hi[1]) continue;
-      state[h].clean = !Op::missing || clean_planes >= side;
-      state[h].whole = interior && state[h].clean;
-      float sums[Q][2];
+      for (int h = 0; h < H; ++h) {
+        if (makes[h] && z >= box.lo[0]) {
+          state[h].clean = clean;
+          state[h].whole = whole;
+          if constexpr (!wait) {
 #pragma unroll
-      for (int i = 0; i < 2; ++i) {
+            for (int i = 0; i < 2; ++i) {
 #pragma unroll
-        for (int q = 0; q < Q; ++q)
-          sums[q][i] = wait ? line[q][h][i] : static_cast<float>(running[q][h][i]);
-        if constexpr (Op::missing && !wait) state[h].count[i] = static_cast<float>(counts[h][i]);
+              for (int q = 0; q < Q; ++q) line[h][q][i] = static_cast<float>(running[h][q][i]);
+              if constexpr (Op::missing) state[h].count[i] = static_cast<float>(counts[h][i]);
+            }
+          }
+          float own[Op::own + 1][2];
+#pragma unroll
+          for (int k = 0; k < Op::own; ++k) {
+            const float2 two =
+                *reinterpret_cast<const float2*>(&stages[slot][warp + own_row(h, k)][2 * lane]);
+            own[k][0] = two.x;
+            own[k][1] = two.y;
+          }
+          op.emit(writes[h], {z, y + h, x, skip, end, full}, line[h], state[h], own, total);
+        }
+        op.next_plane(writes[h]);
       }
-      op.emit(z - R, y + h, x, skip, end, full, sums, state[h], ahead[h], total);
     }
+    slot = slot == sweep_stages - 1 ? 0 : slot + 1;
+  };
+  fetch.template operator()<0>(0, 0);
+  fetch.template operator()<1 % phases>(1, 1);
+  for (int s = 0; s < steps; s += phases) {
+    step.template operator()<0>(s);
+    if constexpr (phases == 2)
+      if (s + 1 < steps) step.template operator()<1>(s + 1);
   }
   if (parts) {
     total = block_sum(static_cast<int>(threadIdx.x), total);
@@ -375,30 +473,26 @@ __global__ void __launch_bounds__(sweep_threads, blocks)
   }
 }
 
-/// Nothing to load ahead.
-struct NothingAhead {};
-
 /// Launch shape; depends on the boxes alone.
 template <int R, class Op>
 struct Sweep {
   dim3 grid;
-  int2 origin;
+  Int3 origin;
   int planes;
   std::int64_t blocks() const { return std::int64_t{grid.x} * grid.y * grid.z; }
 
   Sweep(const Box& domain, const Box& box) {
     const auto cut = [](int n, int size) { return (n + size - 1) / size; };
     constexpr int width = 64 - 4 * ((R + 1) / 2), height = sweep_warps * Op::template rows<R>;
-    // Rows and columns pair up as in the whole domain.
-    origin = make_int2(box.lo[2] - (box.lo[2] - domain.lo[2]) % 2,
-                       box.lo[1] - (box.lo[1] - domain.lo[1]) % 2);
-    const int nx = cut(box.hi[2] - origin.x, width), ny = cut(box.hi[1] - origin.y, height);
+    // Planes, rows and columns pair up as in the whole domain.
+    for (int a = 0; a < 3; ++a) origin[a] = box.lo[a] - (box.lo[a] - domain.lo[a]) % 2;
+    const int nx = cut(box.hi[2] - origin[2], width), ny = cut(box.hi[1] - origin[1], height);
+    const int nz = box.hi[0] - origin[0];
     // Long stretches waste little on their halo; about 2000 blocks fill a GPU evenly.
-    const std::int64_t all = std::int64_t{nx} * ny * box.size(0);
+    const std::int64_t all = std::int64_t{nx} * ny * nz;
     planes = static_cast<int>(std::clamp<std::int64_t>(all / 2048, 16, 128));
-    int stretches = cut(box.size(0), planes);
-    planes = cut(box.size(0), stretches);
-    stretches = cut(box.size(0), planes);
+    planes = cut(cut(nz, cut(nz, planes)), 2) * 2;
+    const int stretches = cut(nz, planes);
     grid = dim3(nx, ny, stretches);
   }
 };
@@ -415,12 +509,13 @@ template <int R, Stencil stencil, class Op>
 void sweep(const Context& ctx, const Sweep<R, Op>& s, const Op& op, const Weights& weights,
            const Box& readable, const Box& box, typename Op::Sum* parts) {
   bool paired = true;
-  for (int k = 0; k < Op::raws; ++k) paired = paired && paired_rows(op.view(k), s.origin.x);
+  for (int k = 0; k < Op::raws; ++k) paired = paired && paired_rows(op.view(k), s.origin[2]);
   constexpr int blocks = Op::template blocks<R>;
   const auto kernel = paired ? sweep_kernel<R, stencil, true, blocks, Op>
                              : sweep_kernel<R, stencil, false, blocks, Op>;
-  constexpr int height = sweep_warps * Op::template rows<R> + 2 * R;
-  constexpr int shared = sweep_stages * Op::raws * height * 64 * static_cast<int>(sizeof(float));
+  constexpr int H = Op::template rows<R>, height = sweep_warps * H + 2 * R;
+  constexpr int shared = sweep_stages * (Op::raws * height + sweep_warps * H * Op::own) * 64 *
+                         static_cast<int>(sizeof(float));
   check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, shared));
   kernel<<<s.grid, sweep_threads, shared, stream_of(ctx)>>>(op, weights, readable, box, s.origin,
                                                             s.planes, parts);

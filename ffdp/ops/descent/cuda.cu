@@ -66,30 +66,38 @@ struct Advance {
   Moments<T> moments;
   bool first;
 
+  struct Place {
+    T *m, *v;
+  };
   struct Ahead {
-    T *m_at, *v_at;
     T m[3][2], v[3][2];
   };
-  __device__ Ahead ahead(int z, int y, int x, int skip, int end, bool full) const {
+  __device__ Place place(const device::Neighbours& n) const {
+    return {&moments.first[0](n.z, n.y, n.x),
+            seconds ? &moments.second[0](n.z, n.y, n.x) : nullptr};
+  }
+  __device__ void next_plane(Place& p) const {
+    p.m += moments.first.stride_z;
+    if (seconds) p.v += moments.second.stride_z;
+  }
+  __device__ Ahead ahead(const Place& p, const device::Neighbours& n) const {
     Ahead a{};
-    a.m_at = &moments.first[0](z, y, x);
-    if (seconds) a.v_at = &moments.second[0](z, y, x);
     if (first) return a;
 #pragma unroll
     for (int k = 0; k < 3; ++k) {
-      device::load_pair(a.m_at + k * moments.first.stride_c, skip, end, full, a.m[k]);
+      device::load_pair(p.m + k * moments.first.stride_c, n.skip, n.end, n.full, a.m[k]);
       if (k < seconds)
-        device::load_pair(a.v_at + k * moments.second.stride_c, skip, end, full, a.v[k]);
+        device::load_pair(p.v + k * moments.second.stride_c, n.skip, n.end, n.full, a.v[k]);
     }
     return a;
   }
-  __device__ void operator()(int skip, int end, bool full, const float (&g)[3][2], Ahead a,
-                             Part& part) const {
-    auto& [m_at, v_at, m, v] = a;
+  __device__ void operator()(const Place& p, const device::Neighbours& n, const float (&g)[3][2],
+                             Ahead a, Part& part) const {
+    auto& [m, v] = a;
     float squares = 0;
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
-      if (i < skip || i >= end) continue;
+      if (i < n.skip || i >= n.end) continue;
       const float one[3] = {g[0][i], g[1][i], g[2][i]};
       float m_one[3], v_one[3], d[3];
 #pragma unroll
@@ -113,9 +121,9 @@ struct Advance {
     part.squares += double{squares};
 #pragma unroll
     for (int k = 0; k < 3; ++k) {
-      device::store_pair(m_at + k * moments.first.stride_c, skip, end, full, m[k]);
+      device::store_pair(p.m + k * moments.first.stride_c, n.skip, n.end, n.full, m[k]);
       if (k < seconds)
-        device::store_pair(v_at + k * moments.second.stride_c, skip, end, full, v[k]);
+        device::store_pair(p.v + k * moments.second.stride_c, n.skip, n.end, n.full, v[k]);
     }
   }
 };
@@ -132,14 +140,19 @@ struct Smoothing {
   using Sum = Part;
   VectorView<const float> grad;
   device::EdgeFactors edge;
+  float inside;  // where all taps lie inside
   Advance<T, kind> advance;
-  bool paired;
+  bool paired, reads_own;
 
-  using Ahead = typename Advance<T, kind>::Ahead;
+  using Place = typename Advance<T, kind>::Place;
+  static constexpr int own = 3 + Advance<T, kind>::seconds;
   FFDP_HD View<const float> view(int k) const { return grad[k]; }
   __device__ float outside(int) const { return 0; }
-  __device__ Ahead ahead(int z, int y, int x, int skip, int end, bool full) const {
-    return advance.ahead(z, y, x, skip, end, full);
+  __device__ Place place(const device::Neighbours& n) const { return advance.place(n); }
+  __device__ void next_plane(Place& p) const { advance.next_plane(p); }
+  __device__ const float* own_at(const Place& p, int k) const {
+    return k < 3 ? p.m + k * advance.moments.first.stride_c
+                 : p.v + (k - 3) * advance.moments.second.stride_c;
   }
   __device__ void prepare(const float (&raw)[3], float (&value)[3]) const {
 #pragma unroll
@@ -149,19 +162,26 @@ struct Smoothing {
 #pragma unroll
     for (int k = 0; k < 3; ++k) sum[k] = fmaf(factor, value[k], sum[k]);
   }
-  __device__ void emit(int z, int y, int x, int skip, int end, bool full, const float (&s)[3][2],
-                       const device::WindowState& state, const Ahead& ahead, Part& part) const {
+  __device__ void emit(const Place& p, const device::Neighbours& n, const float (&s)[3][2],
+                       const device::WindowState& state, const float (&stored)[own + 1][2],
+                       Part& part) const {
     float g[3][2];
-    const float plane = edge(0, z) * (state.whole ? edge.inside(1) : edge(1, y));
+    const float row = state.whole ? 1.0F : edge(0, n.z) * edge(1, n.y);
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
-      const float factor = state.whole            ? plane * edge.inside(2)
-                           : i >= skip && i < end ? plane * edge(2, x + i)
-                                                  : 0.0F;
+      const float factor = state.whole                ? inside
+                           : i >= n.skip && i < n.end ? row * edge(2, n.x + i)
+                                                      : 0.0F;
 #pragma unroll
       for (int k = 0; k < 3; ++k) g[k][i] = s[k][i] * factor;
     }
-    advance(skip, end, full, g, ahead, part);
+    typename Advance<T, kind>::Ahead moments{};
+#pragma unroll
+    for (int k = 0; k < own; ++k)
+#pragma unroll
+      for (int i = 0; i < 2; ++i)
+        (k < 3 ? moments.m[k] : moments.v[k - 3])[i] = reads_own ? stored[k][i] : 0.0F;
+    advance(p, n, g, moments, part);
   }
 };
 
@@ -190,12 +210,14 @@ void update_fused(Context& ctx, const Advance<T, kind>& advance, const smooth::P
   std::vector<float> taps[3];
   for (int a = 0; a < 3; ++a) taps[a] = gaussian_taps(smoothing.sigma[a]);
   const device::Stencil3 stencil(taps, domain);
-  Smoothing<T, kind> op{grad, stencil.edge, advance, false};
+  const auto& inside = stencil.edge.factor;
+  Smoothing<T, kind> op{grad,    stencil.edge, inside[0][0][0] * inside[1][0][0] * inside[2][0][0],
+                        advance, false,        !advance.first};
   const Box readable = intersect(grow(compute, smooth::halo(smoothing)), domain);
   device::with_radius<widest_fused<T>>(stencil.radius, [&]<int R>() {
     const device::Sweep<R, Smoothing<T, kind>> shape(domain, compute);
     const auto paired = [&](const VectorView<T>& v) {
-      return device::paired_rows(v[0], shape.origin.x) && v.stride_c % 2 == 0;
+      return device::paired_rows(v[0], shape.origin[2]) && v.stride_c % 2 == 0;
     };
     op.paired = paired(moments.first) && (kind == SecondMoment::none || paired(moments.second));
     Part* parts = ctx.scratch<Part>(parts_slot, shape.blocks());
@@ -231,11 +253,12 @@ void update_kind(Context& ctx, const adam::Params& p, const smooth::Params& smoo
   pairs.hi[2] = (width + 1) / 2;
   const auto one = [=] __device__(int z, int y, int pair, Part& part) {
     const int x = x_lo + 2 * pair, end = min(2, width - 2 * pair);
-    const bool full = paired && end == 2;
+    const device::Neighbours two{z, y, x, 0, end, paired && end == 2};
     float g[3][2];
-    const auto ahead = advance.ahead(z, y, x, 0, end, full);
-    for (int k = 0; k < 3; ++k) device::load_pair(&smoothed[k](z, y, x), 0, end, full, g[k]);
-    advance(0, end, full, g, ahead, part);
+    const auto place = advance.place(two);
+    const auto ahead = advance.ahead(place, two);
+    for (int k = 0; k < 3; ++k) device::load_pair(&smoothed[k](z, y, x), 0, end, two.full, g[k]);
+    advance(place, two, g, ahead, part);
   };
   device::sum_voxels<Part>(ctx, pairs, one, Take{sums});
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <cmath>
 #include <vector>
 
 #include "ffdp/ops/common/axis_sums.cuh"
@@ -35,7 +36,7 @@ struct WindowSize {
   Box domain, box;
   int radius;
   bool padded;
-  float inverse_side;
+  float inverse_side, inverse_inside;
   const float* axis[3];
   __device__ float inverse_along(int a, int i) const {
     return axis[a] ? axis[a][i - box.lo[a]] : inverse_count(a, i);
@@ -47,7 +48,7 @@ struct WindowSize {
   }
 };
 
-/// Sum of cc, and voxels counted.
+/// Sum of cc, and voxels counted where some may be missing.
 struct Part {
   double value = 0;
   std::int64_t weight = 0;
@@ -58,9 +59,10 @@ struct Part {
 };
 struct AddPart {
   MetricSum* to;
+  std::int64_t counted;  ///< in advance
   __device__ void operator()(const Part& sum) const {
     to->value += sum.value;
-    to->weight += static_cast<double>(sum.weight);
+    to->weight += static_cast<double>(sum.weight + counted);
   }
 };
 
@@ -79,12 +81,25 @@ struct Windows {
   Box compute;
   Coefficients to;  // null data: value only
   WindowSize size;
+  std::int64_t plane, volume;  // of `to`
   bool paired;
 
-  using Ahead = device::NothingAhead;
+  /// The coefficients of a pair, and whether cc counts.
+  struct Place {
+    float* at;
+    bool counted[2];
+  };
+  static constexpr int own = 0;
+  static constexpr bool reads_own = false;
+  __device__ const float* own_at(const Place&, int) const { return nullptr; }
   FFDP_HD View<const float> view(int k) const { return k ? warped : fixed; }
   __device__ float outside(int k) const { return k ? m_centre : f_centre; }
-  __device__ Ahead ahead(int, int, int, int, int, bool) const { return {}; }
+  __device__ Place place(const device::Neighbours& n) const {
+    const bool row = n.y >= compute.lo[1] && n.y < compute.hi[1];
+    const auto column = [&](int x) { return row && x >= compute.lo[2] && x < compute.hi[2]; };
+    return {to.data + to.offset(n.z, n.y, n.x), {column(n.x), column(n.x + 1)}};
+  }
+  __device__ void next_plane(Place& p) const { p.at += plane; }
   __device__ void prepare(const float (&raw)[2], float (&value)[2]) const {
     value[0] = raw[0] - f_centre;
     value[1] = raw[1] - m_centre;
@@ -96,46 +111,48 @@ struct Windows {
     sum[3] = fmaf(value[1], value[1], sum[3]);
     sum[4] = fmaf(value[0], value[1], sum[4]);
   }
-  __device__ void emit(int z, int y, int x, int skip, int end, bool full, const float (&s)[5][2],
-                       const device::WindowState& state, const Ahead&, Sum& total) const {
-    float a[2], b[2], d[2];
-    const bool counted =
-        z >= compute.lo[0] && z < compute.hi[0] && y >= compute.lo[1] && y < compute.hi[1];
-    float inverse[2];
+  __device__ void emit(const Place& p, const device::Neighbours& n, const float (&s)[5][2],
+                       const device::WindowState& state, const float (&)[own + 1][2],
+                       Sum& total) const {
+    float a[2], b[2], d[2], cc[2];
+    const auto make = [&](int i, float inverse) {
+      const auto t = terms(inverse, s[0][i], s[1][i], s[2][i], s[3][i], s[4][i], f_floor, m_floor);
+      a[i] = t.a;
+      b[i] = t.b;
+      d[i] = t.d;
+      cc[i] = t.cc;
+    };
     bool valid[2] = {true, true};
-    if (state.whole && full) {
-      inverse[0] = inverse[1] = (Missing ? size.inverse_side : size.inverse_count(0, z)) *
-                                size.inverse_side * size.inverse_side;
+    if (state.whole && n.full) {
+#pragma unroll
+      for (int i = 0; i < 2; ++i) make(i, size.inverse_inside);
     } else {
-      const float plane = Missing ? 0.0F : size.inverse_along(0, z) * size.inverse_along(1, y);
+      const float row = Missing ? 0.0F : size.inverse_along(0, n.z) * size.inverse_along(1, n.y);
 #pragma unroll
       for (int i = 0; i < 2; ++i) {
-        inverse[i] = 0;
-        valid[i] = i >= skip && i < end;
-        if (!valid[i]) continue;
-        inverse[i] = Missing ? 1.0F / state.count[i] : plane * size.inverse_along(2, x + i);
-        if (!state.clean) valid[i] = !device::absent(fixed(z, y, x + i), warped(z, y, x + i));
+        valid[i] = i >= n.skip && i < n.end;
+        if (valid[i] && !state.clean)
+          valid[i] = !device::absent(fixed(n.z, n.y, n.x + i), warped(n.z, n.y, n.x + i));
+        if (valid[i])
+          make(i, Missing ? 1.0F / state.count[i] : row * size.inverse_along(2, n.x + i));
+        else
+          a[i] = b[i] = d[i] = 0;
       }
     }
-    float sum = 0;
+    if (n.z >= compute.lo[0] && n.z < compute.hi[0]) {
+      float sum = 0;
 #pragma unroll
-    for (int i = 0; i < 2; ++i) {
-      const auto t =
-          terms(inverse[i], s[0][i], s[1][i], s[2][i], s[3][i], s[4][i], f_floor, m_floor);
-      a[i] = valid[i] ? t.a : 0.0F;
-      b[i] = valid[i] ? t.b : 0.0F;
-      d[i] = valid[i] ? t.d : 0.0F;
-      const bool adds = valid[i] && counted && x + i >= compute.lo[2] && x + i < compute.hi[2];
-      sum += adds ? t.cc : 0.0F;
-      total.weight += adds;
+      for (int i = 0; i < 2; ++i) {
+        if (!valid[i] || !p.counted[i]) continue;
+        sum += cc[i];
+        if (Missing) ++total.weight;
+      }
+      total.value += double{sum};
     }
-    total.value += double{sum};
     if (!to.data) return;
-    float* at = to.data + to.offset(z, y, x);
-    const std::int64_t volume = to.box.volume();
-    device::store_pair(at, skip, end, full, a);
-    device::store_pair(at + volume, skip, end, full, b);
-    device::store_pair(at + 2 * volume, skip, end, full, d);
+    device::store_pair(p.at, n.skip, n.end, n.full, a);
+    device::store_pair(p.at + volume, n.skip, n.end, n.full, b);
+    device::store_pair(p.at + 2 * volume, n.skip, n.end, n.full, d);
   }
 };
 
@@ -155,15 +172,21 @@ struct Gradient {
   float f_centre, m_centre;
   bool paired;
 
-  struct Ahead {
-    float f[2], m[2];
+  struct Place {
+    const float *f, *m;
+    float* g;
   };
+  static constexpr int own = 2;
+  static constexpr bool reads_own = true;
+  __device__ const float* own_at(const Place& p, int k) const { return k ? p.m : p.f; }
   __device__ float outside(int) const { return 0; }
-  __device__ Ahead ahead(int z, int y, int x, int skip, int end, bool full) const {
-    Ahead a;
-    device::load_pair(&fixed(z, y, x), skip, end, full, a.f);
-    device::load_pair(&warped(z, y, x), skip, end, full, a.m);
-    return a;
+  __device__ Place place(const device::Neighbours& n) const {
+    return {&fixed(n.z, n.y, n.x), &warped(n.z, n.y, n.x), &grad(n.z, n.y, n.x)};
+  }
+  __device__ void next_plane(Place& p) const {
+    p.f += fixed.stride_z;
+    p.m += warped.stride_z;
+    p.g += grad.stride_z;
   }
   FFDP_HD View<const float> view(int k) const {
     const Box& box = from.box;
@@ -178,15 +201,15 @@ struct Gradient {
 #pragma unroll
     for (int k = 0; k < 3; ++k) sum[k] += value[k];
   }
-  __device__ void emit(int z, int y, int x, int skip, int end, bool full, const float (&s)[3][2],
-                       const device::WindowState&, const Ahead& a, Sum&) const {
+  __device__ void emit(const Place& p, const device::Neighbours& n, const float (&s)[3][2],
+                       const device::WindowState&, const float (&fm)[own + 1][2], Sum&) const {
     float g[2];
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
-      g[i] = (a.f[i] - f_centre) * s[0][i] - (a.m[i] - m_centre) * s[1][i] + s[2][i];
+      g[i] = (fm[0][i] - f_centre) * s[0][i] - (fm[1][i] - m_centre) * s[1][i] + s[2][i];
       if (Missing && !(g[i] == g[i])) g[i] = 0;
     }
-    device::store_pair(&grad(z, y, x), skip, end, full, g);
+    device::store_pair(p.g, n.skip, n.end, n.full, g);
   }
 };
 
@@ -208,8 +231,12 @@ __global__ void __launch_bounds__(device::tile_threads)
 #pragma unroll
       for (int q = 0; q < Op::quantities; ++q) s[q][0] = at[q * volume];
       const float weight = Op::missing ? at[Op::quantities * volume] : 0.0F;
-      op.emit(z, y, x, 0, 1, false, s, {false, false, {weight, 0}}, op.ahead(z, y, x, 0, 1, false),
-              total);
+      const device::Neighbours one{z, y, x, 0, 1, false};
+      const auto place = op.place(one);
+      float own[Op::own + 1][2];
+#pragma unroll
+      for (int k = 0; k < Op::own; ++k) own[k][0] = *op.own_at(place, k);
+      op.emit(place, one, s, {false, false, {weight, 0}}, own, total);
     }
   if (!parts) return;
   const int thread = threadIdx.y * device::tile_x + threadIdx.x;
@@ -264,6 +291,7 @@ void evaluate(Context& ctx, const Params& p, const Box& domain, const Box& compu
                   radius,
                   p.window == Window::zero_padded_box,
                   1.0F / static_cast<float>(2 * radius + 1),
+                  1.0F / static_cast<float>(std::pow(2 * radius + 1, 3)),
                   {}};
   std::vector<float> taps(2 * radius + 1, 1.0F);
   if (gaussian) {
@@ -289,22 +317,25 @@ void evaluate(Context& ctx, const Params& p, const Box& domain, const Box& compu
                            compute,
                            abd,
                            size,
+                           std::int64_t{rows.size(1)} * rows.size(2),
+                           rows.volume(),
                            false};
   Gradient<Missing> gradient{abd, fixed, warped, grad, p.fixed_centre, p.moving_centre, false};
   using Sum = Part;
+  const AddPart add{sum, Missing ? 0 : compute.volume()};
   if (!gaussian && radius <= device::widest_march) {
     device::with_radius(radius, [&]<int R>() {
       const device::Sweep<R, Windows<Missing>> first(domain, rows);
-      windows.paired = device::paired_rows(coefficients, first.origin.x) && rows.volume() % 2 == 0;
+      windows.paired = device::paired_rows(coefficients, first.origin[2]) && rows.volume() % 2 == 0;
       Sum* parts = ctx.scratch<Sum>(parts_slot, first.blocks());
       device::sweep<R, device::Stencil::box>(ctx, first, windows, {},
                                              intersect(grow(rows, radius), domain), rows, parts);
-      device::finish_sum(ctx, parts, first.blocks(), AddPart{sum});
+      device::finish_sum(ctx, parts, first.blocks(), add);
       if (!grad) return;
       const device::Sweep<R, Gradient<Missing>> second(domain, compute);
-      gradient.paired = device::paired_rows(fixed, second.origin.x) &&
-                        device::paired_rows(warped, second.origin.x) &&
-                        device::paired_rows(grad, second.origin.x);
+      gradient.paired = device::paired_rows(fixed, second.origin[2]) &&
+                        device::paired_rows(warped, second.origin[2]) &&
+                        device::paired_rows(grad, second.origin[2]);
       device::sweep<R, device::Stencil::box>(ctx, second, gradient, {}, rows, compute, nullptr);
     });
     return;
@@ -313,7 +344,7 @@ void evaluate(Context& ctx, const Params& p, const Box& domain, const Box& compu
   const std::int64_t blocks = std::int64_t{tiles.grid.x} * tiles.grid.y * tiles.grid.z;
   Sum* parts = ctx.scratch<Sum>(parts_slot, blocks);
   any_window(ctx, windows, taps, domain, rows, parts);
-  device::finish_sum(ctx, parts, blocks, AddPart{sum});
+  device::finish_sum(ctx, parts, blocks, add);
   if (grad) any_window(ctx, gradient, taps, domain, compute, nullptr);
 }
 
