@@ -29,17 +29,27 @@ inline constexpr int tile_x = 32, tile_y = 8, tile_threads = tile_x * tile_y;
 /// Scratch slots from here on belong to the loops of this file.
 inline constexpr int sum_slot = 8;
 
-/// A block makes a tile of 32 x 8 voxels over `planes` planes. It depends on the box alone.
+/// A block makes a tile of 256 voxels, 32 x 8 of them by default, over `planes` planes. It depends
+/// on the box alone.
 struct Tiles {
   dim3 grid;
   int planes;
 };
-inline Tiles tiles_of(const Box& box) {
+inline Tiles tiles_of(const Box& box, int size_x = tile_x, int size_y = tile_y) {
   const auto parts = [](int n, int size) { return (n + size - 1) / size; };
-  const int nx = parts(box.size(2), tile_x), ny = parts(box.size(1), tile_y);
+  const int nx = parts(box.size(2), size_x), ny = parts(box.size(1), size_y);
   const std::int64_t all = std::int64_t{nx} * ny * box.size(0);
   const int planes = static_cast<int>(std::clamp<std::int64_t>(all / 8192, 1, 64));
   return {dim3(nx, ny, parts(box.size(0), planes)), planes};
+}
+
+/// Calls components of a voxel to the L2 cache.
+template <int components = 3, class T>
+__device__ inline void prefetch(const VectorView<T>& field, int z, int y, int x) {
+  const auto* at = &field[0](z, y, x);
+#pragma unroll
+  for (int c = 0; c < components; ++c)
+    asm volatile("prefetch.global.L2 [%0];" ::"l"(at + c * field.stride_c));
 }
 
 /// A thread makes one column of `planes` voxels. `blocks` is how many should fit a multiprocessor:

@@ -51,21 +51,31 @@ struct Composer {
     }
     return result;
   }
+  /// To the L2 cache: steps are short in registration, so that this plane will be read.
+  __device__ void prefetch(int z, int y, int x) const { device::prefetch(u, z, y, x); }
 };
 
+/// Wide along x: what two tiles share is read twice.
+inline constexpr int compose_x = 64, compose_y = 4;
+
 /// A thread makes one column of voxels, two at a time, so that their loads are in flight together.
-/// Steps has column(y, x), what the voxels of a column share, and operator()(column, z, y, x,
-/// s), the step at a voxel.
+/// The two to come are called to the L2 cache meanwhile: a step and then u are two latencies in a
+/// row. Steps has column(y, x), what the voxels of a column share, operator()(column, z, y, x, s),
+/// the step at a voxel, and prefetch(z, y, x).
 template <class Steps, bool flat_x>
-__global__ void __launch_bounds__(device::tile_threads, 4)
+__global__ void __launch_bounds__(compose_x* compose_y, 4)
     compose_kernel(Steps steps, Composer<flat_x> composer, Box box, int planes,
                    VectorView<float> out) {
-  const int x = box.lo[2] + static_cast<int>(blockIdx.x) * device::tile_x + threadIdx.x;
-  const int y = box.lo[1] + static_cast<int>(blockIdx.y) * device::tile_y + threadIdx.y;
+  const int x = box.lo[2] + static_cast<int>(blockIdx.x) * compose_x + threadIdx.x;
+  const int y = box.lo[1] + static_cast<int>(blockIdx.y) * compose_y + threadIdx.y;
   int z = box.lo[0] + static_cast<int>(blockIdx.z) * planes;
   const int z_hi = min(z + planes, box.hi[0]);
   if (x >= box.hi[2] || y >= box.hi[1]) return;
   const auto column = steps.column(y, x);
+  const auto prefetch = [&](int at) {
+    steps.prefetch(at, y, x);
+    composer.prefetch(at, y, x);
+  };
   const auto make = [&](int at) {
     float s[3];
     steps(column, at, y, x, s);
@@ -74,9 +84,13 @@ __global__ void __launch_bounds__(device::tile_threads, 4)
   const auto put = [&](int at, const device::Vector3& result) {
     float* to = out.data + out[0].offset(at, y, x);
 #pragma unroll
-    for (int c = 0; c < 3; ++c) to[c * out.stride_c] = result.v[c];
+    for (int c = 0; c < 3; ++c) __stcs(to + c * out.stride_c, result.v[c]);
   };
   for (; z + 1 < z_hi; z += 2) {
+    if (z + 3 < z_hi) {
+      prefetch(z + 2);
+      prefetch(z + 3);
+    }
     const auto first = make(z), second = make(z + 1);
     put(z, first);
     put(z + 1, second);
@@ -88,9 +102,9 @@ __global__ void __launch_bounds__(device::tile_threads, 4)
 template <class Steps>
 void compose_steps(const Context& ctx, const Steps& steps, const Box& domain, const Box& box,
                    VectorView<const float> u, VectorView<float> out) {
-  const device::Tiles tiles = device::tiles_of(box);
+  const device::Tiles tiles = device::tiles_of(box, compose_x, compose_y);
   const auto launch = [&]<bool flat_x>(const Composer<flat_x>& composer) {
-    compose_kernel<<<tiles.grid, dim3(device::tile_x, device::tile_y), 0, stream_of(ctx)>>>(
+    compose_kernel<<<tiles.grid, dim3(compose_x, compose_y), 0, stream_of(ctx)>>>(
         steps, composer, box, tiles.planes, out);
   };
   if (domain.size(2) == 1)

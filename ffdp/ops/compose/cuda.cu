@@ -14,6 +14,7 @@ struct ScaledSteps {
 #pragma unroll
     for (int c = 0; c < 3; ++c) s[c] = k * at[c * step.stride_c];
   }
+  __device__ void prefetch(int z, int y, int x) const { device::prefetch(step, z, y, x); }
 };
 
 }  // namespace

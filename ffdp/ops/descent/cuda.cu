@@ -290,6 +290,11 @@ struct DirectedSteps {
 #pragma unroll
     for (int c = 0; c < 3; ++c) s[c] *= k;
   }
+  __device__ void prefetch(int z, int y, int x) const {
+    device::prefetch(directions.moments.first, z, y, x);
+    if (kind != SecondMoment::none)
+      device::prefetch<adam::second_components(kind)>(directions.moments.second, z, y, x);
+  }
 };
 
 /// Reads 28 and writes 12 B/voxel with `vector` in float; neighbours of u come from the caches.
