@@ -13,12 +13,6 @@ inline constexpr int sweep_warps = 8, sweep_threads = 32 * sweep_warps;
 inline constexpr int sweep_x = 2;       ///< neighbours along x that a thread makes
 inline constexpr int sweep_stages = 3;  ///< planes in shared memory: one in use, two on their way
 
-/// How planes add up along z. Up to a reach of a few voxels, 2 R sums a voxel wait in registers.
-/// Box sums of a larger reach run: the plane that leaves is made again from the input and taken off
-/// in double, where what was added before cancels; constant cost.
-template <class Op, int R, Stencil stencil>
-inline constexpr bool sums_wait = stencil == Stencil::weighted || R * Op::quantities <= 10;
-
 /// What a lane makes of a row: the voxels [skip, end) of two neighbours from x on. `full`: both, at
 /// addresses for one access.
 struct Neighbours {
@@ -214,22 +208,25 @@ struct WeightedQueue {
 /// 0.
 ///
 /// Op has `quantities`, `raws`, `values`, Sum; `missing`, whether NaN of raws 0 and 1 are to be
-/// left out and counted; rows<R> (1 or 2) and blocks<R>, blocks for a multiprocessor; view(k) of
-/// raw k; outside(k); paired, whether it may be given pairs with one access; prepare(raw, value);
-/// add(factor, value, sums), sums += factor * quantities of one voxel; Place, where it reads and
-/// writes, place(neighbours) and next_plane(place); `own`, how many fields it needs of the voxel it
-/// makes, reads_own and own_at(place, k); emit(place, neighbours, sums[q][2], state, own[k][2],
-/// total).
-/// Where a box sum begins along an axis depends on the parity of the coordinate alone. `readable`
-/// is the part of the domain that may be read; `origin` the first voxel of the grid.
+/// left out and counted; rows<R> (1 or 2); blocks<R>, how many for a multiprocessor; waits<R>,
+/// whether 2 R sums a voxel wait in registers until their planes have come. Otherwise, box sums
+/// run: the plane that leaves is made again from the input and taken off in double, where what was
+/// added before cancels. view(k) of raw k; outside(k); paired, whether it may be given pairs with
+/// one access; prepare(raw, value); add(factor, value, sums), sums += factor * quantities of one
+/// voxel; Place, where it reads and writes, place(neighbours) and next_plane(place); `own`, how
+/// many fields it needs of the voxel it makes, reads_own and own_at(place, k); emit(place,
+/// neighbours, sums[q][2], state, own[k][2], total). Where a box sum begins along an axis depends
+/// on the parity of the coordinate alone. `readable` is the part of the domain that may be read;
+/// `origin` the first voxel of the grid.
 template <int R, Stencil stencil, bool paired, int blocks, class Op>
 __global__ void __launch_bounds__(sweep_threads, blocks)
     sweep_kernel(Op op, Weights weights, Box readable, Box box, Int3 origin, int planes,
                  typename Op::Sum* parts) {
   constexpr int Q = Op::quantities, H = Op::template rows<R>, margin = (R + 1) / 2;
   constexpr int width = 64 - 4 * margin, side = 2 * R + 1, height = sweep_warps * H + 2 * R;
-  constexpr bool wait = sums_wait<Op, R, stencil>, box_waits = wait && stencil == Stencil::box;
+  constexpr bool wait = Op::template waits<R>, box_waits = wait && stencil == Stencil::box;
   constexpr int phases = stencil == Stencil::box ? 2 : 1;  // steps that differ in how sums add up
+  static_assert(wait || stencil == Stencil::box);
   static_assert(!(Op::missing && wait && R > 2), "a count waits in 8 bits");
   constexpr int stage_rows = Op::raws * height + sweep_warps * H * Op::own;
   using Stage = float[stage_rows][64];

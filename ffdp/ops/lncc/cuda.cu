@@ -72,7 +72,9 @@ struct Windows {
   static constexpr int quantities = 5, raws = 2, values = 2;
   static constexpr bool missing = Missing;
   template <int R>
-  static constexpr int rows = R <= 2 ? 1 : 2;  // sums that wait: two rows would spill registers
+  static constexpr bool waits = R <= (Missing ? 2 : 3);  // beyond, registers would spill
+  template <int R>
+  static constexpr int rows = waits<R> ? 1 : 2;
   template <int R>
   static constexpr int blocks = 2;
   using Sum = Part;
@@ -162,7 +164,9 @@ struct Gradient {
   static constexpr int quantities = 3, raws = 3, values = 3;
   static constexpr bool missing = false;
   template <int R>
-  static constexpr int rows = R == 3 ? 1 : 2;  // of reach 3, two rows would spill registers
+  static constexpr bool waits = R <= 7;  // beyond, registers would spill
+  template <int R>
+  static constexpr int rows = R <= 2 || !waits<R> ? 2 : 1;
   template <int R>
   static constexpr int blocks = 2;
   using Sum = device::NoSum;
