@@ -85,7 +85,8 @@ long peak_mib() {
 }
 
 /// Moves the images to the device, but keeps what the warped images are made from.
-Originals keep_originals(const Context& ctx, registration::Inputs& in) {
+Originals keep_originals(const Context& ctx, const OutputOptions& output,
+                         registration::Inputs& in) {
   if (ctx.backend == Backend::cpu) return {};
   Originals kept;
   const auto bring = [&](Image<float>& image) {
@@ -93,6 +94,7 @@ Originals keep_originals(const Context& ctx, registration::Inputs& in) {
   };
   kept.fixed = bring(in.fixed[0]);
   kept.moving = bring(in.moving[0]);
+  if (!output.writes_images()) return {};
   return kept;
 }
 
@@ -181,7 +183,7 @@ void run(Options o, const CLI::App& command, const std::vector<std::string>& com
   const Stream stream(ctx.backend);
   ctx.stream = stream.get();
   const double ready_seconds = elapsed();
-  Originals originals = keep_originals(ctx, inputs);
+  Originals originals = keep_originals(ctx, o.output, inputs);
   dist::SoloComm comm;
   registration::Result result;
   {
@@ -193,7 +195,7 @@ void run(Options o, const CLI::App& command, const std::vector<std::string>& com
   nlohmann::json record = provenance(o, config, ctx, result, command_line);
   const double before_writing = elapsed();
   const auto jac = result.jacobian;
-  write_result(ctx, o.output, std::move(originals), result);
+  const auto written = write_result(ctx, o.output, std::move(originals), result);
   record["seconds"] = {{"reading", read_seconds},
                        {"waiting for the device", ready_seconds - read_seconds},
                        {"writing", elapsed() - before_writing},
@@ -207,9 +209,9 @@ void run(Options o, const CLI::App& command, const std::vector<std::string>& com
   if (jac.count > 0)
     std::printf("; folds %lld, Jacobian %.3f to %.2f, SDlogJ %.3f",
                 static_cast<long long>(jac.folded), jac.min, jac.max, jac.sd_log());
-  std::printf("\nwritten: %s{0GenericAffine.mat%s%s,.json}\n", o.output.prefix.c_str(),
-              jac.count > 0 && o.output.warps ? ",1Warp.nii.gz,1InverseWarp.nii.gz" : "",
-              o.output.images ? ",Warped.nii.gz,InverseWarped.nii.gz" : "");
+  std::printf("\nwritten: %s{", o.output.prefix.c_str());
+  for (const auto& name : written) std::printf("%s,", name.c_str());
+  std::printf(".json}\n");
 }
 
 }  // namespace

@@ -197,6 +197,11 @@ void add_register_options(CLI::App& command, RegisterOptions& o) {
       ->allow_extra_args(false);
   command.add_option("-o,--output", o.output.prefix,
                      "prefix of the output files, as ANTs': out/s1_ gives out/s1_1Warp.nii.gz");
+  command
+      .add_option("--write", o.output.files,
+                  "of warp, inverse-warp, warped, inverse-warped; all by default")
+      ->delimiter(',')
+      ->check(CLI::IsMember(optional_files));
   command.add_option("-p,--preset", o.preset, "fast, default, accurate, affine or rigid")
       ->capture_default_str();
   command.add_option("--fixed-mask", o.fixed_mask,

@@ -118,12 +118,12 @@ VectorView<const float> view_of(const VectorField<float>& field) {
   return field.empty() ? VectorView<const float>{} : field.view();
 }
 
-void write_warped(Context& ctx, const OutputOptions& o, const registration::Result& result,
-                  const Image<float>& moving) {
+void write_warped(Context& ctx, const OutputOptions& o, const char* name,
+                  const registration::Result& result, const Image<float>& moving) {
   const Grid& grid = result.fixed_grid;
   const Affine map = moving.grid.to_index() * result.affine * grid.to_world();
   const auto p = sampling(map, map.linear, moving.grid.domain());
-  io::NiftiWriter writer(o.prefix + "Warped.nii.gz", grid, 1, 1, write_options(ctx, o));
+  io::NiftiWriter writer(o.prefix + name, grid, 1, 1, write_options(ctx, o));
   write_planes(ctx, grid, writer, [&](const Box& slab, View<float> out) {
     sampler::forward_uncounted(ctx, p, grid.domain(), slab, moving.data,
                                view_of(result.displacement), {}, out);
@@ -133,12 +133,13 @@ void write_warped(Context& ctx, const OutputOptions& o, const registration::Resu
 
 /// The fixed image on the moving grid, through the inverse affine and then the inverse
 /// displacement, which is brought to the moving grid first.
-void write_inverse_warped(Context& ctx, const OutputOptions& o, const registration::Result& result,
-                          const Grid& grid, const Image<float>& fixed) {
+void write_inverse_warped(Context& ctx, const OutputOptions& o, const char* name,
+                          const registration::Result& result, const Grid& grid,
+                          const Image<float>& fixed) {
   const Affine map = fixed.grid.to_index() * inverse(result.affine) * grid.to_world();
   const auto at_map = sampling(map, {}, fixed.grid.domain());
   const auto at_both = sampling(map, Affine{}.linear, fixed.grid.domain());
-  io::NiftiWriter writer(o.prefix + "InverseWarped.nii.gz", grid, 1, 1, write_options(ctx, o));
+  io::NiftiWriter writer(o.prefix + name, grid, 1, 1, write_options(ctx, o));
   write_planes(ctx, grid, writer, [&](const Box& slab, View<float> out) {
     VectorField<float> displacement;
     if (!result.inverse.empty()) {
@@ -181,35 +182,40 @@ void prepare_output(const std::string& prefix) {
   std::filesystem::remove(prefix + ".json", error);
 }
 
-void write_result(Context& ctx, const OutputOptions& o, Originals originals,
-                  registration::Result& result) {
+std::vector<std::string> write_result(Context& ctx, const OutputOptions& o, Originals originals,
+                                      registration::Result& result) {
   const Grid grid = result.fixed_grid;
   const bool on_device = ctx.backend == Backend::cuda, deformable = !result.displacement.empty();
   Image<float> moving, fixed;
   Jobs jobs(on_device);
-  const auto add = [&](auto&& write) {
-    jobs.add([&ctx, write] {
+  std::vector<std::string> written = {"0GenericAffine.mat"};
+  const auto add = [&](const char* name, auto&& write) {
+    written.emplace_back(name);
+    jobs.add([&ctx, name, write] {
       Context own = for_job(ctx);
-      write(own);
+      write(own, name);
     });
   };
-  io::write_affine(o.prefix + "0GenericAffine.mat", result.affine, grid.centre());
-  if (deformable && o.warps) {
-    add([&](Context& own) { write_warp(own, o, "1Warp.nii.gz", grid, result.displacement); });
-    add([&](Context& own) { write_warp(own, o, "1InverseWarp.nii.gz", grid, result.inverse); });
-  }
-  if (o.images) {
-    moving = original(ctx, std::move(originals.moving), o.moving);
-    const Grid moving_grid = moving.grid;
-    add([&](Context& own) { write_warped(own, o, result, moving); });
-    if (!on_device) moving = {};
+  io::write_affine(o.prefix + written[0], result.affine, grid.centre());
+  const auto warp = [&](const VectorField<float>& field) {
+    return [&](Context& own, const char* name) { write_warp(own, o, name, grid, field); };
+  };
+  if (deformable && o.writes("warp")) add("1Warp.nii.gz", warp(result.displacement));
+  if (deformable && o.writes("inverse-warp")) add("1InverseWarp.nii.gz", warp(result.inverse));
+  if (o.writes_images()) moving = original(ctx, std::move(originals.moving), o.moving);
+  const Grid moving_grid = moving.grid;
+  if (o.writes("warped"))
+    add("Warped.nii.gz",
+        [&](Context& own, const char* name) { write_warped(own, o, name, result, moving); });
+  if (!on_device) moving = {};
+  if (o.writes("inverse-warped")) {
     fixed = original(ctx, std::move(originals.fixed), o.fixed);
-    add([&, moving_grid](Context& own) {
-      write_inverse_warped(own, o, result, moving_grid, fixed);
+    add("InverseWarped.nii.gz", [&](Context& own, const char* name) {
+      write_inverse_warped(own, o, name, result, moving_grid, fixed);
     });
   }
   jobs.finish();
-  if (o.moving_labels.empty()) return;
+  if (o.moving_labels.empty()) return written;
   result.inverse = VectorField<float>();
   Context host;
   host.threads = ctx.threads;
@@ -221,6 +227,8 @@ void write_result(Context& ctx, const OutputOptions& o, Originals originals,
   }
   chain.append(result.affine);
   write_labels(host, o, grid, chain);
+  written.emplace_back("WarpedLabels.nii.gz");
+  return written;
 }
 
 }  // namespace ffdp::cli

@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <string>
+#include <vector>
 
 #include "ffdp/registration/register.hpp"
 
 namespace ffdp::cli {
+
+/// Files that a registration may leave out.
+inline const std::vector<std::string> optional_files = {"warp", "inverse-warp", "warped",
+                                                        "inverse-warped"};
 
 /// Which files a registration leaves (DESIGN.md 6).
 struct OutputOptions {
@@ -13,7 +19,10 @@ struct OutputOptions {
   std::string fixed, moving;  ///< image files
   std::string moving_labels;  ///< empty: none
   int compression = 1;
-  bool images = true, warps = true;
+  std::vector<std::string> files = optional_files;
+
+  bool writes(const std::string& file) const { return std::ranges::count(files, file) > 0; }
+  bool writes_images() const { return writes("warped") || writes("inverse-warped"); }
 };
 
 /// Creates the folder of the prefix and checks that files can be written there.
@@ -25,10 +34,11 @@ struct Originals {
   Image<float> fixed, moving;
 };
 
-/// Writes P0GenericAffine.mat, P1Warp.nii.gz, P1InverseWarp.nii.gz, PWarped.nii.gz,
-/// PInverseWarped.nii.gz and, with moving labels, PWarpedLabels.nii.gz. Takes the result apart to
-/// save memory. On a device the files are written at the same time, straight from there.
-void write_result(Context& ctx, const OutputOptions& options, Originals originals,
-                  registration::Result& result);
+/// Writes P0GenericAffine.mat, of P1Warp.nii.gz, P1InverseWarp.nii.gz, PWarped.nii.gz and
+/// PInverseWarped.nii.gz what is wanted and, with moving labels, PWarpedLabels.nii.gz. Returns what
+/// comes after the prefix in their names. Takes the result apart to save memory. On a device the
+/// files are written at the same time, straight from there.
+std::vector<std::string> write_result(Context& ctx, const OutputOptions& options,
+                                      Originals originals, registration::Result& result);
 
 }  // namespace ffdp::cli

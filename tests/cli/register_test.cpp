@@ -59,6 +59,17 @@ TEST_F(RegisterProgram, WritesEveryFileOfDesign6) {
   EXPECT_EQ(std::distance(fs::directory_iterator(path("sub")), fs::directory_iterator{}), 7);
 }
 
+TEST_F(RegisterProgram, WritesOnlyWhatIsWanted) {
+  const auto outcome = run_program("register --preset rigid --write warped -o " + path("only/r_") +
+                                   " " + path("b_fixed.nii.gz") + " " + path("b_moving.nii.gz"));
+  ASSERT_EQ(outcome.code, 0) << outcome.text;
+  EXPECT_NE(outcome.text.find("r_{0GenericAffine.mat,Warped.nii.gz,.json}"), std::string::npos)
+      << outcome.text;
+  for (const char* name : {"0GenericAffine.mat", "Warped.nii.gz", ".json"})
+    EXPECT_TRUE(fs::exists(path(std::string("only/r_") + name))) << name;
+  EXPECT_EQ(std::distance(fs::directory_iterator(path("only")), fs::directory_iterator{}), 3);
+}
+
 TEST_F(RegisterProgram, ItsTransformsReproduceItsWarpedImages) {
   const std::string p = path("sub/r_");
   auto outcome = run_program("apply -q -i " + path("b_moving.nii.gz") + " -r " +
