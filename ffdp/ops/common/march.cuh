@@ -33,7 +33,7 @@ __device__ void line_sums(const float (&v)[N + 2 * R], const float (&taps)[17], 
 
 /// Four, eight or sixteen bytes from device to shared memory, asynchronously.
 template <int bytes>
-__device__ inline void copy_async(unsigned int to, const float* from) {
+__device__ inline void copy_async(unsigned int to, const void* from) {
   asm volatile("cp.async.ca.shared.global [%0], [%1], %2;" ::"r"(to), "l"(from), "n"(bytes));
 }
 template <int bytes>

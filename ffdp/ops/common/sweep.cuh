@@ -148,6 +148,43 @@ __device__ inline void row_sums(const Op& op, const Weights& weights, const Box&
   }
 }
 
+/// Two neighbours of a row, [skip, end) of which count; `full`: both, at an address for one access.
+__device__ inline void load_pair(const float* from, int skip, int end, bool full, float (&v)[2]) {
+  if (full) {
+    const float2 two = *reinterpret_cast<const float2*>(from);
+    v[0] = two.x;
+    v[1] = two.y;
+    return;
+  }
+#pragma unroll
+  for (int i = 0; i < 2; ++i) v[i] = i >= skip && i < end ? from[i] : 0.0F;
+}
+__device__ inline void load_pair(const Half* from, int skip, int end, bool full, Half (&v)[2]) {
+  if (full) {
+    const ushort2 two = *reinterpret_cast<const ushort2*>(from);
+    v[0] = {two.x};
+    v[1] = {two.y};
+    return;
+  }
+#pragma unroll
+  for (int i = 0; i < 2; ++i) v[i] = i >= skip && i < end ? from[i] : Half{};
+}
+template <class T>
+__device__ inline void store_pair(T* to, int skip, int end, bool full, const T (&v)[2]) {
+  if (full) {
+    // In assembler: the compiler would fold it with the single stores below into two.
+    if constexpr (sizeof(T) == 4)
+      asm volatile("st.global.v2.f32 [%0], {%1, %2};" ::"l"(to), "f"(v[0]), "f"(v[1]) : "memory");
+    else
+      asm volatile("st.global.v2.u16 [%0], {%1, %2};" ::"l"(to), "h"(v[0].bits), "h"(v[1].bits)
+                   : "memory");
+    return;
+  }
+#pragma unroll
+  for (int i = 0; i < 2; ++i)
+    if (i >= skip && i < end) to[i] = v[i];
+}
+
 /// Box sums of 2 R + 1 planes from those of pairs of planes, an even and the next: 2 R + 1
 /// additions for two planes.
 template <int R, int Q>
@@ -214,7 +251,7 @@ struct WeightedQueue {
 /// added before cancels. view(k) of raw k; outside(k); paired, whether it may be given pairs with
 /// one access; prepare(raw, value); add(factor, value, sums), sums += factor * quantities of one
 /// voxel; Place, where it reads and writes, place(neighbours) and next_plane(place); `own`, how
-/// many fields it needs of the voxel it makes, reads_own and own_at(place, k); emit(place,
+/// many fields of Own it needs of the voxel it makes, reads_own and own_at(place, k); emit(place,
 /// neighbours, sums[q][2], state, own[k][2], total). Where a box sum begins along an axis depends
 /// on the parity of the coordinate alone. `readable` is the part of the domain that may be read;
 /// `origin` the first voxel of the grid.
@@ -279,6 +316,10 @@ __global__ void __launch_bounds__(sweep_threads, blocks)
   const auto own_row = [](int h, int k) {
     return Op::raws * height + (h * Op::own + k) * sweep_warps;
   };
+  using Own = typename Op::Own;
+  const auto own_pair = [&](unsigned int slot, int h, int k) {
+    return reinterpret_cast<Own*>(&stages[slot][warp + own_row(h, k)][2 * lane]);
+  };
   const auto mine = static_cast<unsigned int>(__cvta_generic_to_shared(&stages[0][warp][2 * lane]));
   const float* next[Op::raws];  // in the plane to be added next
 #pragma unroll
@@ -321,15 +362,14 @@ __global__ void __launch_bounds__(sweep_threads, blocks)
         for (int h = 0; h < H; ++h) {
 #pragma unroll
           for (int k = 0; k < Op::own; ++k) {
-            const unsigned int own = to + own_row(h, k) * 256;
-            const float* at = op.own_at(reads[h], k);
+            const Own* at = op.own_at(reads[h], k);
             if (!op.reads_own || !makes[h] || z < box.lo[0]) continue;
             if (full) {
-              copy_async<8>(own, at);
+              copy_async<2 * sizeof(Own)>(to + own_row(h, k) * 256, at);
             } else {
 #pragma unroll
               for (int i = 0; i < 2; ++i)
-                if (i >= skip && i < end) copy_async<4>(own + 4 * i, at + i);
+                if (i >= skip && i < end) own_pair(slot, h, k)[i] = at[i];
             }
           }
           op.next_plane(reads[h]);
@@ -441,14 +481,9 @@ __global__ void __launch_bounds__(sweep_threads, blocks)
               if constexpr (Op::missing) state[h].count[i] = static_cast<float>(counts[h][i]);
             }
           }
-          float own[Op::own + 1][2];
+          Own own[Op::own + 1][2];
 #pragma unroll
-          for (int k = 0; k < Op::own; ++k) {
-            const float2 two =
-                *reinterpret_cast<const float2*>(&stages[slot][warp + own_row(h, k)][2 * lane]);
-            own[k][0] = two.x;
-            own[k][1] = two.y;
-          }
+          for (int k = 0; k < Op::own; ++k) load_pair(own_pair(slot, h, k), 0, 2, true, own[k]);
           op.emit(writes[h], {z, y + h, x, skip, end, full}, line[h], state[h], own, total);
         }
         op.next_plane(writes[h]);
@@ -517,43 +552,6 @@ void sweep(const Context& ctx, const Sweep<R, Op>& s, const Op& op, const Weight
   kernel<<<s.grid, sweep_threads, shared, stream_of(ctx)>>>(op, weights, readable, box, s.origin,
                                                             s.planes, parts);
   check(cudaGetLastError());
-}
-
-/// Two neighbours of a row, [skip, end) of which count; `full`: both, at an address for one access.
-__device__ inline void load_pair(const float* from, int skip, int end, bool full, float (&v)[2]) {
-  if (full) {
-    const float2 two = *reinterpret_cast<const float2*>(from);
-    v[0] = two.x;
-    v[1] = two.y;
-    return;
-  }
-#pragma unroll
-  for (int i = 0; i < 2; ++i) v[i] = i >= skip && i < end ? from[i] : 0.0F;
-}
-__device__ inline void load_pair(const Half* from, int skip, int end, bool full, Half (&v)[2]) {
-  if (full) {
-    const ushort2 two = *reinterpret_cast<const ushort2*>(from);
-    v[0] = {two.x};
-    v[1] = {two.y};
-    return;
-  }
-#pragma unroll
-  for (int i = 0; i < 2; ++i) v[i] = i >= skip && i < end ? from[i] : Half{};
-}
-template <class T>
-__device__ inline void store_pair(T* to, int skip, int end, bool full, const T (&v)[2]) {
-  if (full) {
-    // In assembler: the compiler would fold it with the single stores below into two.
-    if constexpr (sizeof(T) == 4)
-      asm volatile("st.global.v2.f32 [%0], {%1, %2};" ::"l"(to), "f"(v[0]), "f"(v[1]) : "memory");
-    else
-      asm volatile("st.global.v2.u16 [%0], {%1, %2};" ::"l"(to), "h"(v[0].bits), "h"(v[1].bits)
-                   : "memory");
-    return;
-  }
-#pragma unroll
-  for (int i = 0; i < 2; ++i)
-    if (i >= skip && i < end) to[i] = v[i];
 }
 
 }  // namespace ffdp::device

@@ -16,11 +16,8 @@ namespace {
 using adam::SecondMoment;
 enum Slot { smoothed_slot = 10, parts_slot = 11 };  // below: those of smooth
 /// Beyond this reach smoothing and Adam run one after the other through scratch: registers would
-/// spill. Half moves so little beside the smoothed gradient that this is faster at any reach.
-template <class T>
+/// spill.
 constexpr int widest_fused = 4;
-template <>
-constexpr int widest_fused<Half> = 0;
 
 /// Sum of squares, and the largest squared length.
 struct Part {
@@ -147,12 +144,13 @@ struct Smoothing {
   bool paired, reads_own;
 
   using Place = typename Advance<T, kind>::Place;
+  using Own = T;
   static constexpr int own = 3 + Advance<T, kind>::seconds;
   FFDP_HD View<const float> view(int k) const { return grad[k]; }
   __device__ float outside(int) const { return 0; }
   __device__ Place place(const device::Neighbours& n) const { return advance.place(n); }
   __device__ void next_plane(Place& p) const { advance.next_plane(p); }
-  __device__ const float* own_at(const Place& p, int k) const {
+  __device__ const T* own_at(const Place& p, int k) const {
     return k < 3 ? p.m + k * advance.moments.first.stride_c
                  : p.v + (k - 3) * advance.moments.second.stride_c;
   }
@@ -165,7 +163,7 @@ struct Smoothing {
     for (int k = 0; k < 3; ++k) sum[k] = fmaf(factor, value[k], sum[k]);
   }
   __device__ void emit(const Place& p, const device::Neighbours& n, const float (&s)[3][2],
-                       const device::WindowState& state, const float (&stored)[own + 1][2],
+                       const device::WindowState& state, const T (&stored)[own + 1][2],
                        Part& part) const {
     float g[3][2];
     const float row = state.whole ? 1.0F : edge(0, n.z) * edge(1, n.y);
@@ -182,7 +180,7 @@ struct Smoothing {
     for (int k = 0; k < own; ++k)
 #pragma unroll
       for (int i = 0; i < 2; ++i)
-        (k < 3 ? moments.m[k] : moments.v[k - 3])[i] = reads_own ? stored[k][i] : 0.0F;
+        (k < 3 ? moments.m[k] : moments.v[k - 3])[i] = reads_own ? stored[k][i] : T{};
     advance(p, n, g, moments, part);
   }
 };
@@ -216,7 +214,7 @@ void update_fused(Context& ctx, const Advance<T, kind>& advance, const smooth::P
   Smoothing<T, kind> op{grad,    stencil.edge, inside[0][0][0] * inside[1][0][0] * inside[2][0][0],
                         advance, false,        !advance.first};
   const Box readable = intersect(grow(compute, smooth::halo(smoothing)), domain);
-  device::with_radius<widest_fused<T>>(stencil.radius, [&]<int R>() {
+  device::with_radius<widest_fused>(stencil.radius, [&]<int R>() {
     const device::Sweep<R, Smoothing<T, kind>> shape(domain, compute);
     const auto paired = [&](const VectorView<T>& v) {
       return device::paired_rows(v[0], shape.origin[2]) && v.stride_c % 2 == 0;
@@ -235,9 +233,8 @@ void update_kind(Context& ctx, const adam::Params& p, const smooth::Params& smoo
                  const Moments<T>& moments, Sums* sums) {
   const Advance<T, kind> advance{adam::constants(p), moments, p.iteration == 1};
   const Int3 radius = smooth::halo(smoothing);
-  if constexpr (widest_fused<T> > 0)
-    if (std::max({radius[0], radius[1], radius[2]}) <= widest_fused<T>)
-      return update_fused(ctx, advance, smoothing, domain, compute, grad, sums);
+  if (std::max({radius[0], radius[1], radius[2]}) <= widest_fused)
+    return update_fused(ctx, advance, smoothing, domain, compute, grad, sums);
   const std::int64_t volume = compute.volume();
   const VectorView<float> smoothed{ctx.scratch<float>(smoothed_slot, 3 * volume), compute, volume,
                                    std::int64_t{compute.size(1)} * compute.size(2),

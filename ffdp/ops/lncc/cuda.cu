@@ -91,6 +91,7 @@ struct Windows {
     float* at;
     bool counted[2];
   };
+  using Own = float;
   static constexpr int own = 0;
   static constexpr bool reads_own = false;
   __device__ const float* own_at(const Place&, int) const { return nullptr; }
@@ -180,6 +181,7 @@ struct Gradient {
     const float *f, *m;
     float* g;
   };
+  using Own = float;
   static constexpr int own = 2;
   static constexpr bool reads_own = true;
   __device__ const float* own_at(const Place& p, int k) const { return k ? p.m : p.f; }
