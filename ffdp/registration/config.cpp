@@ -33,7 +33,6 @@ std::vector<LinearStage> linear_stages(LinearKind kind) {
   fine.metric.radius = 3;
   fine.resolutions = {2};
   fine.iterations = {40};
-  fine.tolerance = 2e-4;
   return {coarse, fine};
 }
 

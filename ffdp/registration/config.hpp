@@ -54,7 +54,7 @@ struct LinearStage {
   MetricConfig metric{.kind = MetricKind::mi};
   std::vector<double> resolutions{4, 2};  ///< per level [multiples of the finest spacing]
   std::vector<int> iterations{100, 50};   ///< per level
-  double tolerance = 0.002;               ///< stop: no corner moves more [voxels of the level]
+  double tolerance = 0.002;               ///< stop: two steps move no corner more [voxels]
   friend bool operator==(const LinearStage&, const LinearStage&) = default;
 };
 

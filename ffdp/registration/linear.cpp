@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <optional>
+#include <utility>
 
 #include <Eigen/Dense>
 
@@ -58,12 +60,13 @@ Eigen::Matrix3d rotation(double x, double y, double z) {
   return Eigen::AngleAxisd(angle, w / angle).toRotationMatrix();
 }
 
-/// Half the diagonal of the extent [mm].
+/// Root mean square of a coordinate over the extent, about its centre [mm].
 double extent_radius(const Grid& grid) {
   double sum = 0;
   const Vec3 spacing = grid.spacing_zyx();
-  for (int a = 0; a < 3; ++a) sum += std::pow(0.5 * grid.size[a] * spacing[a], 2);
-  return std::sqrt(sum);
+  for (int a = 0; a < 3; ++a)
+    if (grid.size[a] > 1) sum += std::pow(grid.size[a] * spacing[a], 2);
+  return std::sqrt(sum / (12 * grid.dimension()));
 }
 
 /// Largest distance between the images of the corners of the extent [mm].
@@ -109,6 +112,99 @@ struct Family {
 };
 
 std::vector<double> to_std(const Eigen::VectorXd& v) { return {v.data(), v.data() + v.size()}; }
+
+/// Parameters of a family and what they cost.
+struct Point {
+  Eigen::VectorXd theta;
+  double cost = 0;
+  Eigen::VectorXd gradient;  ///< empty where the cost is infinite
+};
+
+Point evaluate(LinearProblem& problem, const Family& family, Eigen::VectorXd theta) {
+  const std::vector<double> parameters = to_std(theta);
+  Affine map_gradient;
+  Point p{std::move(theta), problem.evaluate(family.map(parameters), &map_gradient), {}};
+  if (std::isfinite(p.cost)) p.gradient = family.gradient(parameters, map_gradient);
+  return p;
+}
+
+/// The first point from + step * direction, for smaller and smaller steps, with the Armijo
+/// condition or the approximate Wolfe condition (Hager and Zhang 2005, doi:10.1137/030601880): the
+/// slope is smaller and the cost hardly larger. The cost jumps where a sample leaves the view or a
+/// window of LNCC loses its contrast; near the minimum the jumps are larger than what a step gains,
+/// and where they stop a search depends on the last bits. The gradient leaves the jumps out.
+std::optional<Point> line_search(LinearProblem& problem, const Family& family, const Point& from,
+                                 const Eigen::VectorXd& direction, double step) {
+  constexpr int trials = 8;
+  constexpr double armijo = 1e-4, flatter = 0.9, larger = 1e-3;
+  const double slope = direction.dot(from.gradient);
+  if (!(slope < 0)) return std::nullopt;
+  for (int trial = 0; trial < trials; ++trial) {
+    Point next = evaluate(problem, family, from.theta + step * direction);
+    double shorten = 0.4;
+    if (std::isfinite(next.cost)) {
+      const double next_slope = direction.dot(next.gradient);
+      const bool less = next.cost <= from.cost + armijo * step * slope;
+      const bool same = next.cost <= from.cost + larger * std::abs(from.cost);
+      if (less || (same && std::abs(next_slope) <= flatter * -slope)) return next;
+      // Beyond the minimum: the secant says where.
+      if (next_slope > 0) shorten = std::clamp(slope / (slope - next_slope), 0.1, 0.6);
+    }
+    step *= shorten;
+  }
+  return std::nullopt;
+}
+
+/// BFGS, with a cautious update: little curvature along the step is noise, and would make the next
+/// step huge.
+class InverseHessian {
+ public:
+  /// Starts anew: the first step is of this length.
+  void reset(const Eigen::VectorXd& gradient, double length) {
+    const auto n = gradient.size();
+    matrix_ = Eigen::MatrixXd::Identity(n, n) * (length / gradient.norm());
+    fresh_ = true;
+  }
+  void update(const Point& from, const Point& to) {
+    const Eigen::VectorXd s = to.theta - from.theta, y = to.gradient - from.gradient;
+    const double sy = s.dot(y);
+    if (!(sy > 0.01 * s.norm() * y.norm())) return;
+    const Eigen::MatrixXd identity = Eigen::MatrixXd::Identity(s.size(), s.size());
+    if (fresh_) matrix_ = identity * (sy / y.squaredNorm());
+    const Eigen::MatrixXd left = identity - s * y.transpose() / sy;
+    matrix_ = left * matrix_ * left.transpose() + s * s.transpose() / sy;
+    fresh_ = false;
+  }
+  bool fresh() const { return fresh_; }
+  Eigen::VectorXd direction(const Eigen::VectorXd& gradient) const { return -matrix_ * gradient; }
+
+ private:
+  Eigen::MatrixXd matrix_;
+  bool fresh_ = true;
+};
+
+/// One Newton step on the gradient, near the minimum. Interpolation and windows at the edge of
+/// contrast make the gradient wiggle, so that it has several zeros within 0.01 voxel. Mean and
+/// Jacobian over a tenth of a voxel hardly know of that.
+Affine newton_step(LinearProblem& problem, LinearKind kind, const Affine& start) {
+  const Grid& grid = problem.fixed_grid();
+  const double voxel = finest_spacing(grid);
+  const Family family{kind, grid.dimension(), grid.centre(), extent_radius(grid), start};
+  const int n = parameters(kind, grid.dimension());
+  const double reach = 0.1 * voxel;
+  Eigen::MatrixXd jacobian(n, n);
+  Eigen::VectorXd gradient = Eigen::VectorXd::Zero(n);
+  for (int k = 0; k < n; ++k) {
+    const Eigen::VectorXd offset = reach * Eigen::VectorXd::Unit(n, k);
+    const Point up = evaluate(problem, family, offset), down = evaluate(problem, family, -offset);
+    if (!std::isfinite(up.cost) || !std::isfinite(down.cost)) return start;
+    jacobian.col(k) = (up.gradient - down.gradient) / (2 * reach);
+    gradient += (up.gradient + down.gradient) / (2 * n);
+  }
+  const Eigen::VectorXd step = -jacobian.fullPivLu().solve(gradient);
+  // A long step means that the minimum is not near.
+  return step.norm() < 0.5 * voxel ? family.map(to_std(step)) : start;
+}
 
 }  // namespace
 
@@ -218,68 +314,31 @@ Affine minimize(LinearProblem& problem, LinearKind kind, const Affine& start, in
   const Grid& grid = problem.fixed_grid();
   const double voxel = finest_spacing(grid);
   const Family family{kind, grid.dimension(), grid.centre(), extent_radius(grid), start};
-  const int n = parameters(kind, grid.dimension());
-  Eigen::VectorXd theta = Eigen::VectorXd::Zero(n);
-  Affine cost_gradient;
-  double cost = problem.evaluate(start, &cost_gradient);
-  if (!std::isfinite(cost)) {
-    if (final_cost) *final_cost = cost;
-    return start;
+  Point at = evaluate(problem, family, Eigen::VectorXd::Zero(parameters(kind, grid.dimension())));
+  InverseHessian inverse_hessian;
+  bool restart = true;
+  int settled = 0;
+  for (int iteration = 1; iteration <= iterations && std::isfinite(at.cost); ++iteration) {
+    if (at.gradient.norm() < 1e-12) break;
+    if (restart) inverse_hessian.reset(at.gradient, voxel);
+    const Eigen::VectorXd direction = inverse_hessian.direction(at.gradient);
+    const double motion = corner_motion(grid, family.map(to_std(at.theta)),
+                                        family.map(to_std(at.theta + direction))) /
+                          voxel;
+    // No corner moves more than 4 voxels in one step.
+    auto next = line_search(problem, family, at, direction, std::min(1.0, 4 / motion));
+    if (!next && restart) break;
+    restart = !next;  // once more along the gradient itself
+    if (!next) continue;
+    inverse_hessian.update(at, *next);
+    restart = inverse_hessian.fresh();
+    at = *std::move(next);
+    if (progress) progress(iteration, at.cost, motion);
+    settled = motion < tolerance ? settled + 1 : 0;
+    if (settled == 2) break;
   }
-  Eigen::VectorXd gradient = family.gradient(to_std(theta), cost_gradient);
-  Eigen::MatrixXd inverse_hessian;
-  bool fresh = true;
-  for (int iteration = 1; iteration <= iterations; ++iteration) {
-    if (gradient.norm() < 1e-12) break;
-    if (fresh) {
-      // The first step moves things by about one voxel.
-      inverse_hessian = Eigen::MatrixXd::Identity(n, n) * (voxel / gradient.norm());
-    }
-    Eigen::VectorXd direction = -inverse_hessian * gradient;
-    if (direction.dot(gradient) >= 0) {
-      inverse_hessian = Eigen::MatrixXd::Identity(n, n) * (voxel / gradient.norm());
-      direction = -inverse_hessian * gradient;
-      fresh = true;
-    }
-    const Affine current = family.map(to_std(theta));
-    double step = 1;
-    const double bound = 4 * voxel;  // no corner moves more in one step
-    const double motion = corner_motion(grid, current, family.map(to_std(theta + direction)));
-    if (motion > bound) step = bound / motion;
-    double next_cost = 0;
-    Eigen::VectorXd next;
-    bool accepted = false;
-    for (int trial = 0; trial < 8; ++trial, step *= 0.4) {
-      next = theta + step * direction;
-      next_cost = problem.evaluate(family.map(to_std(next)), &cost_gradient);
-      if (next_cost <= cost + 1e-4 * step * direction.dot(gradient)) {
-        accepted = true;
-        break;
-      }
-    }
-    if (!accepted) {
-      if (fresh) break;
-      fresh = true;  // once more along the gradient itself
-      continue;
-    }
-    const double moved = corner_motion(grid, current, family.map(to_std(next)));
-    const Eigen::VectorXd next_gradient = family.gradient(to_std(next), cost_gradient);
-    const Eigen::VectorXd s = next - theta, y = next_gradient - gradient;
-    const double sy = s.dot(y);
-    if (sy > 1e-10 * s.norm() * y.norm()) {
-      if (fresh) inverse_hessian = Eigen::MatrixXd::Identity(n, n) * (sy / y.squaredNorm());
-      const Eigen::MatrixXd left = Eigen::MatrixXd::Identity(n, n) - s * y.transpose() / sy;
-      inverse_hessian = left * inverse_hessian * left.transpose() + s * s.transpose() / sy;
-      fresh = false;
-    }
-    theta = next;
-    gradient = next_gradient;
-    cost = next_cost;
-    if (progress) progress(iteration, cost, moved / voxel);
-    if (moved < tolerance * voxel) break;
-  }
-  if (final_cost) *final_cost = cost;
-  return family.map(to_std(theta));
+  if (final_cost) *final_cost = at.cost;
+  return family.map(to_std(at.theta));
 }
 
 Affine run_linear(Context& ctx, dist::Comm& comm, const LinearStage& stage, const Pair& pair,
@@ -299,6 +358,7 @@ Affine run_linear(Context& ctx, dist::Comm& comm, const LinearStage& stage, cons
                       cost, motion});
         },
         nullptr);
+    if (level == levels - 1 && iterations > 0) map = newton_step(problem, stage.kind, map);
   }
   return map;
 }

@@ -61,12 +61,13 @@ Affine parametric_map(LinearKind kind, int dimension, const std::vector<double>&
                       const Vec3& centre, double radius);
 
 /// Minimises the cost over `kind` from `start` at one resolution; BFGS with the exact gradient.
+/// Ends at a zero of the gradient, whatever the last bits of the cost.
 /// @return the map reached, LPS mm
 Affine minimize(LinearProblem& problem, LinearKind kind, const Affine& start, int iterations,
                 double tolerance, const std::function<void(int, double, double)>& progress,
                 double* cost);
 
-/// Runs a linear stage over its levels.
+/// Runs a linear stage over its levels, and one Newton step at the last of them.
 Affine run_linear(Context& ctx, dist::Comm& comm, const LinearStage& stage, const Pair& pair,
                   const Affine& start, const ProgressSink& progress);
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ffdp/registration/register.hpp"
 
+#include <bit>
 #include <cmath>
+#include <cstdint>
 #include <vector>
 
 #include "tests/support/compare.hpp"
@@ -170,6 +172,24 @@ TEST(Register, IsInvariantUnderScaleAndShiftOfIntensities) {
   // few voxels that hardly have a gradient.
   EXPECT_LT(apart.mean, 0.06 * 2.5);
   EXPECT_LT(apart.p95, 0.2 * 2.5);
+}
+
+TEST(Register, LinearStagesEndAtTheSameMapWhateverTheLastBits) {
+  Truth truth({40, 50, 44});
+  truth.moving.pose = small_pose();
+  const Result want = run(preset("affine"), truth.inputs(), 2);
+  for (const std::uint64_t seed : {1, 2, 3}) {
+    Inputs other = truth.inputs();
+    const View<float> moving = other.moving[0].data;
+    test::for_each_voxel(truth.grid.domain(), [&](int z, int y, int x) {
+      float& value = moving(z, y, x);
+      const auto last_bit = static_cast<std::uint32_t>(noise(z, y, x, seed) < 0.5F);
+      value = std::bit_cast<float>(std::bit_cast<std::uint32_t>(value) ^ last_bit);
+    });
+    const Result got = run(preset("affine"), std::move(other), 2);
+    const PointScores apart = compare_warps(truth.map_of(got), truth.map_of(want), truth.head());
+    EXPECT_LT(apart.mean, 0.01 * 2.5);
+  }
 }
 
 TEST(LinearProblem, GradientMatchesFiniteDifferences) {
