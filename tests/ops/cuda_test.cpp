@@ -19,6 +19,7 @@
 #include "ffdp/ops/lncc/lncc.hpp"
 #include "ffdp/ops/mi/mi.hpp"
 #include "ffdp/ops/mse/mse.hpp"
+#include "ffdp/ops/points/points.hpp"
 #include "ffdp/ops/resize/resize.hpp"
 #include "ffdp/ops/sampler/sampler.hpp"
 #include "ffdp/ops/smooth/smooth.hpp"
@@ -419,6 +420,64 @@ TEST_P(CudaMatchesCpu, Sampler) {
     });
 }
 
+TEST_P(CudaMatchesCpu, SamplerScatters) {
+  const Box moving_domain{{1, -2, 0}, {31, 29, 61}};
+  const auto u = displacement(2, 1, 0);
+  const auto g = image(9, 0);
+  sampler::Params p;
+  p.map.linear = {
+      {{0.90137, 0.05219, 0.01473}, {-0.04161, 0.80353, 0.02089}, {0.03187, 0.01361, 0.70241}}};
+  p.map.translation = {1.31733, -2.71411, 0.41957};
+  p.displacement_map = p.map.linear;
+  p.moving_domain = moving_domain;
+  for (const bool with_u : {true, false})
+    expect_same([&](Side& s) {
+      Result r;
+      auto grad_moving = s.in(test::image(moving_domain, 6));
+      const auto displacement = s.in(u);
+      sampler::backward_moving(s.ctx, p, domain, compute,
+                               with_u ? displacement.view() : VectorView<const float>{}, s.in(g),
+                               grad_moving);
+      s.out(grad_moving, r);
+      return r;
+    });
+}
+
+TEST_P(CudaMatchesCpu, Points) {
+  const auto labels = test::make_field<std::uint16_t>(
+      domain, [](int z, int y, int x) { return 60000 * noise(z / 2, y / 2, x / 2, 3); });
+  const auto u = test::displacement(domain, domain, 3, 4);
+  std::vector<Vec3> where;
+  for (int i = 0; i < 999; ++i) {
+    Vec3 q;
+    for (int a = 0; a < 3; ++a)
+      q[a] = domain.lo[a] - 1 + (domain.size(a) + 1) * double{noise(i, a, 0, 5)};
+    where.push_back(q);
+  }
+  where.push_back({NAN, 0, 0});
+  expect_same([&](Side& s) {
+    Result r;
+    auto image = s.in(test::image(domain, 2));
+    using enum points::Mode;
+    std::vector<double> values(where.size());
+    for (const points::Mode mode : {linear, nearest, sinc, bspline}) {
+      if (mode == bspline) points::bspline_coefficients<float>(s.ctx, image);
+      points::sample<float>(s.ctx, {mode, -1}, domain, image, where, values);
+      r.field.insert(r.field.end(), values.begin(), values.end());
+    }
+    const auto label_image = s.in(labels);
+    std::vector<std::uint16_t> names(where.size());
+    points::nearest_label<std::uint16_t>(s.ctx, domain, label_image, 7, where, names);
+    r.numbers.assign(names.begin(), names.end());
+    points::vote_label<std::uint16_t>(s.ctx, domain, label_image, 7, where, names);
+    r.numbers.insert(r.numbers.end(), names.begin(), names.end());
+    std::vector<Vec3> vectors(where.size());
+    points::sample_vectors(s.ctx, domain, s.in(u), where, vectors);
+    for (const Vec3& v : vectors) r.field.insert(r.field.end(), v.begin(), v.end());
+    return r;
+  });
+}
+
 TEST_P(CudaMatchesCpu, Resize) {
   const Box small{{0, 0, 0},
                   {(domain.size(0) + 1) / 2, (2 * domain.size(1) + 2) / 3, domain.size(2)}};
@@ -601,15 +660,6 @@ TEST_P(Cuda, PeakMemoryIsThatOfTheBuffers) {
   EXPECT_FALSE(device_info().name.empty());
   EXPECT_FALSE(device_problem(1000).empty());
   EXPECT_THROW(select_device(1000), DeviceError);
-}
-
-TEST_P(Cuda, ScatterIsNotBuilt) {
-  Side s(Backend::cuda);
-  auto grad = s.room(domain);
-  sampler::Params p;
-  p.displacement_map = {};
-  p.moving_domain = domain;
-  EXPECT_THROW(sampler::backward_moving(s.ctx, p, domain, domain, {}, grad, grad), NotBuilt);
 }
 
 /// Images of more than 2^31 voxels, zero but for what the last plane holds.

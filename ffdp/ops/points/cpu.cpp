@@ -31,34 +31,6 @@ void fill_or(const Context& ctx, const Box& domain, std::span<const Vec3> points
   });
 }
 
-// Cubic B-spline prefilter of one line: one pole, forward and backward, mirrored at both ends.
-template <class T>
-void filter_line(T* line, int n, std::int64_t stride) {
-  if (n == 1) return;
-  constexpr double pole = -0.26794919243112270647;  // sqrt(3) - 2
-  constexpr int horizon = 28;                       // pole^28 < 1e-16
-  const auto at = [&](int i) -> T& { return line[i * stride]; };
-  double sum = 0, power = 1;
-  for (int i = 0; i < std::max(horizon, 2); ++i) {
-    sum += power * static_cast<double>(at(mirror_index(i, 0, n)));
-    power *= pole;
-  }
-  constexpr double gain = 6;
-  double previous = gain * sum;
-  at(0) = static_cast<T>(previous);
-  for (int i = 1; i < n; ++i) {
-    previous = gain * static_cast<double>(at(i)) + pole * previous;
-    at(i) = static_cast<T>(previous);
-  }
-  double next = pole / (pole * pole - 1) *
-                (static_cast<double>(at(n - 1)) + pole * static_cast<double>(at(n - 2)));
-  at(n - 1) = static_cast<T>(next);
-  for (int i = n - 2; i >= 0; --i) {
-    next = pole * (next - static_cast<double>(at(i)));
-    at(i) = static_cast<T>(next);
-  }
-}
-
 }  // namespace
 
 template <class T>

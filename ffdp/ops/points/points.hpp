@@ -12,6 +12,7 @@
 /// -0.5 <= q < n - 0.5 on every axis; inside, voxels beyond the edge are those at the edge
 /// (mirrored for bspline); outside, the result is `fill`. NaN coordinates are outside.
 ///
+/// Points and results lie in host memory, the image in that of the backend.
 /// Points are continuous indices (z, y, x) [voxels] of `domain`, the whole image. The image must
 /// be stored over reach(params, domain, points), the voxels that these points need.
 /// Instantiated for float, double and all integers of 8 to 64 bits.

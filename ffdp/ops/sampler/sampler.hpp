@@ -79,8 +79,9 @@ AffineGradient backward_affine(Context&, const Params&, Box domain, Box compute,
                                const ImageView& moving, VectorView<const float> displacement,
                                View<const float> grad_warped);
 
-/// Gradient w.r.t. the moving image (adjoint of the interpolation; scatters). For training; one
-/// thread, so that the sums have one order.
+/// Gradient w.r.t. the moving image (adjoint of the interpolation; scatters). For training. Same
+/// bits at every run: on the CPU by one thread, on a GPU in fixed point of 62 - log2(voxels) bits
+/// below the largest gradient; there all is NaN where a gradient is not finite.
 /// @param grad_moving  [z,y,x] dL/dI, added to; stored over at least what q reaches
 void backward_moving(Context&, const Params&, Box domain, Box compute,
                      VectorView<const float> displacement, View<const float> grad_warped,
