@@ -36,8 +36,13 @@ struct WindowSize {
   Box domain, box;
   int radius;
   bool padded;
-  float inverse_side, inverse_inside;
+  float inverse_side, whole;  ///< whole: voxels of a window that is cut nowhere
   const float* axis[3];
+  /// Of windows that are cut nowhere: as elsewhere to the last bit, wherever tiles lie.
+  template <bool counted>
+  __device__ float inverse_whole() const {
+    return counted ? 1.0F / whole : inverse_side * inverse_side * inverse_side;
+  }
   __device__ float inverse_along(int a, int i) const {
     return axis[a] ? axis[a][i - box.lo[a]] : inverse_count(a, i);
   }
@@ -128,7 +133,7 @@ struct Windows {
     bool valid[2] = {true, true};
     if (state.whole && n.full) {
 #pragma unroll
-      for (int i = 0; i < 2; ++i) make(i, size.inverse_inside);
+      for (int i = 0; i < 2; ++i) make(i, size.template inverse_whole<Missing>());
     } else {
       const float row = Missing ? 0.0F : size.inverse_along(0, n.z) * size.inverse_along(1, n.y);
 #pragma unroll
@@ -297,7 +302,7 @@ void evaluate(Context& ctx, const Params& p, const Box& domain, const Box& compu
                   radius,
                   p.window == Window::zero_padded_box,
                   1.0F / static_cast<float>(2 * radius + 1),
-                  1.0F / static_cast<float>(std::pow(2 * radius + 1, 3)),
+                  static_cast<float>(std::pow(2 * radius + 1, 3)),
                   {}};
   std::vector<float> taps(2 * radius + 1, 1.0F);
   if (gaussian) {
