@@ -372,6 +372,18 @@ TEST_P(CudaMatchesCpu, MutualInformation) {
     }
 }
 
+/// Numbers without a short decimal form: no q on the border of a cell, where the gradient jumps.
+sampler::Params oblique(const Box& moving_domain) {
+  sampler::Params p;
+  p.map.linear = {
+      {{0.90137, 0.05219, 0.01473}, {-0.04161, 0.80353, 0.02089}, {0.03187, 0.01361, 0.70241}}};
+  p.map.translation = {1.31733, -2.71411, 0.41957};
+  p.displacement_map = p.map.linear;
+  p.moving_domain = moving_domain;
+  p.outside = -1;
+  return p;
+}
+
 TEST_P(CudaMatchesCpu, Sampler) {
   const Box moving_domain{{1, -2, 0}, {31, 29, 61}};
   const auto moving = test::image(moving_domain, 3);
@@ -381,14 +393,7 @@ TEST_P(CudaMatchesCpu, Sampler) {
       domain, [](int z, int y, int x) { return noise(z, y, x, 4) > 0.1F; });
   const auto moving_mask = test::make_field<std::uint8_t>(
       moving_domain, [](int z, int y, int x) { return noise(z / 4, y / 4, x / 4, 8) > 0.2F; });
-  sampler::Params p;
-  // Numbers without a short decimal form: no q on the border of a cell, where the gradient jumps.
-  p.map.linear = {
-      {{0.90137, 0.05219, 0.01473}, {-0.04161, 0.80353, 0.02089}, {0.03187, 0.01361, 0.70241}}};
-  p.map.translation = {1.31733, -2.71411, 0.41957};
-  p.displacement_map = p.map.linear;
-  p.moving_domain = moving_domain;
-  p.outside = -1;
+  const auto p = oblique(moving_domain);
   for (const bool with_u : {true, false})
     expect_same([&](Side& s) {
       Result r;
@@ -420,12 +425,7 @@ TEST_P(CudaMatchesCpu, SamplerScatters) {
   const Box moving_domain{{1, -2, 0}, {31, 29, 61}};
   const auto u = displacement(2, 1, 0);
   const auto g = image(9, 0);
-  sampler::Params p;
-  p.map.linear = {
-      {{0.90137, 0.05219, 0.01473}, {-0.04161, 0.80353, 0.02089}, {0.03187, 0.01361, 0.70241}}};
-  p.map.translation = {1.31733, -2.71411, 0.41957};
-  p.displacement_map = p.map.linear;
-  p.moving_domain = moving_domain;
+  const auto p = oblique(moving_domain);
   for (const bool with_u : {true, false})
     expect_same([&](Side& s) {
       Result r;
