@@ -53,6 +53,7 @@ registration::Plan plan_of(const RegisterOptions& o, const registration::Config&
   extent.pairs = static_cast<int>(o.fixed.size());
   extent.fixed_masks = o.fixed_mask.empty() ? 0 : 1;
   extent.moving_masks = o.moving_mask.empty() ? 0 : 1;
+  extent.written = written(o.output);
   return registration::choose_plan(registration::resolved(config, fixed), extent, backend,
                                    available);
 }

@@ -55,6 +55,7 @@ std::vector<Image<float>> read_images(const std::vector<std::string>& paths) {
 
 registration::Inputs read_inputs(Context& ctx, const Options& o) {
   registration::Inputs in;
+  in.written = written(o.output);
   auto moving = std::async(std::launch::async, read_images, o.moving);
   in.fixed = read_images(o.fixed);
   in.moving = moving.get();

@@ -25,6 +25,12 @@ struct OutputOptions {
   bool writes_images() const { return writes("warped") || writes("inverse-warped"); }
 };
 
+/// The same, for the memory plan.
+inline registration::Written written(const OutputOptions& o) {
+  return {o.writes("warp"), o.writes("inverse-warp"), o.writes("warped"),
+          o.writes("inverse-warped")};
+}
+
 /// Creates the folder of the prefix and checks that files can be written there.
 void prepare_output(const std::string& prefix);
 

@@ -96,14 +96,18 @@ class Planner {
     add("inverse", extent_.fixed, 24 * v);
   }
 
-  /// The program holds warp, inverse and a pair of images on a device, and makes up to seven slabs
-  /// (without a warp, two) of what it writes at a time.
+  /// The program holds warp, inverse and the images it warps on a device, and makes a slab of each
+  /// file at a time; of the inverse warped image also of the warp on its grid.
   void saving() {
     if (backend_ != Backend::cuda) return;
+    const Written& w = extent_.written;
     const std::int64_t v = voxels(extent_.fixed), m = voxels(extent_.moving);
     const std::int64_t slab = 4 * std::min(std::max(v, m), std::int64_t{1} << 23U);
-    add("saving", extent_.fixed,
-        4 * (v + m) + (config_.deformable.empty() ? 2 * slab : 24 * v + 7 * slab));
+    const bool warp = !config_.deformable.empty();
+    const int slabs = (warp && w.warp) + (warp && w.inverse_warp) + w.warped +
+                      (w.inverse_warped ? (warp ? 4 : 1) : 0);
+    const std::int64_t images = (w.warped || w.inverse_warped ? m : 0) + (w.inverse_warped ? v : 0);
+    add("saving", extent_.fixed, 4 * images + (warp ? 24 * v : 0) + slabs * slab);
   }
 
   const Config& config_;

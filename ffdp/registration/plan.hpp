@@ -25,11 +25,17 @@ struct Plan {
   std::int64_t peak = 0;  ///< [bytes]
 };
 
+/// What a program writes of the result.
+struct Written {
+  bool warp = true, inverse_warp = true, warped = true, inverse_warped = true;
+};
+
 /// What is to be registered, as far as memory goes.
 struct Extent {
   Grid fixed, moving;
   int pairs = 1;
   int fixed_masks = 0, moving_masks = 0;  ///< 0 or 1
+  Written written{};
 };
 
 /// Peak memory of every stage in one mode (standard where it is automatic). The deformable stage

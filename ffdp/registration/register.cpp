@@ -101,7 +101,8 @@ Extent extent_of(const Inputs& in) {
           .moving = in.moving[0].grid,
           .pairs = static_cast<int>(in.fixed.size()),
           .fixed_masks = in.fixed_mask ? 1 : 0,
-          .moving_masks = in.moving_mask ? 1 : 0};
+          .moving_masks = in.moving_mask ? 1 : 0,
+          .written = in.written};
 }
 
 /// Fixed and moving change places: the moving image, resampled to the fixed grid by the affine, is
