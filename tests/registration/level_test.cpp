@@ -107,6 +107,22 @@ TEST(Plan, KeepsItsPromisePerVoxel) {
   EXPECT_LE(bytes_per_voxel(plan, n), 36);
 }
 
+TEST(Plan, SavesWhatIsWritten) {
+  const int n = 512;
+  const Config config = resolved(preset("default"), cube(n).fixed);
+  Extent extent = cube(n);
+  const auto saving = [&](const Written& written) {
+    extent.written = written;
+    const PlanStage last = make_plan(config, extent, Backend::cuda).stages.back();
+    EXPECT_EQ(last.name, "saving");
+    return static_cast<double>(last.bytes) / (n * n * n);
+  };
+  const double slab = 4.0 * (1 << 23) / (n * n * n);
+  EXPECT_DOUBLE_EQ(saving({}), 32 + 7 * slab);
+  EXPECT_DOUBLE_EQ(saving({true, false, false, false}), 24 + slab);
+  EXPECT_DOUBLE_EQ(saving({false, false, true, false}), 28 + slab);
+}
+
 TEST(Plan, PicksWhatFitsAndRefusesWithAdvice) {
   const Config config = resolved(preset("default"), cube(1024).fixed);
   const std::int64_t gib = std::int64_t{1} << 30U;
