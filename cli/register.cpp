@@ -95,7 +95,8 @@ Originals keep_originals(const Context& ctx, const OutputOptions& output,
   };
   kept.fixed = bring(in.fixed[0]);
   kept.moving = bring(in.moving[0]);
-  if (!output.writes_images()) return {};
+  if (!output.writes("inverse-warped")) kept.fixed = {};
+  if (!output.writes("warped")) kept.moving = {};
   return kept;
 }
 

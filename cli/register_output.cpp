@@ -202,15 +202,16 @@ std::vector<std::string> write_result(Context& ctx, const OutputOptions& o, Orig
   };
   if (deformable && o.writes("warp")) add("1Warp.nii.gz", warp(result.displacement));
   if (deformable && o.writes("inverse-warp")) add("1InverseWarp.nii.gz", warp(result.inverse));
-  if (o.writes_images()) moving = original(ctx, std::move(originals.moving), o.moving);
-  const Grid moving_grid = moving.grid;
-  if (o.writes("warped"))
+  if (o.writes("warped")) {
+    moving = original(ctx, std::move(originals.moving), o.moving);
     add("Warped.nii.gz",
         [&](Context& own, const char* name) { write_warped(own, o, name, result, moving); });
-  if (!on_device) moving = {};
+    if (!on_device) moving = {};
+  }
   if (o.writes("inverse-warped")) {
     fixed = original(ctx, std::move(originals.fixed), o.fixed);
-    add("InverseWarped.nii.gz", [&](Context& own, const char* name) {
+    const Grid moving_grid = io::read_info(o.moving).grid;
+    add("InverseWarped.nii.gz", [&, moving_grid](Context& own, const char* name) {
       write_inverse_warped(own, o, name, result, moving_grid, fixed);
     });
   }

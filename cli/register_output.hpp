@@ -22,7 +22,6 @@ struct OutputOptions {
   std::vector<std::string> files = optional_files;
 
   bool writes(const std::string& file) const { return std::ranges::count(files, file) > 0; }
-  bool writes_images() const { return writes("warped") || writes("inverse-warped"); }
 };
 
 /// The same, for the memory plan.

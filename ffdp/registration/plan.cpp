@@ -106,7 +106,7 @@ class Planner {
     const bool warp = !config_.deformable.empty();
     const int slabs = (warp && w.warp) + (warp && w.inverse_warp) + w.warped +
                       (w.inverse_warped ? (warp ? 4 : 1) : 0);
-    const std::int64_t images = (w.warped || w.inverse_warped ? m : 0) + (w.inverse_warped ? v : 0);
+    const std::int64_t images = (w.warped ? m : 0) + (w.inverse_warped ? v : 0);
     add("saving", extent_.fixed, 4 * images + (warp ? 24 * v : 0) + slabs * slab);
   }
 

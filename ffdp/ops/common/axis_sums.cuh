@@ -22,11 +22,6 @@ void axis_sums(const Context& ctx, int axis, const float* taps, int radius, cons
   });
 }
 
-/// A dense view of scratch memory over `box`.
-inline View<float> dense_view(float* data, const Box& box) {
-  return {data, box, std::int64_t{box.size(1)} * box.size(2), box.size(2)};
-}
-
 /// All three axes of axis_sums, x first; `first` and `second` are scratch for the voxels of
 /// `readable`, which is compute grown by the radii within the domain.
 template <class Load>

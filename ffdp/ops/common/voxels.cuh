@@ -43,6 +43,12 @@ inline Tiles tiles_of(const Box& box, int size_x = tile_x, int size_y = tile_y) 
   return {dim3(nx, ny, parts(box.size(0), planes)), planes};
 }
 
+/// A dense view of scratch memory over `box`.
+template <class T>
+FFDP_HD View<T> dense_view(T* data, const Box& box) {
+  return {data, box, std::int64_t{box.size(1)} * box.size(2), box.size(2)};
+}
+
 /// Calls components of a voxel to the L2 cache.
 template <int components = 3, class T>
 __device__ inline void prefetch(const VectorView<T>& field, int z, int y, int x) {

@@ -201,8 +201,7 @@ struct Gradient {
   }
   FFDP_HD View<const float> view(int k) const {
     const Box& box = from.box;
-    return {from.data + k * box.volume(), box, std::int64_t{box.size(1)} * box.size(2),
-            box.size(2)};
+    return device::dense_view<const float>(from.data + k * box.volume(), box);
   }
   __device__ void prepare(const float (&raw)[3], float (&value)[3]) const {
 #pragma unroll

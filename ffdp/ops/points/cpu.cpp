@@ -99,67 +99,6 @@ void bspline_coefficients(Context& ctx, View<T> image) {
   });
 }
 
-template void sample(Context&, const Params&, const Box&, View<const std::uint8_t>,
-                     std::span<const Vec3>, std::span<double>);
-template void sample(Context&, const Params&, const Box&, View<const std::int8_t>,
-                     std::span<const Vec3>, std::span<double>);
-template void sample(Context&, const Params&, const Box&, View<const std::uint16_t>,
-                     std::span<const Vec3>, std::span<double>);
-template void sample(Context&, const Params&, const Box&, View<const std::int16_t>,
-                     std::span<const Vec3>, std::span<double>);
-template void sample(Context&, const Params&, const Box&, View<const std::uint32_t>,
-                     std::span<const Vec3>, std::span<double>);
-template void sample(Context&, const Params&, const Box&, View<const std::int32_t>,
-                     std::span<const Vec3>, std::span<double>);
-template void sample(Context&, const Params&, const Box&, View<const std::uint64_t>,
-                     std::span<const Vec3>, std::span<double>);
-template void sample(Context&, const Params&, const Box&, View<const std::int64_t>,
-                     std::span<const Vec3>, std::span<double>);
-template void sample(Context&, const Params&, const Box&, View<const float>, std::span<const Vec3>,
-                     std::span<double>);
-template void sample(Context&, const Params&, const Box&, View<const double>, std::span<const Vec3>,
-                     std::span<double>);
-template void nearest_label(Context&, const Box&, View<const std::uint8_t>, std::uint8_t,
-                            std::span<const Vec3>, std::span<std::uint8_t>);
-template void nearest_label(Context&, const Box&, View<const std::int8_t>, std::int8_t,
-                            std::span<const Vec3>, std::span<std::int8_t>);
-template void nearest_label(Context&, const Box&, View<const std::uint16_t>, std::uint16_t,
-                            std::span<const Vec3>, std::span<std::uint16_t>);
-template void nearest_label(Context&, const Box&, View<const std::int16_t>, std::int16_t,
-                            std::span<const Vec3>, std::span<std::int16_t>);
-template void nearest_label(Context&, const Box&, View<const std::uint32_t>, std::uint32_t,
-                            std::span<const Vec3>, std::span<std::uint32_t>);
-template void nearest_label(Context&, const Box&, View<const std::int32_t>, std::int32_t,
-                            std::span<const Vec3>, std::span<std::int32_t>);
-template void nearest_label(Context&, const Box&, View<const std::uint64_t>, std::uint64_t,
-                            std::span<const Vec3>, std::span<std::uint64_t>);
-template void nearest_label(Context&, const Box&, View<const std::int64_t>, std::int64_t,
-                            std::span<const Vec3>, std::span<std::int64_t>);
-template void nearest_label(Context&, const Box&, View<const float>, float, std::span<const Vec3>,
-                            std::span<float>);
-template void nearest_label(Context&, const Box&, View<const double>, double, std::span<const Vec3>,
-                            std::span<double>);
-template void vote_label(Context&, const Box&, View<const std::uint8_t>, std::uint8_t,
-                         std::span<const Vec3>, std::span<std::uint8_t>);
-template void vote_label(Context&, const Box&, View<const std::int8_t>, std::int8_t,
-                         std::span<const Vec3>, std::span<std::int8_t>);
-template void vote_label(Context&, const Box&, View<const std::uint16_t>, std::uint16_t,
-                         std::span<const Vec3>, std::span<std::uint16_t>);
-template void vote_label(Context&, const Box&, View<const std::int16_t>, std::int16_t,
-                         std::span<const Vec3>, std::span<std::int16_t>);
-template void vote_label(Context&, const Box&, View<const std::uint32_t>, std::uint32_t,
-                         std::span<const Vec3>, std::span<std::uint32_t>);
-template void vote_label(Context&, const Box&, View<const std::int32_t>, std::int32_t,
-                         std::span<const Vec3>, std::span<std::int32_t>);
-template void vote_label(Context&, const Box&, View<const std::uint64_t>, std::uint64_t,
-                         std::span<const Vec3>, std::span<std::uint64_t>);
-template void vote_label(Context&, const Box&, View<const std::int64_t>, std::int64_t,
-                         std::span<const Vec3>, std::span<std::int64_t>);
-template void vote_label(Context&, const Box&, View<const float>, float, std::span<const Vec3>,
-                         std::span<float>);
-template void vote_label(Context&, const Box&, View<const double>, double, std::span<const Vec3>,
-                         std::span<double>);
-template void bspline_coefficients(Context&, View<float>);
-template void bspline_coefficients(Context&, View<double>);
+#include "ffdp/ops/points/instances.inc"
 
 }  // namespace ffdp::points::cpu

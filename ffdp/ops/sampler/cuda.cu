@@ -336,11 +336,11 @@ void backward_moving(Context& ctx, const Params& p, Box, Box compute,
                      VectorView<const float> displacement, View<const float> grad_warped,
                      View<float> grad_moving) {
   const Box& box = grad_moving.stored;
-  const auto bytes = static_cast<std::size_t>(box.volume()) * sizeof(std::int64_t);
-  auto* sums = reinterpret_cast<unsigned long long*>(
-      ctx.scratch<std::int64_t>(sums_slot, static_cast<std::size_t>(box.volume())));
+  using Units = unsigned long long;  // of two's complement
+  const auto volume = static_cast<std::size_t>(box.volume());
+  const auto sums = device::dense_view(ctx.scratch<Units>(sums_slot, volume), box);
   auto* largest = ctx.scratch<Largest>(largest_slot, 1);
-  zero_bytes(ctx, sums, bytes);
+  zero_bytes(ctx, sums.data, volume * sizeof(Units));
   device::sum_voxels<Largest>(
       ctx, compute,
       [=] __device__(int z, int y, int x, Largest& sum) {
@@ -361,17 +361,12 @@ void backward_moving(Context& ctx, const Params& p, Box, Box compute,
       float weight = 1;
       for (int a = 0; a < 3; ++a) weight *= up[a] ? along[a].fraction : 1 - along[a].fraction;
       if (weight == 0) continue;
-      const std::int64_t at = (std::int64_t{c.z.lower + up[0] - box.lo[0]} * box.size(1) +
-                               c.y.lower + up[1] - box.lo[1]) *
-                                  box.size(2) +
-                              c.x.lower + up[2] - box.lo[2];
-      atomicAdd(sums + at, static_cast<unsigned long long>(__double2ll_rn(weight * g)));
+      Units* const at = &sums(c.z.lower + up[0], c.y.lower + up[1], c.x.lower + up[2]);
+      atomicAdd(at, static_cast<Units>(__double2ll_rn(weight * g)));
     }
   });
   device::for_each_voxel(ctx, box, [=] __device__(int z, int y, int x) {
-    const std::int64_t at =
-        (std::int64_t{z - box.lo[0]} * box.size(1) + y - box.lo[1]) * box.size(2) + x - box.lo[2];
-    grad_moving(z, y, x) += largest->real(static_cast<long long>(sums[at]), bits);
+    grad_moving(z, y, x) += largest->real(static_cast<long long>(sums(z, y, x)), bits);
   });
 }
 
