@@ -30,25 +30,42 @@ struct WindowState {
 /// Whether either is NaN (std::isunordered is taken for always true on the device).
 __device__ inline bool absent(float a, float b) { return !(a == a && b == b); }
 
+/// Sums of R lanes, from R / 2 before the present one on, by doubling.
+template <int R>
+__device__ inline float lanes_about(float v) {
+  const auto up = [](float w, int by) { return __shfl_up_sync(0xffffffffU, w, by); };
+  const auto down = [](float w, int by) { return __shfl_down_sync(0xffffffffU, w, by); };
+  static_assert(R >= 1 && R <= 8);
+  if constexpr (R == 1) {
+    return v;
+  } else if constexpr (R % 2 == 1) {
+    return lanes_about<R - 1>(v) + down(v, R / 2);
+  } else if constexpr (R == 2) {
+    return up(v, 1) + v;
+  } else if constexpr (R == 6) {
+    const float two = up(v, 1) + v;
+    return up(two, 2) + two + down(two, 2);
+  } else {
+    const float two = v + down(v, 1), four = R == 4 ? two : two + down(two, 2);
+    return up(four, R / 2) + four;
+  }
+}
+
 /// Sums along x of one row: a lane holds the neighbours v; the lanes of `margin` on both sides get
-/// nothing of value. Where a sum begins depends on the parity of x alone.
+/// nothing of value. How a sum adds up depends on the parity of x alone.
 template <int R, Stencil stencil>
 __device__ inline void lane_sums(const float (&v)[2], const float (&taps)[17], float (&out)[2]) {
   constexpr unsigned all = 0xffffffffU;
   constexpr int m = (R + 1) / 2;
   if constexpr (stencil == Stencil::box) {
-    const float pair = v[0] + v[1];
-    float common = pair;
-#pragma unroll
-    for (int k = 1; k < m; ++k)
-      common += __shfl_up_sync(all, pair, k) + __shfl_down_sync(all, pair, k);
+    const float common = lanes_about<R>(v[0] + v[1]);
     const float below = __shfl_up_sync(all, v[1], m), above = __shfl_down_sync(all, v[0], m);
     if constexpr (R % 2 == 1) {
-      out[0] = common + below;
+      out[0] = below + common;
       out[1] = common + above;
     } else {
-      out[0] = common + (__shfl_up_sync(all, pair, m) + above);
-      out[1] = common + (below + __shfl_down_sync(all, pair, m));
+      out[0] = common + above;
+      out[1] = below + __shfl_down_sync(all, common, 1);
     }
   } else {
     float line[4 * m + 2];
@@ -264,7 +281,9 @@ __global__ void __launch_bounds__(sweep_threads, blocks)
   constexpr bool wait = Op::template waits<R>, box_waits = wait && stencil == Stencil::box;
   constexpr int phases = stencil == Stencil::box ? 2 : 1;  // steps that differ in how sums add up
   static_assert(wait || stencil == Stencil::box);
-  static_assert(!(Op::missing && wait && R > 2), "a count waits in 8 bits");
+  static_assert(!(Op::missing && wait && R > 3), "counts wait in 8 or 10 bits");
+  using Counts = std::conditional_t<wait && R == 3, std::uint64_t, std::uint32_t>;
+  constexpr int count_bits = R == 3 ? 10 : 8;
   constexpr int stage_rows = Op::raws * height + sweep_warps * H * Op::own;
   using Stage = float[stage_rows][64];
   extern __shared__ float4 shared_planes[];
@@ -290,18 +309,19 @@ __global__ void __launch_bounds__(sweep_threads, blocks)
     reads[h] = writes[h] = op.place({z_lo, y + h, x, skip, end, full});
   }
   // What the tile has of a plane: all of it in most tiles.
-  const bool whole_tile = paired && first_x >= readable.lo[2] && first_x + 64 <= readable.hi[2] &&
-                          y0 - R >= readable.lo[1] && y0 - R + height <= readable.hi[1];
   const auto there = [&](int row, int i) {
     const int at_y = y0 - R + row, at_x = x + i;
     return at_y >= readable.lo[1] && at_y < readable.hi[1] && at_x >= readable.lo[2] &&
            at_x < readable.hi[2];
   };
-  if (!whole_tile)
-    for (int slot = 0; slot < sweep_stages; ++slot)
-      for (int row = warp; row < Op::raws * height; row += sweep_warps)
-        for (int i = 0; i < 2; ++i)
-          if (!there(row % height, i)) stages[slot][row][2 * lane + i] = op.outside(row / height);
+  for (int slot = 0; slot < sweep_stages; ++slot)
+    for (int row = warp; row < Op::raws * height; row += sweep_warps)
+      for (int i = 0; i < 2; ++i)
+        if (!there(row % height, i)) stages[slot][row][2 * lane + i] = op.outside(row / height);
+  unsigned int rows_there = 0;  // of the pair of this lane, a bit each
+#pragma unroll
+  for (int i = 0; i * sweep_warps < height; ++i)
+    if (warp + i * sweep_warps < height && there(warp + i * sweep_warps, 0)) rows_there |= 1U << i;
 
   // Plane z_lo - R + j is added at a step of its own; running sums take one off at the step before.
   const int first_plane = max(readable.lo[0] - (z_lo - R), 0);
@@ -331,14 +351,14 @@ __global__ void __launch_bounds__(sweep_threads, blocks)
       if (wait && s < steps)
         for (int row = warp; row < Op::raws * height; row += sweep_warps)
           for (int i = 0; i < 2; ++i) stages[slot][row][2 * lane + i] = op.outside(row / height);
-    } else if (whole_tile) {
+    } else if constexpr (paired) {
 #pragma unroll
       for (int k = 0; k < Op::raws; ++k) {
         const View<const float> from = op.view(k);
         const float* at = takes_off ? next[k] - side * from.stride_z : next[k];
 #pragma unroll
         for (int row = 0; row < height; row += sweep_warps) {
-          if (row + sweep_warps <= height || warp + row < height)
+          if (rows_there & (1U << (row / sweep_warps)))
             copy_async<8>(to + (k * height + row) * 256, at);
           at += sweep_warps * from.stride_y;
         }
@@ -383,8 +403,8 @@ __global__ void __launch_bounds__(sweep_threads, blocks)
   PlaneQueue<box_waits ? R : 1, Q> box_queue[H];
   WeightedQueue<stencil == Stencil::weighted ? R : 1, Q> weighted_queue[H];
   double running[H][Q][2] = {};
-  unsigned int counts[H][2] = {};  // where sums wait: 2 R of 8 bits
-  int clean_planes = 0;            // so many in a row, up to the present one
+  Counts counts[H][2] = {};  // where sums wait: 2 R of count_bits
+  int clean_planes = 0;      // so many in a row, up to the present one
   int slot = 0;
   const auto step = [&]<int phase>(int s) {
     constexpr bool takes_off = !wait && phase == 0;
@@ -456,13 +476,18 @@ __global__ void __launch_bounds__(sweep_threads, blocks)
     }
     WindowState state[H];
     if constexpr (Op::missing && wait) {
-      constexpr unsigned int each = R == 1 ? 0x0101U : 0x01010101U;
+      constexpr Counts each = [] {
+        Counts ones = 0;
+        for (int k = 0; k < 2 * R; ++k) ones = (ones << count_bits) + 1;
+        return ones;
+      }();
+      constexpr Counts first = (1U << count_bits) - 1;
 #pragma unroll
       for (int h = 0; h < H; ++h)
 #pragma unroll
         for (int i = 0; i < 2; ++i) {
-          state[h].count[i] = static_cast<float>((counts[h][i] & 0xffU) + count[h][i]);
-          counts[h][i] = (counts[h][i] >> 8U) + static_cast<unsigned int>(count[h][i]) * each;
+          state[h].count[i] = static_cast<float>((counts[h][i] & first) + count[h][i]);
+          counts[h][i] = (counts[h][i] >> count_bits) + static_cast<Counts>(count[h][i]) * each;
         }
     }
     if (emits) {
@@ -540,7 +565,8 @@ bool paired_rows(const View<T>& view, int x) {
 template <int R, Stencil stencil, class Op>
 void sweep(const Context& ctx, const Sweep<R, Op>& s, const Op& op, const Weights& weights,
            const Box& readable, const Box& box, typename Op::Sum* parts) {
-  bool paired = true;
+  // All pairs lie inside, or outside.
+  bool paired = (readable.lo[2] - s.origin[2]) % 2 == 0 && readable.size(2) % 2 == 0;
   for (int k = 0; k < Op::raws; ++k) paired = paired && paired_rows(op.view(k), s.origin[2]);
   constexpr int blocks = Op::template blocks<R>;
   const auto kernel = paired ? sweep_kernel<R, stencil, true, blocks, Op>
