@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <future>
 #include <memory>
 #include <vector>
 
@@ -10,8 +11,8 @@
 
 namespace ffdp::io {
 
-/// Bytes to a file, raw or as concatenated gzip members of 1 MiB each, compressed on all threads.
-/// Holds a few members at a time, never the whole content.
+/// Bytes to a file, raw or as concatenated gzip members of 1 MiB each, compressed on all threads
+/// while those before are written. Holds a few members at a time, never the whole content.
 class ByteSink {
  public:
   /// @param level    0 stores raw bytes without gzip; 1 (fast) to 12 (small) compresses
@@ -29,13 +30,16 @@ class ByteSink {
  private:
   void flush();
 
-  struct Compressors;
+  struct Members;
+  class Compressor;
   AtomicFile file_;
   int level_;
   int threads_;
   std::size_t filled_ = 0;
   std::vector<std::byte> raw_;
-  std::unique_ptr<Compressors> compressors_;
+  std::vector<Compressor> compressors_;  ///< one a thread
+  std::unique_ptr<Members> members_, writing_;
+  std::future<void> written_;  ///< of writing_
 };
 
 }  // namespace ffdp::io

@@ -3,6 +3,8 @@ option(FFDP_HDF5 "Read and write ITK composite transforms (.h5)" ON)
 find_package(ZLIB REQUIRED)
 find_library(FFDP_LIBDEFLATE deflate REQUIRED)
 find_path(FFDP_LIBDEFLATE_INCLUDE libdeflate.h REQUIRED)
+find_library(FFDP_ISAL isal REQUIRED)
+find_path(FFDP_ISAL_INCLUDE isa-l/igzip_lib.h REQUIRED)
 
 set(io_sources atomic_file.cpp byte_sink.cpp byte_source.cpp datatype.cpp gzip_reader.cpp itk_parameters.cpp
   matlab4.cpp nifti_header.cpp nifti_read.cpp nifti_write.cpp orientation.cpp points_csv.cpp
@@ -16,5 +18,5 @@ else()
 endif()
 list(TRANSFORM io_sources PREPEND io/)
 ffdp_add_layer(io SOURCES ${io_sources} LINK ffdp_core
-  PRIVATE ZLIB::ZLIB ${FFDP_LIBDEFLATE} $<$<BOOL:${FFDP_HDF5}>:hdf5::hdf5>)
-target_include_directories(ffdp_io PRIVATE ${FFDP_LIBDEFLATE_INCLUDE})
+  PRIVATE ZLIB::ZLIB ${FFDP_LIBDEFLATE} ${FFDP_ISAL} $<$<BOOL:${FFDP_HDF5}>:hdf5::hdf5>)
+target_include_directories(ffdp_io PRIVATE ${FFDP_LIBDEFLATE_INCLUDE} ${FFDP_ISAL_INCLUDE})

@@ -385,6 +385,27 @@ TEST(BrokenNifti, EachIsRefusedByNameAndReason) {
             std::string::npos);
 }
 
+TEST(Nifti, EveryCompressionLevelHoldsTheSame) {
+  const test::TemporaryFolder folder;
+  // Four members, of bytes that do not shrink and of bytes that do.
+  Image<std::uint8_t> image{oblique_grid({40, 300, 300}),
+                            Field<std::uint8_t>(Backend::cpu, box_of({40, 300, 300}))};
+  test::for_each_voxel(image.grid.domain(), [&](int z, int y, int x) {
+    image.data.view()(z, y, x) =
+        static_cast<std::uint8_t>(z < 25 ? 256 * noise(z, y, x, 1) : y % 7);
+  });
+  WriteOptions options = options_for(DataType::uint8);
+  for (const int level : {1, 2, 6, 12}) {
+    SCOPED_TRACE(level);
+    options.compression_level = level;
+    write_image(folder / "a.nii.gz", image, options);
+    EXPECT_EQ(std::system(("gzip -t " + (folder / "a.nii.gz")).c_str()), 0);
+    EXPECT_LT(content_of(folder / "a.nii.gz").size(), std::size_t{25} * 300 * 300 * 101 / 100);
+    const auto back = read_image<std::uint8_t>(folder / "a.nii.gz");
+    EXPECT_TRUE(std::equal(back.data.begin(), back.data.end(), image.data.begin()));
+  }
+}
+
 TEST(Nifti, OneLongMemberAndManyShortOnesHoldTheSame) {
   const test::TemporaryFolder folder;
   // 40 MiB of noise: more than is unpacked at once.
