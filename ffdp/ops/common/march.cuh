@@ -222,6 +222,14 @@ struct NoSum {
   __device__ void operator+=(const NoSum&) {}
 };
 
+/// Planes of a stretch of which `all` are to be made in all tiles. Long stretches waste little on
+/// their halo, and about 2000 blocks fill a GPU evenly; small boxes are cut shorter, for a plane
+/// takes a block as long as ever.
+inline int stretch_planes(std::int64_t all) {
+  return static_cast<int>(
+      std::clamp<std::int64_t>(all / 2048, std::clamp<std::int64_t>(all / 256, 2, 16), 128));
+}
+
 /// Launch shape for one radius; depends on the box alone.
 struct March {
   dim3 grid;
@@ -232,9 +240,7 @@ inline March march_of(const Box& box, int parts) {
   const auto cut = [](int n, int size) { return (n + size - 1) / size; };
   March m;
   const int nx = cut(box.size(2), march_x), ny = cut(box.size(1), march_y);
-  // Long stretches waste little on their halo; about 2000 blocks fill a GPU evenly.
-  const std::int64_t all = std::int64_t{nx} * ny * parts * box.size(0);
-  m.planes = static_cast<int>(std::clamp<std::int64_t>(all / 2048, 16, 128));
+  m.planes = stretch_planes(std::int64_t{nx} * ny * parts * box.size(0));
   m.stretches = cut(box.size(0), m.planes);
   m.planes = cut(box.size(0), m.stretches);
   m.stretches = cut(box.size(0), m.planes);

@@ -545,9 +545,7 @@ struct Sweep {
     for (int a = 0; a < 3; ++a) origin[a] = box.lo[a] - (box.lo[a] - domain.lo[a]) % 2;
     const int nx = cut(box.hi[2] - origin[2], width), ny = cut(box.hi[1] - origin[1], height);
     const int nz = box.hi[0] - origin[0];
-    // Long stretches waste little on their halo; about 2000 blocks fill a GPU evenly.
-    const std::int64_t all = std::int64_t{nx} * ny * nz;
-    planes = static_cast<int>(std::clamp<std::int64_t>(all / 2048, 16, 128));
+    planes = stretch_planes(std::int64_t{nx} * ny * nz);
     planes = cut(cut(nz, cut(nz, planes)), 2) * 2;
     const int stretches = cut(nz, planes);
     grid = dim3(nx, ny, stretches);
