@@ -196,8 +196,10 @@ void accumulate(Context& ctx, const Params& p, Box, Box compute, View<const floa
   const int most_steps = 4095 * copies / 32;
   const int chunk = std::min(compute.size(2), most_steps * 32);
   const int chunks = (compute.size(2) + chunk - 1) / chunk;
-  const int rows = most_steps / ((chunk + 31) / 32);
   const std::int64_t all_rows = std::int64_t{compute.size(0)} * compute.size(1);
+  // Small images are spread over a GPU, a row a warp at least.
+  const int rows = static_cast<int>(std::min<std::int64_t>(
+      most_steps / ((chunk + 31) / 32), std::max<std::int64_t>(threads / 32, all_rows / 128)));
   const dim3 grid(static_cast<unsigned int>((all_rows + rows - 1) / rows), chunks);
   auto* joint = reinterpret_cast<unsigned long long*>(counts);  // atomicAdd takes no other type
   with_taps(p.parzen, [&]<int F, int M>() {
