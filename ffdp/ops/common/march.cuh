@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <limits>
+
 #include "ffdp/core/view.hpp"
 #include "ffdp/ops/common/voxels.cuh"
 
@@ -222,25 +224,38 @@ struct NoSum {
   __device__ void operator+=(const NoSum&) {}
 };
 
-/// Planes of a stretch of which `all` are to be made in all tiles. Long stretches waste little on
-/// their halo, and about 2000 blocks fill a GPU evenly; small boxes are cut shorter, for a plane
-/// takes a block as long as ever.
-inline int stretch_planes(std::int64_t all) {
-  return static_cast<int>(
-      std::clamp<std::int64_t>(all / 2048, std::clamp<std::int64_t>(all / 256, 2, 16), 128));
+/// Planes that a block makes, of `planes` in each of `tiles`: with the least steps for a device
+/// that runs `blocks` a multiprocessor at once, where a block takes `halo` steps before its first
+/// plane. At most 128, so that blocks that take longer do not hold up the end.
+inline int stretch_planes(std::int64_t tiles, int planes, int halo, int blocks) {
+  int device = 0, multiprocessors = 0;
+  check(cudaGetDevice(&device));
+  check(cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, device));
+  const std::int64_t at_once = std::int64_t{multiprocessors} * blocks;
+  int best = 1;
+  std::int64_t least = std::numeric_limits<std::int64_t>::max();
+  for (int stretch = std::min(planes, 128); stretch >= 1; --stretch) {
+    const std::int64_t all = tiles * ((planes + stretch - 1) / stretch);
+    const std::int64_t steps = (all + at_once - 1) / at_once * (stretch + halo);
+    if (steps < least) best = stretch;
+    least = std::min(least, steps);
+  }
+  return best;
 }
 
-/// Launch shape for one radius; depends on the box alone.
+/// Launch shape for one radius; depends on the box and the device.
 struct March {
   dim3 grid;
   int planes, stretches;
   std::int64_t blocks() const { return std::int64_t{grid.x} * grid.y * grid.z; }
 };
-inline March march_of(const Box& box, int parts) {
+template <int R, class Op>
+March march_of(const Box& box, int parts) {
   const auto cut = [](int n, int size) { return (n + size - 1) / size; };
   March m;
   const int nx = cut(box.size(2), march_x), ny = cut(box.size(1), march_y);
-  m.planes = stretch_planes(std::int64_t{nx} * ny * parts * box.size(0));
+  m.planes =
+      stretch_planes(std::int64_t{nx} * ny * parts, box.size(0), 2 * R, Op::template blocks<R>);
   m.stretches = cut(box.size(0), m.planes);
   m.planes = cut(box.size(0), m.stretches);
   m.stretches = cut(box.size(0), m.planes);

@@ -530,7 +530,7 @@ __global__ void __launch_bounds__(sweep_threads, blocks)
   }
 }
 
-/// Launch shape; depends on the boxes alone.
+/// Launch shape; depends on the boxes and the device.
 template <int R, class Op>
 struct Sweep {
   dim3 grid;
@@ -545,7 +545,7 @@ struct Sweep {
     for (int a = 0; a < 3; ++a) origin[a] = box.lo[a] - (box.lo[a] - domain.lo[a]) % 2;
     const int nx = cut(box.hi[2] - origin[2], width), ny = cut(box.hi[1] - origin[1], height);
     const int nz = box.hi[0] - origin[0];
-    planes = stretch_planes(std::int64_t{nx} * ny * nz);
+    planes = stretch_planes(std::int64_t{nx} * ny, nz, 2 * R, Op::template blocks<R>);
     planes = cut(cut(nz, cut(nz, planes)), 2) * 2;
     const int stretches = cut(nz, planes);
     grid = dim3(nx, ny, stretches);

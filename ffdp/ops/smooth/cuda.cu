@@ -74,8 +74,8 @@ void run(Context& ctx, const Params& p, const Box& domain, const Box& compute,
     const device::Stencil3 stencil(taps, domain);
     const Gaussian<Adjoint> op{in, out, stencil.edge};
     device::with_radius(stencil.radius, [&]<int R>() {
-      device::march<R>(ctx, device::march_of(compute, parts), op, stencil.weights, readable,
-                       compute, nullptr);
+      const auto shape = device::march_of<R, Gaussian<Adjoint>>(compute, parts);
+      device::march<R>(ctx, shape, op, stencil.weights, readable, compute, nullptr);
     });
     return;
   }
