@@ -257,8 +257,6 @@ March march_of(const Box& box, int parts) {
   m.planes =
       stretch_planes(std::int64_t{nx} * ny * parts, box.size(0), 2 * R, Op::template blocks<R>);
   m.stretches = cut(box.size(0), m.planes);
-  m.planes = cut(box.size(0), m.stretches);
-  m.stretches = cut(box.size(0), m.planes);
   m.grid = dim3(nx, ny, m.stretches * parts);
   return m;
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <type_traits>
+
 #include "ffdp/core/half.hpp"
 #include "ffdp/core/view.hpp"
 #include "ffdp/ops/common/march.cuh"
@@ -545,10 +547,8 @@ struct Sweep {
     for (int a = 0; a < 3; ++a) origin[a] = box.lo[a] - (box.lo[a] - domain.lo[a]) % 2;
     const int nx = cut(box.hi[2] - origin[2], width), ny = cut(box.hi[1] - origin[1], height);
     const int nz = box.hi[0] - origin[0];
-    planes = stretch_planes(std::int64_t{nx} * ny, nz, 2 * R, Op::template blocks<R>);
-    planes = cut(cut(nz, cut(nz, planes)), 2) * 2;
-    const int stretches = cut(nz, planes);
-    grid = dim3(nx, ny, stretches);
+    planes = cut(stretch_planes(std::int64_t{nx} * ny, nz, 2 * R, Op::template blocks<R>), 2) * 2;
+    grid = dim3(nx, ny, cut(nz, planes));
   }
 };
 

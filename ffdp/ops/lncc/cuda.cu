@@ -77,7 +77,7 @@ struct Windows {
   static constexpr int quantities = 5, raws = 2, values = 2;
   static constexpr bool missing = Missing;
   template <int R>
-  static constexpr bool waits = R <= 3;  // beyond, registers would spill
+  static constexpr bool waits = R <= 3;  // beyond, registers spill (with missing values a few at 3)
   template <int R>
   static constexpr int rows = waits<R> ? 1 : 2;
   template <int R>
