@@ -100,7 +100,6 @@ void validate(const Config& config) {
     within("step", stage.step, 1e-6, 1);
     within("sigma_update", stage.sigma_update, 0, 32);
     within("sigma_warp", stage.sigma_warp, 0, 32);
-    within("convergence window", stage.convergence.window, 2, 1000);
   }
 }
 

@@ -29,14 +29,6 @@ struct MetricConfig {
   friend bool operator==(const MetricConfig&, const MetricConfig&) = default;
 };
 
-/// When a level stops early: the slope of a line through the last `window` costs, relative to their
-/// mean size, is above -`slope`.
-struct Convergence {
-  double slope = 1e-6;
-  int window = 10;
-  friend bool operator==(const Convergence&, const Convergence&) = default;
-};
-
 enum class Initialization {
   automatic,         ///< all of those below and a search over rotations, the best by MI
   identity,          ///< trust the headers
@@ -75,7 +67,6 @@ struct DeformableStage {
   double step = 0.5;           ///< largest step of one iteration [voxels of the level]
   double sigma_update = 0.8;   ///< smoothing of the gradient [voxels of the level]
   double sigma_warp = 0.7071;  ///< smoothing of the warp [voxels of the level]
-  Convergence convergence;
   friend bool operator==(const DeformableStage&, const DeformableStage&) = default;
 };
 

@@ -14,13 +14,14 @@
 namespace ffdp::registration {
 namespace {
 
-/// Iterations between two looks at the costs, which wait for the device.
-constexpr int check_every = 5;
+/// Iterations between two reports, which wait for the device.
+constexpr int report_every = 5;
 
-/// Slope of the line through the last `window` costs, relative to their mean size, per iteration.
-double relative_slope(const std::vector<double>& costs, int window) {
-  const int n = std::min<int>(window, static_cast<int>(costs.size()));
-  if (n < window) return -1;
+/// Slope of the line through the last ten costs, relative to their mean size, per iteration; -1
+/// while there are fewer.
+double relative_slope(const std::vector<double>& costs) {
+  constexpr int n = 10;
+  if (costs.size() < n) return -1;
   double mean_cost = 0, size = 0;
   for (int i = 0; i < n; ++i) {
     mean_cost += costs[costs.size() - n + i] / n;
@@ -35,7 +36,9 @@ double relative_slope(const std::vector<double>& costs, int window) {
   return size > 0 ? xy / xx / size : 0;
 }
 
-/// Runs the iterations of one level and records it.
+/// Runs the iterations of one level and records it. All of them: the costs jitter where a level has
+/// little left to gain, and a stop by their slope falls five or fifteen iterations earlier for
+/// other last bits, which moves the warp.
 template <class T>
 VectorField<float> run_level(Context& ctx, dist::Comm& comm, const DeformableStage& stage,
                              const Grid& grid, std::vector<LevelPair> pairs, VectorField<float> u,
@@ -43,19 +46,17 @@ VectorField<float> run_level(Context& ctx, dist::Comm& comm, const DeformableSta
                              LevelTrace& trace) {
   const int iterations = stage.iterations[index];
   Level<T> level(ctx, comm, stage, grid, std::move(pairs), std::move(u), planes, iterations);
+  const int stride = progress ? report_every : std::max(iterations, 1);
   for (int done = 0; done < iterations;) {
-    const int until = std::min(done + check_every, iterations);
+    const int until = std::min(done + stride, iterations);
     for (; done < until; ++done) level.iterate();
     const std::vector<double> costs = level.costs();
-    double slope = 0;
     for (int k = static_cast<int>(trace.costs.size()); k < done; ++k) {
       trace.costs.push_back(costs[k]);
-      slope = relative_slope(trace.costs, stage.convergence.window);
       if (progress)
         progress({"deformable", index, static_cast<int>(stage.shrink.size()), k + 1, iterations,
-                  costs[k], slope});
+                  costs[k], relative_slope(trace.costs)});
     }
-    if (slope > -stage.convergence.slope) break;
   }
   return level.take();
 }

@@ -192,6 +192,18 @@ TEST(Register, LinearStagesEndAtTheSameMapWhateverTheLastBits) {
   }
 }
 
+TEST(Register, RunsEveryIterationOfEveryLevel) {
+  Truth truth({40, 50, 44});
+  Config config = preset("default");
+  config.linear.clear();
+  config.initialization = Initialization::identity;
+  config.deformable[0].iterations = {60};
+  config.deformable[0].shrink = {2};
+  // Scans of one phantom: there is nothing to gain, and the cost jitters.
+  const Result result = run(config, truth.inputs(), 2);
+  EXPECT_EQ(result.levels[0].costs.size(), 60U);
+}
+
 TEST(LinearProblem, GradientMatchesFiniteDifferences) {
   Truth truth({40, 50, 44});
   truth.moving.pose = small_pose();
