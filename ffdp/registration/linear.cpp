@@ -128,6 +128,16 @@ Point evaluate(LinearProblem& problem, const Family& family, Eigen::VectorXd the
   return p;
 }
 
+/// A step to two binary digits: the largest component is two, three or four units. Where minima lie
+/// close to each other, a difference in the last bits of a gradient grows from step to step until
+/// two searches part. A coarse step drops it; the next gradient makes up for the lost digits.
+Eigen::VectorXd rounded(const Eigen::VectorXd& step) {
+  int exponent = 0;
+  std::frexp(step.lpNorm<Eigen::Infinity>(), &exponent);
+  const double unit = std::ldexp(1.0, exponent - 2);
+  return (step / unit).array().round() * unit;
+}
+
 /// The first point from + step * direction, for smaller and smaller steps, with the Armijo
 /// condition or the approximate Wolfe condition (Hager and Zhang 2005, doi:10.1137/030601880): the
 /// slope is smaller and the cost hardly larger. The cost jumps where a sample leaves the view or a
@@ -137,18 +147,19 @@ std::optional<Point> line_search(LinearProblem& problem, const Family& family, c
                                  const Eigen::VectorXd& direction, double step) {
   constexpr int trials = 8;
   constexpr double armijo = 1e-4, flatter = 0.9, larger = 1e-3;
-  const double slope = direction.dot(from.gradient);
-  if (!(slope < 0)) return std::nullopt;
+  if (!(direction.dot(from.gradient) < 0)) return std::nullopt;
   for (int trial = 0; trial < trials; ++trial) {
-    Point next = evaluate(problem, family, from.theta + step * direction);
+    const Eigen::VectorXd move = rounded(step * direction);
+    const double slope = move.dot(from.gradient);
+    Point next = evaluate(problem, family, from.theta + move);
     double shorten = 0.4;
     if (std::isfinite(next.cost)) {
-      const double next_slope = direction.dot(next.gradient);
-      const bool less = next.cost <= from.cost + armijo * step * slope;
+      const double next_slope = move.dot(next.gradient);
+      const bool less = next.cost <= from.cost + armijo * slope;
       const bool same = next.cost <= from.cost + larger * std::abs(from.cost);
       if (less || (same && std::abs(next_slope) <= flatter * -slope)) return next;
       // Beyond the minimum: the secant says where.
-      if (next_slope > 0) shorten = std::clamp(slope / (slope - next_slope), 0.1, 0.6);
+      if (slope < 0 && next_slope > 0) shorten = std::clamp(slope / (slope - next_slope), 0.1, 0.6);
     }
     step *= shorten;
   }

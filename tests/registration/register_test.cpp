@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ffdp/registration/register.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstdint>
@@ -190,6 +191,50 @@ TEST(Register, LinearStagesEndAtTheSameMapWhateverTheLastBits) {
     const PointScores apart = compare_warps(truth.map_of(got), truth.map_of(want), truth.head());
     EXPECT_LT(apart.mean, 0.01 * 2.5);
   }
+}
+
+/// Two images that have nothing in common: mutual information has many minima.
+Inputs unrelated() {
+  Inputs in;
+  Grid grid;
+  grid.size = {28, 36, 32};
+  for (const std::uint64_t seed : {11, 12})
+    (seed == 11 ? in.fixed : in.moving)
+        .push_back({grid, test::make_field<float>(grid.domain(), [&](int z, int y, int x) {
+                      return 1 + 0.2F * noise(z, y, x, seed) + noise(z / 4, y / 4, x / 4, seed);
+                    })});
+  in.fixed_names = {"fixed"};
+  in.moving_names = {"moving"};
+  return in;
+}
+
+TEST(Register, AmongManyMinimaLastBitsHardlyEverChoose) {
+  Config config = preset("affine");
+  use_global_metrics(config);
+  const Affine want = run(config, unrelated(), 2).affine;
+  int same = 0;
+  for (std::uint64_t seed = 1; seed <= 8; ++seed) {
+    Inputs other = unrelated();
+    for (auto* images : {&other.fixed, &other.moving}) {
+      const View<float> image = images->front().data;
+      test::for_each_voxel(images->front().grid.domain(), [&](int z, int y, int x) {
+        image(z, y, x) *= 1 + 2.4e-7F * (noise(z, y, x, seed) - 0.5F);
+      });
+    }
+    const Grid grid = other.fixed[0].grid;
+    const Affine got = run(config, std::move(other), 2).affine;
+    double apart = 0;
+    for (const double z : {-0.5, grid.size[0] - 0.5})
+      for (const double y : {-0.5, grid.size[1] - 0.5})
+        for (const double x : {-0.5, grid.size[2] - 0.5}) {
+          const Vec3 p = grid.to_world()({z, y, x}), a = got(p), b = want(p);
+          apart = std::max(apart, std::hypot(a[0] - b[0], a[1] - b[1], a[2] - b[2]));
+        }
+    same += apart < 0.01;
+  }
+  // A component of a step that lies half-way between two units still goes either way: one or two of
+  // the eight. Without rounded steps all eight end elsewhere, up to 100 voxels away.
+  EXPECT_GE(same, 4);
 }
 
 TEST(Register, RunsEveryIterationOfEveryLevel) {
