@@ -83,6 +83,23 @@ double corner_motion(const Grid& grid, const Affine& a, const Affine& b) {
   return largest;
 }
 
+/// What a search pays for stretching: nothing up to a quarter more or less along any axis, then the
+/// square of the logarithm [1]. Mutual information alone may want the whole fixed image in one
+/// corner of the moving one: a few grey values say much about each other.
+double stretch_cost(const Affine& map) {
+  Eigen::Matrix3d m;
+  for (int i = 0; i < 3; ++i)
+    for (int j = 0; j < 3; ++j) m(i, j) = map.linear[i][j];
+  const Eigen::SelfAdjointEigenSolver<Eigen::Matrix3d> squares(m.transpose() * m,
+                                                               Eigen::EigenvaluesOnly);
+  double sum = 0;
+  for (const double square : squares.eigenvalues()) {
+    const double stretch = std::abs(0.5 * std::log(std::max(square, 1e-12)));
+    sum += std::pow(std::max(0.0, stretch - std::log(1.25)), 2);
+  }
+  return sum;
+}
+
 /// The maps theta -> start o parametric_map(theta), with the derivative of a cost.
 struct Family {
   LinearKind kind;
@@ -96,7 +113,8 @@ struct Family {
   }
   Affine map(const std::vector<double>& theta) const { return start * delta(theta); }
 
-  /// The maps are smooth closed forms: a central difference of them is exact to 1e-9.
+  /// Of cost and stretch. The maps are smooth closed forms: a central difference of them is exact
+  /// to 1e-9.
   Eigen::VectorXd gradient(const std::vector<double>& theta, const Affine& cost_gradient) const {
     const Affine inner = pull_back(start, cost_gradient, Affine{});
     Eigen::VectorXd g(theta.size());
@@ -105,7 +123,10 @@ struct Family {
       auto up = theta, down = theta;
       up[k] += h;
       down[k] -= h;
-      g[static_cast<Eigen::Index>(k)] = (dot(inner, delta(up)) - dot(inner, delta(down))) / (2 * h);
+      const Affine above = delta(up), below = delta(down);
+      g[static_cast<Eigen::Index>(k)] =
+          (dot(inner, above) + stretch_cost(above) - (dot(inner, below) + stretch_cost(below))) /
+          (2 * h);
     }
     return g;
   }
@@ -123,7 +144,10 @@ struct Point {
 Point evaluate(LinearProblem& problem, const Family& family, Eigen::VectorXd theta) {
   const std::vector<double> parameters = to_std(theta);
   Affine map_gradient;
-  Point p{std::move(theta), problem.evaluate(family.map(parameters), &map_gradient), {}};
+  const Affine delta = family.delta(parameters);
+  Point p{std::move(theta),
+          problem.evaluate(family.start * delta, &map_gradient) + stretch_cost(delta),
+          {}};
   if (std::isfinite(p.cost)) p.gradient = family.gradient(parameters, map_gradient);
   return p;
 }

@@ -237,6 +237,24 @@ TEST(Register, AmongManyMinimaLastBitsHardlyEverChoose) {
   EXPECT_GE(same, 4);
 }
 
+TEST(LinearProblem, IsNotSolvedByFlatteningTheImage) {
+  Grid grid;
+  grid.size = {20, 24, 22};
+  // One plane of the ramp has the intensity of the whole fixed image.
+  const Image<float> fixed{grid, test::make_field<float>(grid.domain(), [](int z, int y, int x) {
+                             return 0.5F + 0.01F * noise(z, y, x, 1);
+                           })};
+  const Image<float> moving{grid, test::make_field<float>(grid.domain(), [](int, int, int x) {
+                              return static_cast<float>(x) / 21;
+                            })};
+  Context ctx;
+  dist::SoloComm comm;
+  LinearProblem problem(ctx, comm, {.fixed = fixed, .moving = moving}, {.kind = MetricKind::mse},
+                        1);
+  const Affine map = minimize(problem, LinearKind::affine, Affine{}, 60, 0.002, nullptr, nullptr);
+  EXPECT_GT(map.linear[0][0], 0.5);
+}
+
 TEST(Register, RunsEveryIterationOfEveryLevel) {
   Truth truth({40, 50, 44});
   Config config = preset("default");
