@@ -128,6 +128,8 @@ class CudaMatchesCpu : public testing::TestWithParam<Boxes> {
 INSTANTIATE_TEST_SUITE_P(Boxes, CudaMatchesCpu,
                          testing::Values(Boxes{box_of({9, 11, 23}), box_of({9, 11, 23})},
                                          Boxes{box_of({33, 41, 150}), box_of({33, 41, 150})},
+                                         Boxes{box_of({33, 41, 151}), box_of({33, 41, 151})},
+                                         Boxes{box_of({34, 40, 152}), box_of({34, 40, 152})},
                                          Boxes{{{-3, 5, 2}, {34, 42, 80}},
                                                {{7, 9, 11}, {20, 31, 74}}},
                                          Boxes{box_of({1, 37, 70}), box_of({1, 37, 70})},
@@ -314,12 +316,17 @@ TEST_P(CudaMatchesCpu, Lncc) {
     Missing missing;
   };
   using enum lncc::Window;
-  for (const Case c :
-       {Case{box, 1, none}, Case{box, 2, none}, Case{box, 3, none}, Case{box, 4, none},
-        Case{box, 7, none}, Case{box, 8, none}, Case{box, 9, none}, Case{box, 1, in_part},
-        Case{box, 2, in_part}, Case{box, 2, everywhere}, Case{box, 3, in_part},
-        Case{box, 5, everywhere}, Case{box, 5, in_part}, Case{zero_padded_box, 2, none},
-        Case{gaussian, 2, none}, Case{gaussian, 2, everywhere}}) {
+  for (const Case c : {Case{box, 1, none},       Case{box, 2, none},
+                       Case{box, 3, none},       Case{box, 4, none},
+                       Case{box, 5, none},       Case{box, 6, none},
+                       Case{box, 7, none},       Case{box, 8, none},
+                       Case{box, 9, none},       Case{box, 1, in_part},
+                       Case{box, 4, everywhere}, Case{box, 6, in_part},
+                       Case{box, 7, everywhere}, Case{box, 8, in_part},
+                       Case{box, 2, in_part},    Case{box, 2, everywhere},
+                       Case{box, 3, in_part},    Case{box, 5, everywhere},
+                       Case{box, 5, in_part},    Case{zero_padded_box, 2, none},
+                       Case{gaussian, 2, none},  Case{gaussian, 2, everywhere}}) {
     SCOPED_TRACE("window " + std::to_string(static_cast<int>(c.window)) + " radius " +
                  std::to_string(c.radius) + " missing " + std::to_string(c.missing));
     lncc::Params p;
@@ -696,7 +703,7 @@ TEST_P(Cuda, PartsHaveTheBitsOfTheWhole) {
   const auto holes = s.in(test::make_field(large, [](int z, int y, int x) {
     return noise(z, y, x, 2) < 0.1F && x < 40 ? std::nan("") : double{noise(z, y, x, 3)};
   }));
-  for (const int radius : {1, 2, 3})
+  for (const int radius : {1, 2, 3, 4, 5, 6, 7, 8})
     for (const bool missing : {false, true}) {
       SCOPED_TRACE("lncc, radius " + std::to_string(radius));
       lncc::Params p;

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <type_traits>
-
 #include "ffdp/core/half.hpp"
 #include "ffdp/core/view.hpp"
 #include "ffdp/ops/common/march.cuh"
 
-/// Separable stencils of one reach R <= 8 over several quantities at once, in one pass: y in
+/// Separable stencils of a small reach over several quantities at once, in one pass: y in
 /// registers, x by shuffles, z in registers. Read once, write once.
 namespace ffdp::device {
 
@@ -32,27 +30,6 @@ struct WindowState {
 /// Whether either is NaN (std::isunordered is taken for always true on the device).
 __device__ inline bool absent(float a, float b) { return !(a == a && b == b); }
 
-/// Sums of R lanes, from R / 2 before the present one on, by doubling.
-template <int R>
-__device__ inline float lanes_about(float v) {
-  const auto up = [](float w, int by) { return __shfl_up_sync(0xffffffffU, w, by); };
-  const auto down = [](float w, int by) { return __shfl_down_sync(0xffffffffU, w, by); };
-  static_assert(R >= 1 && R <= 8);
-  if constexpr (R == 1) {
-    return v;
-  } else if constexpr (R % 2 == 1) {
-    return lanes_about<R - 1>(v) + down(v, R / 2);
-  } else if constexpr (R == 2) {
-    return up(v, 1) + v;
-  } else if constexpr (R == 6) {
-    const float two = up(v, 1) + v;
-    return up(two, 2) + two + down(two, 2);
-  } else {
-    const float two = v + down(v, 1), four = R == 4 ? two : two + down(two, 2);
-    return up(four, R / 2) + four;
-  }
-}
-
 /// Sums along x of one row: a lane holds the neighbours v; the lanes of `margin` on both sides get
 /// nothing of value. How a sum adds up depends on the parity of x alone.
 template <int R, Stencil stencil>
@@ -60,9 +37,11 @@ __device__ inline void lane_sums(const float (&v)[2], const float (&taps)[17], f
   constexpr unsigned all = 0xffffffffU;
   constexpr int m = (R + 1) / 2;
   if constexpr (stencil == Stencil::box) {
-    const float common = lanes_about<R>(v[0] + v[1]);
+    static_assert(R <= 2);
+    const float pair = v[0] + v[1];
+    const float common = R == 1 ? pair : __shfl_up_sync(all, pair, 1) + pair;
     const float below = __shfl_up_sync(all, v[1], m), above = __shfl_down_sync(all, v[0], m);
-    if constexpr (R % 2 == 1) {
+    if constexpr (R == 1) {
       out[0] = below + common;
       out[1] = common + above;
     } else {
@@ -264,28 +243,22 @@ struct WeightedQueue {
 /// 0.
 ///
 /// Op has `quantities`, `raws`, `values`, Sum; `missing`, whether NaN of raws 0 and 1 are to be
-/// left out and counted; rows<R> (1 or 2); blocks<R>, how many for a multiprocessor; waits<R>,
-/// whether 2 R sums a voxel wait in registers until their planes have come. Otherwise, box sums
-/// run: the plane that leaves is made again from the input and taken off in double, where what was
-/// added before cancels. view(k) of raw k; outside(k); paired, whether it may be given pairs with
-/// one access; prepare(raw, value); add(factor, value, sums), sums += factor * quantities of one
-/// voxel; Place, where it reads and writes, place(neighbours) and next_plane(place); `own`, how
-/// many fields of Own it needs of the voxel it makes, reads_own and own_at(place, k); emit(place,
-/// neighbours, sums[q][2], state, own[k][2], total). Where a box sum begins along an axis depends
-/// on the parity of the coordinate alone. `readable` is the part of the domain that may be read;
-/// `origin` the first voxel of the grid.
+/// left out and counted; rows<R> (1 or 2); blocks<R>, how many for a multiprocessor. Sums wait in
+/// registers until their 2 R planes have come. view(k) of raw k; outside(k); paired, whether it may
+/// be given pairs with one access; prepare(raw, value); add(factor, value, sums), sums += factor *
+/// quantities of one voxel; Place, where it reads and writes, place(neighbours) and
+/// next_plane(place); `own`, how many fields of Own it needs of the voxel it makes, reads_own and
+/// own_at(place, k); emit(place, neighbours, sums[q][2], state, own[k][2], total). Where a box sum
+/// begins along an axis depends on the parity of the coordinate alone. `readable` is the part of
+/// the domain that may be read; `origin` the first voxel of the grid.
 template <int R, Stencil stencil, bool paired, int blocks, class Op>
 __global__ void __launch_bounds__(sweep_threads, blocks)
     sweep_kernel(Op op, Weights weights, Box readable, Box box, Int3 origin, int planes,
                  typename Op::Sum* parts) {
   constexpr int Q = Op::quantities, H = Op::template rows<R>, margin = (R + 1) / 2;
   constexpr int width = 64 - 4 * margin, side = 2 * R + 1, height = sweep_warps * H + 2 * R;
-  constexpr bool wait = Op::template waits<R>, box_waits = wait && stencil == Stencil::box;
   constexpr int phases = stencil == Stencil::box ? 2 : 1;  // steps that differ in how sums add up
-  static_assert(wait || stencil == Stencil::box);
-  static_assert(!(Op::missing && wait && R > 3), "counts wait in 8 or 10 bits");
-  using Counts = std::conditional_t<wait && R == 3, std::uint64_t, std::uint32_t>;
-  constexpr int count_bits = R == 3 ? 10 : 8;
+  static_assert(!Op::missing || R <= 2, "counts wait in 8 bits each");
   constexpr int stage_rows = Op::raws * height + sweep_warps * H * Op::own;
   using Stage = float[stage_rows][64];
   extern __shared__ float4 shared_planes[];
@@ -325,14 +298,11 @@ __global__ void __launch_bounds__(sweep_threads, blocks)
   for (int i = 0; i * sweep_warps < height; ++i)
     if (warp + i * sweep_warps < height && there(warp + i * sweep_warps, 0)) rows_there |= 1U << i;
 
-  // Plane z_lo - R + j is added at a step of its own; running sums take one off at the step before.
+  // Plane z_lo - R + s is added at step s.
   const int first_plane = max(readable.lo[0] - (z_lo - R), 0);
   const int last_plane = min(z_hi + R, readable.hi[0]) - (z_lo - R);
-  const int steps = (z_hi - z_lo + 2 * R) * (wait ? 1 : 2);
-  const auto plane_of = [&]<int phase>(int s) {
-    return wait ? s : phase == 0 ? s / 2 - side : s / 2;
-  };
-  const auto wanted = [&](int j) { return j >= first_plane && j < last_plane; };
+  const int steps = z_hi - z_lo + 2 * R;
+  const auto wanted = [&](int s) { return s >= first_plane && s < last_plane; };
   constexpr unsigned int stage_bytes = sizeof(Stage);
   // Counted from the row of the warp; its lanes read what they copied themselves.
   const auto own_row = [](int h, int k) {
@@ -346,18 +316,17 @@ __global__ void __launch_bounds__(sweep_threads, blocks)
   const float* next[Op::raws];  // in the plane to be added next
 #pragma unroll
   for (int k = 0; k < Op::raws; ++k) next[k] = op.view(k).row(z_lo - R, y0 - R + warp) + x;
-  const auto fetch = [&]<int phase>(int s, unsigned int slot) {
-    constexpr bool takes_off = !wait && phase == 0;
+  const auto fetch = [&](int s, unsigned int slot) {
     const unsigned int to = mine + slot * stage_bytes;
-    if (!wanted(plane_of.template operator()<phase>(s))) {  // sums that wait take it for a plane
-      if (wait && s < steps)
+    if (!wanted(s)) {  // sums that wait take it for a plane
+      if (s < steps)
         for (int row = warp; row < Op::raws * height; row += sweep_warps)
           for (int i = 0; i < 2; ++i) stages[slot][row][2 * lane + i] = op.outside(row / height);
     } else if constexpr (paired) {
 #pragma unroll
       for (int k = 0; k < Op::raws; ++k) {
         const View<const float> from = op.view(k);
-        const float* at = takes_off ? next[k] - side * from.stride_z : next[k];
+        const float* at = next[k];
 #pragma unroll
         for (int row = 0; row < height; row += sweep_warps) {
           if (rows_there & (1U << (row / sweep_warps)))
@@ -366,7 +335,7 @@ __global__ void __launch_bounds__(sweep_threads, blocks)
         }
       }
     } else {
-      const int z = z_lo - R + plane_of.template operator()<phase>(s);
+      const int z = z_lo - R + s;
 #pragma unroll 1
       for (int row = warp; row < Op::raws * height; row += sweep_warps) {
         const float* at = op.view(row / height).row(z, y0 - R + row % height) + x;
@@ -375,139 +344,109 @@ __global__ void __launch_bounds__(sweep_threads, blocks)
           if (there(row % height, i)) copy_async<4>(to + (row - warp) * 256 + 4 * i, at + i);
       }
     }
-    if constexpr (!takes_off) {
 #pragma unroll
-      for (int k = 0; k < Op::raws; ++k) next[k] += op.view(k).stride_z;
-      const int z = z_lo + plane_of.template operator()<phase>(s) - 2 * R;
-      if (Op::own > 0 && z >= z_lo && z < z_hi) {
+    for (int k = 0; k < Op::raws; ++k) next[k] += op.view(k).stride_z;
+    const int z = z_lo + s - 2 * R;
+    if (Op::own > 0 && z >= z_lo && z < z_hi) {
 #pragma unroll
-        for (int h = 0; h < H; ++h) {
+      for (int h = 0; h < H; ++h) {
 #pragma unroll
-          for (int k = 0; k < Op::own; ++k) {
-            const Own* at = op.own_at(reads[h], k);
-            if (!op.reads_own || !makes[h] || z < box.lo[0]) continue;
-            if (full) {
-              copy_async<2 * sizeof(Own)>(to + own_row(h, k) * 256, at);
-            } else {
+        for (int k = 0; k < Op::own; ++k) {
+          const Own* at = op.own_at(reads[h], k);
+          if (!op.reads_own || !makes[h] || z < box.lo[0]) continue;
+          if (full) {
+            copy_async<2 * sizeof(Own)>(to + own_row(h, k) * 256, at);
+          } else {
 #pragma unroll
-              for (int i = 0; i < 2; ++i)
-                if (i >= skip && i < end) own_pair(slot, h, k)[i] = at[i];
-            }
+            for (int i = 0; i < 2; ++i)
+              if (i >= skip && i < end) own_pair(slot, h, k)[i] = at[i];
           }
-          op.next_plane(reads[h]);
         }
+        op.next_plane(reads[h]);
       }
     }
     asm volatile("cp.async.commit_group;");
   };
 
   typename Op::Sum total{};
-  PlaneQueue<box_waits ? R : 1, Q> box_queue[H];
+  PlaneQueue<stencil == Stencil::box ? R : 1, Q> box_queue[H];
   WeightedQueue<stencil == Stencil::weighted ? R : 1, Q> weighted_queue[H];
-  double running[H][Q][2] = {};
-  Counts counts[H][2] = {};  // where sums wait: 2 R of count_bits
-  int clean_planes = 0;      // so many in a row, up to the present one
+  std::uint32_t counts[H][2] = {};  // of the windows to come, 8 bits each
+  int clean_planes = 0;             // so many in a row, up to the present one
   int slot = 0;
   const auto step = [&]<int phase>(int s) {
-    constexpr bool takes_off = !wait && phase == 0;
     asm volatile("cp.async.wait_group 1;");
     __syncthreads();
-    fetch.template operator()<phase>(s + 2, slot == 0 ? sweep_stages - 1 : slot - 1);
-    const int j = plane_of.template operator()<phase>(s), z = z_lo + j - 2 * R;
-    const bool emits = !takes_off && z >= z_lo;
+    fetch(s + 2, slot == 0 ? sweep_stages - 1 : slot - 1);
+    const int z = z_lo + s - 2 * R;
     float line[H][Q][2];
     int count[H][2];
-    if (wait || wanted(j)) {
-      const Stage& stage = stages[slot];
-      row_sums<R, stencil, false>(op, weights, readable, y, x, stage, warp * H, line, count);
-      if constexpr (Op::missing) {
-        bool missing = false;  // NaN shows in the sum of the last quantity, which has all raws
+    const Stage& stage = stages[slot];
+    row_sums<R, stencil, false>(op, weights, readable, y, x, stage, warp * H, line, count);
+    if constexpr (Op::missing) {
+      bool missing = false;  // NaN shows in the sum of the last quantity, which has all raws
 #pragma unroll
-        for (int h = 0; h < H; ++h)
-          missing = missing || absent(line[h][Q - 1][0], line[h][Q - 1][1]);
-        missing = __any_sync(0xffffffffU, missing);
-        if (missing || !interior) {
-          if (missing) {
-            row_sums<R, stencil, true>(op, weights, readable, y, x, stage, warp * H, line, count);
-          } else {
-#pragma unroll
-            for (int h = 0; h < H; ++h) {
-              const int rows = min(y + h + R + 1, readable.hi[1]) - max(y + h - R, readable.lo[1]);
-#pragma unroll
-              for (int i = 0; i < 2; ++i)
-                count[h][i] = x + i >= readable.lo[2] && x + i < readable.hi[2] ? rows : 0;
-            }
-          }
+      for (int h = 0; h < H; ++h) missing = missing || absent(line[h][Q - 1][0], line[h][Q - 1][1]);
+      missing = __any_sync(0xffffffffU, missing);
+      if (missing || !interior) {
+        if (missing) {
+          row_sums<R, stencil, true>(op, weights, readable, y, x, stage, warp * H, line, count);
+        } else {
 #pragma unroll
           for (int h = 0; h < H; ++h) {
-            const float columns[2] = {static_cast<float>(count[h][0]),
-                                      static_cast<float>(count[h][1])};
-            float sums[2];
-            lane_sums<R, Stencil::box>(columns, weights.axis[2], sums);
-            count[h][0] = static_cast<int>(sums[0]);
-            count[h][1] = static_cast<int>(sums[1]);
-          }
-        } else {
+            const int rows = min(y + h + R + 1, readable.hi[1]) - max(y + h - R, readable.lo[1]);
 #pragma unroll
-          for (int h = 0; h < H; ++h) count[h][0] = count[h][1] = side * side;
-        }
-        if (!wanted(j)) {
-#pragma unroll
-          for (int h = 0; h < H; ++h) count[h][0] = count[h][1] = 0;
-        }
-        if (!takes_off) clean_planes = missing ? 0 : clean_planes + 1;
-      }
-#pragma unroll
-      for (int h = 0; h < H; ++h) {
-#pragma unroll
-        for (int q = 0; q < Q; ++q) lane_sums<R, stencil>(line[h][q], weights.axis[2], line[h][q]);
-        if constexpr (box_waits) {
-          box_queue[h].template push<(phase + R) % 2 == 1>(line[h]);
-        } else if constexpr (wait) {
-          weighted_queue[h].push(weights.axis[0], line[h]);
-        } else {
-#pragma unroll
-          for (int i = 0; i < 2; ++i) {
-#pragma unroll
-            for (int q = 0; q < Q; ++q)
-              running[h][q][i] += double{takes_off ? -line[h][q][i] : line[h][q][i]};
-            if constexpr (Op::missing) counts[h][i] += takes_off ? -count[h][i] : count[h][i];
+            for (int i = 0; i < 2; ++i)
+              count[h][i] = x + i >= readable.lo[2] && x + i < readable.hi[2] ? rows : 0;
           }
         }
+#pragma unroll
+        for (int h = 0; h < H; ++h) {
+          const float columns[2] = {static_cast<float>(count[h][0]),
+                                    static_cast<float>(count[h][1])};
+          float sums[2];
+          lane_sums<R, Stencil::box>(columns, weights.axis[2], sums);
+          count[h][0] = static_cast<int>(sums[0]);
+          count[h][1] = static_cast<int>(sums[1]);
+        }
+      } else {
+#pragma unroll
+        for (int h = 0; h < H; ++h) count[h][0] = count[h][1] = side * side;
       }
+      if (!wanted(s)) {
+#pragma unroll
+        for (int h = 0; h < H; ++h) count[h][0] = count[h][1] = 0;
+      }
+      clean_planes = missing ? 0 : clean_planes + 1;
+    }
+#pragma unroll
+    for (int h = 0; h < H; ++h) {
+#pragma unroll
+      for (int q = 0; q < Q; ++q) lane_sums<R, stencil>(line[h][q], weights.axis[2], line[h][q]);
+      if constexpr (stencil == Stencil::box)
+        box_queue[h].template push<(phase + R) % 2 == 1>(line[h]);
+      else
+        weighted_queue[h].push(weights.axis[0], line[h]);
     }
     WindowState state[H];
-    if constexpr (Op::missing && wait) {
-      constexpr Counts each = [] {
-        Counts ones = 0;
-        for (int k = 0; k < 2 * R; ++k) ones = (ones << count_bits) + 1;
-        return ones;
-      }();
-      constexpr Counts first = (1U << count_bits) - 1;
+    if constexpr (Op::missing) {
+      constexpr std::uint32_t each = R == 1 ? 0x0101U : 0x01010101U;
 #pragma unroll
       for (int h = 0; h < H; ++h)
 #pragma unroll
         for (int i = 0; i < 2; ++i) {
-          state[h].count[i] = static_cast<float>((counts[h][i] & first) + count[h][i]);
-          counts[h][i] = (counts[h][i] >> count_bits) + static_cast<Counts>(count[h][i]) * each;
+          state[h].count[i] = static_cast<float>((counts[h][i] & 0xffU) + count[h][i]);
+          counts[h][i] = (counts[h][i] >> 8U) + static_cast<std::uint32_t>(count[h][i]) * each;
         }
     }
-    if (emits) {
+    if (z >= z_lo) {
       const bool clean = !Op::missing || clean_planes >= side;
-      const bool whole = interior && clean && j - 2 * R >= first_plane && j < last_plane;
+      const bool whole = interior && clean && s - 2 * R >= first_plane && s < last_plane;
 #pragma unroll
       for (int h = 0; h < H; ++h) {
         if (makes[h] && z >= box.lo[0]) {
           state[h].clean = clean;
           state[h].whole = whole;
-          if constexpr (!wait) {
-#pragma unroll
-            for (int i = 0; i < 2; ++i) {
-#pragma unroll
-              for (int q = 0; q < Q; ++q) line[h][q][i] = static_cast<float>(running[h][q][i]);
-              if constexpr (Op::missing) state[h].count[i] = static_cast<float>(counts[h][i]);
-            }
-          }
           Own own[Op::own + 1][2];
 #pragma unroll
           for (int k = 0; k < Op::own; ++k) load_pair(own_pair(slot, h, k), 0, 2, true, own[k]);
@@ -518,8 +457,8 @@ __global__ void __launch_bounds__(sweep_threads, blocks)
     }
     slot = slot == sweep_stages - 1 ? 0 : slot + 1;
   };
-  fetch.template operator()<0>(0, 0);
-  fetch.template operator()<1 % phases>(1, 1);
+  fetch(0, 0);
+  fetch(1, 1);
   for (int s = 0; s < steps; s += phases) {
     step.template operator()<0>(s);
     if constexpr (phases == 2)
@@ -539,6 +478,7 @@ struct Sweep {
   Int3 origin;
   int planes;
   std::int64_t blocks() const { return std::int64_t{grid.x} * grid.y * grid.z; }
+  static constexpr bool fits() { return true; }
 
   Sweep(const Box& domain, const Box& box) {
     const auto cut = [](int n, int size) { return (n + size - 1) / size; };

@@ -80,16 +80,16 @@ void for_each_voxel(const Context& ctx, const Box& box, const Body& body) {
   check(cudaGetLastError());
 }
 
-/// Sum over the threads of a block of 256, by a tree of fixed shape; valid in thread 0. Shared
-/// memory: 256 sums.
+/// Sum over the threads 0 to 255 of a block, which may have others, by a tree of fixed shape; valid
+/// in thread 0. Shared memory: 256 sums.
 template <class Sum>
 __device__ Sum block_sum(int thread, const Sum& mine) {
   __shared__ alignas(16) unsigned char bytes[256 * sizeof(Sum)];
   Sum* sums = reinterpret_cast<Sum*>(bytes);
-  sums[thread] = mine;
+  if (thread >= 0 && thread < 256) sums[thread] = mine;
   for (int half = 128; half > 0; half /= 2) {
     __syncthreads();
-    if (thread < half) sums[thread] += sums[thread + half];
+    if (thread >= 0 && thread < half) sums[thread] += sums[thread + half];
   }
   return sums[0];
 }

@@ -131,8 +131,6 @@ struct Smoothing {
   static constexpr int quantities = 3, raws = 3, values = 3;
   static constexpr bool missing = false;
   template <int R>
-  static constexpr bool waits = true;
-  template <int R>
   static constexpr int rows = 1;
   template <int R>
   static constexpr int blocks = 2;

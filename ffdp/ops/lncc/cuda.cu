@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
 #include <vector>
 
 #include "ffdp/ops/common/axis_sums.cuh"
+#include "ffdp/ops/common/box_pipeline.cuh"
 #include "ffdp/ops/common/sweep.cuh"
 #include "ffdp/ops/lncc/backends.hpp"
 #include "ffdp/ops/lncc/math.hpp"
@@ -77,9 +79,7 @@ struct Windows {
   static constexpr int quantities = 5, raws = 2, values = 2;
   static constexpr bool missing = Missing;
   template <int R>
-  static constexpr bool waits = R <= 3;  // beyond, registers spill (with missing values a few at 3)
-  template <int R>
-  static constexpr int rows = waits<R> ? 1 : 2;
+  static constexpr int rows = 1;
   template <int R>
   static constexpr int blocks = 2;
   using Sum = Part;
@@ -170,9 +170,7 @@ struct Gradient {
   static constexpr int quantities = 3, raws = 3, values = 3;
   static constexpr bool missing = false;
   template <int R>
-  static constexpr bool waits = R <= 7;  // beyond, registers would spill
-  template <int R>
-  static constexpr int rows = R <= 2 || !waits<R> ? 2 : 1;
+  static constexpr int rows = 2;
   template <int R>
   static constexpr int blocks = 2;
   using Sum = device::NoSum;
@@ -222,6 +220,18 @@ struct Gradient {
     device::store_pair(p.g, n.skip, n.end, n.full, g);
   }
 };
+
+/// Window sums of a box in one pass: the cheaper one for this radius.
+template <int R, class Op>
+using BoxSums = std::conditional_t<(R <= 2), device::Sweep<R, Op>, device::BoxPipeline<R, Op>>;
+template <int R, class Op>
+void box_sums(Context& ctx, const BoxSums<R, Op>& shape, const Op& op, const Box& readable,
+              const Box& box, typename Op::Sum* parts) {
+  if constexpr (R <= 2)
+    device::sweep<R, device::Stencil::box>(ctx, shape, op, {}, readable, box, parts);
+  else
+    device::box_pipeline(ctx, shape, op, readable, box, parts);
+}
 
 /// Window sums of any window by three passes an axis each, quantity by quantity, into `sums`
 /// (dense fields over `box`: Q, then the weight of what is not missing), then the Op's emit.
@@ -333,23 +343,24 @@ void evaluate(Context& ctx, const Params& p, const Box& domain, const Box& compu
   Gradient<Missing> gradient{abd, fixed, warped, grad, p.fixed_centre, p.moving_centre, false};
   using Sum = Part;
   const AddPart add{sum, Missing ? 0 : compute.volume()};
-  if (!gaussian && radius <= device::widest_march) {
+  bool done = false;
+  if (!gaussian && radius <= device::widest_march)
     device::with_radius(radius, [&]<int R>() {
-      const device::Sweep<R, Windows<Missing>> first(domain, rows);
+      const BoxSums<R, Windows<Missing>> first(domain, rows);
+      const BoxSums<R, Gradient<Missing>> second(domain, compute);
+      done = first.fits() && second.fits();
+      if (!done) return;
       windows.paired = device::paired_rows(coefficients, first.origin[2]) && rows.volume() % 2 == 0;
       Sum* parts = ctx.scratch<Sum>(parts_slot, first.blocks());
-      device::sweep<R, device::Stencil::box>(ctx, first, windows, {},
-                                             intersect(grow(rows, radius), domain), rows, parts);
+      box_sums<R>(ctx, first, windows, intersect(grow(rows, radius), domain), rows, parts);
       device::finish_sum(ctx, parts, first.blocks(), add);
       if (!grad) return;
-      const device::Sweep<R, Gradient<Missing>> second(domain, compute);
       gradient.paired = device::paired_rows(fixed, second.origin[2]) &&
                         device::paired_rows(warped, second.origin[2]) &&
                         device::paired_rows(grad, second.origin[2]);
-      device::sweep<R, device::Stencil::box>(ctx, second, gradient, {}, rows, compute, nullptr);
+      box_sums<R>(ctx, second, gradient, rows, compute, nullptr);
     });
-    return;
-  }
+  if (done) return;
   const device::Tiles tiles = device::tiles_of(rows);
   const std::int64_t blocks = std::int64_t{tiles.grid.x} * tiles.grid.y * tiles.grid.z;
   Sum* parts = ctx.scratch<Sum>(parts_slot, blocks);
