@@ -11,9 +11,9 @@
 /// memory.
 namespace ffdp::device {
 
-/// sum(i, s) is s plus element i of a line. put(j, s) takes the sum of the elements j ... j + n -
-/// 1, for j < N: that to the end of the first window and that from there on (van Herk 1992,
-/// doi:10.1016/0167-8655(92)90069-C).
+/// Sums over N windows of n elements of a line, each from what it has up to the end of the first
+/// window and what it has beyond (van Herk 1992, doi:10.1016/0167-8655(92)90069-C). sum(i, s) is s
+/// plus element i; put(j, s) takes the sum of the window that begins at j.
 template <int n, int N, class Sum, class Put>
 __device__ inline void window_sums(const Sum& sum, const Put& put) {
   static_assert(N <= n + 1);
@@ -113,7 +113,7 @@ inline constexpr int tile_columns = 32, step_planes = 2;
 inline constexpr int few_blocks = 8;
 inline constexpr int run_of_sums = 8;  ///< x sums, or y sums, that a thread makes at once
 
-/// Sizes of what a block with `rows` of a tile makes: 16, or 8, which need less shared memory.
+/// Sizes for tiles of `tile_rows` rows: 16, or 8, which need less shared memory.
 template <int R, int tile_rows, class Op>
 struct PipelineSizes {
   static_assert(R >= 3 && R <= 8);
