@@ -509,9 +509,7 @@ __global__ void __launch_bounds__(PipelineSizes<R, tile_rows, Op>::threads, tile
 /// or 16.
 inline int access_bytes(const View<const float>& view, const Box& readable, int x) {
   const auto allows = [&](int n) {
-    return reinterpret_cast<std::uintptr_t>(view.data) % (n * sizeof(float)) == 0 &&
-           view.stride_z % n == 0 && view.stride_y % n == 0 && (x - view.stored.lo[2]) % n == 0 &&
-           (readable.lo[2] - x) % n == 0 && readable.size(2) % n == 0;
+    return aligned_runs(view, x, n) && (readable.lo[2] - x) % n == 0 && readable.size(2) % n == 0;
   };
   return allows(4) ? 16 : allows(2) ? 8 : 4;
 }

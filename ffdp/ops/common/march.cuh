@@ -261,11 +261,16 @@ March march_of(const Box& box, int parts) {
   return m;
 }
 
+/// Whether runs of n voxels from `x` on may be had with one access.
+template <class T>
+bool aligned_runs(const View<T>& view, int x, int n) {
+  return reinterpret_cast<std::uintptr_t>(view.data) % (n * sizeof(T)) == 0 &&
+         view.stride_z % n == 0 && view.stride_y % n == 0 && (x - view.stored.lo[2]) % n == 0;
+}
+
 /// Whether fours of voxels from box.lo x on may be read with one 16-byte access.
 inline bool aligned_rows(const View<const float>& view, const Box& box) {
-  const int shift = box.lo[2] - view.stored.lo[2];
-  return reinterpret_cast<std::uintptr_t>(view.data) % 16 == 0 && view.stride_z % 4 == 0 &&
-         view.stride_y % 4 == 0 && shift % 4 == 0 && view.stored.size(2) % 4 == 0;
+  return aligned_runs(view, box.lo[2], 4) && view.stored.size(2) % 4 == 0;
 }
 
 /// Runs the stencil over `box`; `parts` holds a partial sum a block, or is null.

@@ -495,8 +495,7 @@ struct Sweep {
 /// Whether pairs of voxels from `x` on may be had with one access.
 template <class T>
 bool paired_rows(const View<T>& view, int x) {
-  return reinterpret_cast<std::uintptr_t>(view.data) % (2 * sizeof(T)) == 0 &&
-         view.stride_z % 2 == 0 && view.stride_y % 2 == 0 && (x - view.stored.lo[2]) % 2 == 0;
+  return aligned_runs(view, x, 2);
 }
 
 /// Runs the stencil over `box`; `parts` holds a partial sum a block, or is null.
