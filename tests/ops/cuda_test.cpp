@@ -134,7 +134,9 @@ INSTANTIATE_TEST_SUITE_P(Boxes, CudaMatchesCpu,
                                                {{7, 9, 11}, {20, 31, 74}}},
                                          Boxes{box_of({1, 37, 70}), box_of({1, 37, 70})},
                                          Boxes{box_of({40, 1, 12}), {{0, 0, 0}, {13, 1, 12}}},
-                                         Boxes{box_of({3, 4, 5}), box_of({3, 4, 5})}));
+                                         Boxes{box_of({3, 4, 5}), box_of({3, 4, 5})},
+                                         // small, and yet enough for tiles of 16 rows in LNCC
+                                         Boxes{box_of({17, 18, 36}), box_of({17, 18, 36})}));
 
 TEST_P(CudaMatchesCpu, Mse) {
   const auto f = image(1, 0), m = image(5, 0);

@@ -67,12 +67,6 @@ __device__ inline void copy_async_if(std::uint32_t wanted, float* to, const floa
         "l"(from), "n"(bytes), "r"(wanted));
 }
 
-/// Barrier for `threads` of a block, wherever in the code they stand.
-template <int barrier, int threads>
-__device__ inline void meet() {
-  asm volatile("bar.sync %0, %1;" ::"n"(barrier), "n"(threads) : "memory");
-}
-
 __device__ inline void load_four(const float4& from, float* to) {
   to[0] = from.x;
   to[1] = from.y;
@@ -141,7 +135,7 @@ struct PipelineSizes {
   using Counts = std::uint32_t[emitters];
   static constexpr int rest =
       2 * sizeof(Rows) + sizeof(Windows) + R * sizeof(Ring) +
-      (Op::missing ? 2 * sizeof(RowCounts) + (2 * planes + side) * sizeof(Counts) : 0);
+      (Op::missing ? 2 * sizeof(RowCounts) + (planes + side) * sizeof(Counts) : 0);
   static constexpr int stages = tile_y == 16 && 2 * sizeof(Stage) + rest <= 222 * 1024 ? 2 : 1;
   static constexpr int shared = stages * sizeof(Stage) + rest;
 };
@@ -189,7 +183,7 @@ struct BoxPipeline {
 /// chunks of columns; summers make x sums of them by runs of rows, and z sums of those: a window is
 /// the last R pairs of planes with the even plane to come, or with the odd plane before them, which
 /// waits in a ring. They also count what is missing, in integers, and give the windows to Op::emit.
-/// Loaders, sums and windows are one step ahead of each other, with one barrier a step.
+/// Loaders, sums and windows are one step ahead of each other.
 ///
 /// Op as for sweep_kernel. How a sum adds up depends on the place of a voxel in the domain alone.
 /// `bytes` of a copy to shared memory: 4, 8 or 16.
@@ -205,22 +199,21 @@ __global__ void __launch_bounds__(PipelineSizes<R, tile_rows, Op>::threads, tile
   auto& windows = *reinterpret_cast<typename Pipeline::Windows*>(rows + 2);
   auto* const ring = reinterpret_cast<typename Pipeline::Ring*>(&windows + 1);
   using Counts = typename Pipeline::Counts;
-  auto* const counts = reinterpret_cast<Counts(*)[P]>(ring + R);  // with missing values only
-  auto* const count_ring = reinterpret_cast<Counts*>(counts + 2);
+  auto* const counts = reinterpret_cast<Counts*>(ring + R);  // with missing values only
+  auto* const count_ring = counts + P;
   auto* const row_counts = reinterpret_cast<typename Pipeline::RowCounts*>(count_ring + side);
 
   const int x0 = origin[2] + static_cast<int>(blockIdx.x) * Pipeline::tile_x;
   const int y0 = origin[1] + static_cast<int>(blockIdx.y) * Pipeline::tile_y;
   const int z_lo = origin[0] + static_cast<int>(blockIdx.z) * stretch;
   const int z_hi = min(z_lo + stretch, box.hi[0]);
-  // Of planes from z_lo - R on. Step k loads batch k, sums batch k - 1 and emits batch k - 2.
+  // Of planes from z_lo - R on. Step k loads batch k, sums batch k - 1 and hands over batch k - 2,
+  // in two halves with a barrier before each: windows are read in the first and written in the
+  // second, a stage is read in the first and copied to in the second.
   const int batches = R + (z_hi - z_lo + P - 1) / P;
   const int thread = static_cast<int>(threadIdx.x);
   typename Op::Sum total{};
 
-  const auto end_step = [] { meet<1, Pipeline::threads>(); };
-  const auto loaders_meet = [] { meet<2, Pipeline::loaders>(); };
-  const auto others_meet = [] { meet<3, Pipeline::others>(); };
   if (thread < Pipeline::loaders) {
     const auto wanted = [&](int z) {
       return z >= readable.lo[0] && z < readable.hi[0] && z < z_hi + R;
@@ -270,7 +263,7 @@ __global__ void __launch_bounds__(PipelineSizes<R, tile_rows, Op>::threads, tile
     constexpr int of_raw = P * Pipeline::height * Pipeline::width;
     for (int i = thread; i < Pipeline::stages * Op::raws * of_raw; i += Pipeline::loaders)
       (&stages[0][0][0][0][0])[i] = op.outside(i / of_raw % Op::raws);
-    loaders_meet();
+    __syncthreads();
     for (int k = 0; k < Pipeline::stages; ++k) copy(k);
 
     // What it sums: a chunk of a column of a plane.
@@ -288,11 +281,26 @@ __global__ void __launch_bounds__(PipelineSizes<R, tile_rows, Op>::threads, tile
           there |= 1U << j;
       }
     }
+    const auto landed = [] {  // the next batch
+      asm volatile("cp.async.wait_group %0;" ::"n"(Pipeline::stages - 1));
+    };
+    landed();
     for (int k = 0; k < batches + 2; ++k) {
+      __syncthreads();
+      float value[high][Op::values];
+      auto& to = rows[k & 1][p];
+      const auto sum = [&](int q) {
+        window_sums<side, chunk>(
+            [&](int j, float s) {
+              float sums[Q] = {};
+              sums[q] = s;
+              op.add(1.0F, value[j], sums);
+              return sums[q];
+            },
+            [&](int j, float s) { to[q][top + j][c] = s; });
+      };
+      constexpr int first_half = (Q + 1) / 2;  // quantities: both halves take as long
       if (k < batches) {
-        asm volatile("cp.async.wait_group %0;" ::"n"(Pipeline::stages - 1));
-        loaders_meet();
-        float value[high][Op::values];
 #pragma unroll
         for (int j = 0; j < high; ++j) {
           float raw[Op::raws];
@@ -301,8 +309,6 @@ __global__ void __launch_bounds__(PipelineSizes<R, tile_rows, Op>::threads, tile
             raw[i] = stages[k % Pipeline::stages][i][p][top + j][c + Pipeline::margin - R];
           op.prepare(raw, value[j]);
         }
-        loaders_meet();
-        copy(k + Pipeline::stages);
         if constexpr (Op::missing) {
           std::uint32_t present = wanted(z_lo - R + P * k + p) ? there : 0;
           float seen = 0;
@@ -322,21 +328,18 @@ __global__ void __launch_bounds__(PipelineSizes<R, tile_rows, Op>::threads, tile
               row_counts[k & 1][p][top + j][c] =
                   static_cast<std::uint8_t>(__popc((present >> j) & ((1U << side) - 1)));
         }
-        if (works) {
-          auto& to = rows[k & 1][p];
+        if (works)
 #pragma unroll
-          for (int q = 0; q < Q; ++q)
-            window_sums<side, chunk>(
-                [&](int j, float s) {
-                  float sums[Q] = {};
-                  sums[q] = s;
-                  op.add(1.0F, value[j], sums);
-                  return sums[q];
-                },
-                [&](int j, float s) { to[q][top + j][c] = s; });
-        }
+          for (int q = 0; q < first_half; ++q) sum(q);
       }
-      end_step();
+      __syncthreads();
+      if (k < batches) {
+        copy(k + Pipeline::stages);
+        if (works)
+#pragma unroll
+          for (int q = first_half; q < Q; ++q) sum(q);
+        landed();
+      }
     }
   } else {
     // What it hands over: a pair of each plane.
@@ -359,7 +362,7 @@ __global__ void __launch_bounds__(PipelineSizes<R, tile_rows, Op>::threads, tile
           whole = true;
 #pragma unroll
           for (int p = 0; p < P; ++p) {
-            count[p] = counts[k & 1][p][column];
+            count[p] = counts[p][column];
             whole = whole && count[p] == side * side * side * 0x10001U;
           }
         }
@@ -413,11 +416,12 @@ __global__ void __launch_bounds__(PipelineSizes<R, tile_rows, Op>::threads, tile
         }
       }
     };
+    __syncthreads();
     if (column >= Pipeline::summers) {
       for (int k = 0; k < batches + 2; ++k) {
+        __syncthreads();
         hand_over(k);
-        others_meet();
-        end_step();
+        __syncthreads();
       }
     } else {
       // What it sums: a run of a row, of one quantity. Eight lanes have eight rows: no bank
@@ -472,23 +476,23 @@ __global__ void __launch_bounds__(PipelineSizes<R, tile_rows, Op>::threads, tile
           std::uint32_t& leaves = count_ring[count_slot][column];
           counted += now - leaves;
           leaves = now;
-          counts[k & 1][p][column] = counted;
+          counts[p][column] = counted;
           count_slot = count_slot == side - 1 ? 0 : count_slot + 1;
         }
       };
 
-      others_meet();
-      end_step();
+      __syncthreads();  // step 0
+      __syncthreads();
       for (int k = 0; k <= batches; k += 4) {
         const auto step = [&]<int phase>(int batch) {
           if (batch > batches) return;
+          __syncthreads();
           hand_over(batch + 1);
-          others_meet();
+          __syncthreads();
           if (batch < batches) {
             sum.template operator()<phase>(batch);
             if (counts_too) count(batch);
           }
-          end_step();
         };
         step.template operator()<0>(k);
         step.template operator()<1>(k + 1);
