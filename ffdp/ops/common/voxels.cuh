@@ -83,15 +83,18 @@ void for_each_voxel(const Context& ctx, const Box& box, const Body& body) {
 /// Sum over the threads 0 to 255 of a block, which may have others, by a tree of fixed shape; valid
 /// in thread 0. Shared memory: 256 sums.
 template <class Sum>
-__device__ Sum block_sum(int thread, const Sum& mine) {
+__device__ Sum block_sum(int thread, Sum sum) {
   __shared__ alignas(16) unsigned char bytes[256 * sizeof(Sum)];
   Sum* sums = reinterpret_cast<Sum*>(bytes);
-  if (thread >= 0 && thread < 256) sums[thread] = mine;
+  if (thread >= 0 && thread < 256) sums[thread] = sum;
   for (int half = 128; half > 0; half /= 2) {
     __syncthreads();
-    if (thread >= 0 && thread < half) sums[thread] += sums[thread + half];
+    if (thread >= 0 && thread < half) {
+      sum += sums[thread + half];
+      sums[thread] = sum;
+    }
   }
-  return sums[0];
+  return sum;
 }
 
 /// As visit_kernel, with one partial sum a block.
