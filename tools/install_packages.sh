@@ -4,7 +4,7 @@
 # Usage: tools/install_packages.sh [build|ci]
 set -euo pipefail
 
-packages=(g++ cmake ninja-build git python3 libcli11-dev libeigen3-dev nlohmann-json3-dev zlib1g-dev
+packages=(g++ cmake ninja-build git python3 libcli11-dev libeigen3-dev nlohmann-json3-dev
   libdeflate-dev libisal-dev libhdf5-dev libgtest-dev libbenchmark-dev)
 if [ "${1:-build}" = ci ]; then packages+=(clang-format-19 clang-tidy-19 libomp-19-dev); fi
 

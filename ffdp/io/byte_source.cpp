@@ -20,7 +20,7 @@ constexpr std::int64_t most_skipped = std::int64_t{1} << 20;  // at once [bytes]
 std::string reason(int error) { return std::generic_category().message(error); }
 }  // namespace
 
-ByteSource::ByteSource(const std::string& path, Expect expect) : path_(path) {
+ByteSource::ByteSource(const std::string& path) : path_(path) {
   descriptor_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (descriptor_ < 0) throw IoError(path + ": cannot be read: " + reason(errno));
   struct stat status;
@@ -33,7 +33,7 @@ ByteSource::ByteSource(const std::string& path, Expect expect) : path_(path) {
   unsigned char magic[2] = {};
   if (::pread(descriptor_, magic, 2, 0) != 2 || magic[0] != 0x1f || magic[1] != 0x8b) return;
   try {
-    gzip_ = std::make_unique<GzipReader>(path, descriptor_, file_size_, expect);
+    gzip_ = std::make_unique<GzipReader>(path, descriptor_);
   } catch (...) {
     ::close(descriptor_);
     throw;
@@ -88,7 +88,7 @@ void ByteSource::seek(std::int64_t position) {
 }
 
 std::string read_file(const std::string& path, std::size_t most) {
-  ByteSource source(path, Expect::all);
+  ByteSource source(path);
   const std::size_t size = static_cast<std::size_t>(source.file_size());
   std::string content((source.compressed() ? most : std::min(most, size)) + 1, '\0');
   content.resize(source.read_some(content.data(), content.size()));

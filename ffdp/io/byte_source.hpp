@@ -14,7 +14,7 @@ namespace ffdp::io {
 class ByteSource {
  public:
   /// Throws IoError naming path and reason.
-  ByteSource(const std::string& path, Expect expect);
+  explicit ByteSource(const std::string& path);
   ByteSource(const ByteSource&) = delete;
   ByteSource& operator=(const ByteSource&) = delete;
   ByteSource(ByteSource&&) = delete;

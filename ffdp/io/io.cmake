@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 option(FFDP_HDF5 "Read and write ITK composite transforms (.h5)" ON)
-find_package(ZLIB REQUIRED)
 find_library(FFDP_LIBDEFLATE deflate REQUIRED)
 find_path(FFDP_LIBDEFLATE_INCLUDE libdeflate.h REQUIRED)
 find_library(FFDP_ISAL isal REQUIRED)
@@ -18,5 +17,5 @@ else()
 endif()
 list(TRANSFORM io_sources PREPEND io/)
 ffdp_add_layer(io SOURCES ${io_sources} LINK ffdp_core
-  PRIVATE ZLIB::ZLIB ${FFDP_LIBDEFLATE} ${FFDP_ISAL} $<$<BOOL:${FFDP_HDF5}>:hdf5::hdf5>)
+  PRIVATE ${FFDP_LIBDEFLATE} ${FFDP_ISAL} $<$<BOOL:${FFDP_HDF5}>:hdf5::hdf5>)
 target_include_directories(ffdp_io PRIVATE ${FFDP_LIBDEFLATE_INCLUDE} ${FFDP_ISAL_INCLUDE})

@@ -113,12 +113,12 @@ bool is_nifti_name(const std::string& path) {
 }
 
 NiftiInfo read_info(const std::string& path) {
-  ByteSource source(path, Expect::little);
+  ByteSource source(path);
   return parse_header(source);
 }
 
 NiftiReader::NiftiReader(const std::string& path)
-    : source_(std::make_unique<ByteSource>(path, Expect::all)), info_(parse_header(*source_)) {
+    : source_(std::make_unique<ByteSource>(path)), info_(parse_header(*source_)) {
   log_warnings(info_);
 }
 NiftiReader::NiftiReader(NiftiReader&&) noexcept = default;
@@ -162,7 +162,7 @@ bool is_displacement(const NiftiInfo& info) {
 }
 
 DisplacementImage read_displacement(const std::string& path) {
-  ByteSource source(path, Expect::all);
+  ByteSource source(path);
   const NiftiInfo info = parse_header(source);
   if (!is_displacement(info))
     throw IoError(path + ": " + std::to_string(info.dimension) + " dimensions, " +

@@ -62,7 +62,7 @@ TransformFile read_any(const std::string& path) {
   }
   char magic[8] = {};
   {
-    ByteSource source(path, Expect::little);
+    ByteSource source(path);
     const std::size_t got = source.read_some(magic, sizeof(magic));
     if (got == 0) throw IoError(path + ": is empty, a transform is wanted");
   }

@@ -438,10 +438,40 @@ TEST(BrokenNifti, ATruncatedOrDamagedGzipIsRefused) {
     put(folder / "t.nii.gz", good.substr(0, static_cast<std::size_t>(part * double(good.size()))));
     EXPECT_THROW(read_image<float>(folder / "t.nii.gz"), IoError) << part;
   }
-  std::string damaged = good;
-  damaged[good.size() / 2] = static_cast<char>(damaged[good.size() / 2] ^ 0x55);
-  put(folder / "d.nii.gz", damaged);
-  EXPECT_THROW(read_image<float>(folder / "d.nii.gz"), IoError);
+  for (std::size_t cut : {1, 5, 8}) {  // of the size and the checksum behind the content
+    put(folder / "t.nii.gz", good.substr(0, good.size() - cut));
+    EXPECT_NE(message_of([&] { read_image<float>(folder / "t.nii.gz"); }).find("file ends"),
+              std::string::npos)
+        << cut;
+  }
+  for (std::size_t at : {good.size() / 2, good.size() - 5, good.size() - 1}) {
+    std::string damaged = good;
+    damaged[at] = static_cast<char>(damaged[at] ^ 0x55);
+    put(folder / "d.nii.gz", damaged);
+    EXPECT_THROW(read_image<float>(folder / "d.nii.gz"), IoError) << at;
+  }
+}
+
+TEST(Nifti, GzipHeadersAndWhatFollowsTheLastMember) {
+  const test::TemporaryFolder folder;
+  Image<float> image{oblique_grid({30, 40, 50}), Field<float>(Backend::cpu, box_of({30, 40, 50}))};
+  std::uint32_t i = 0;
+  for (float& v : image.data) v = noise(0, 0, static_cast<int>(i++), 1);
+  write_image(folder / "a.nii.gz", image, options_for(DataType::float32));
+  const std::string good = content_of(folder / "a.nii.gz");
+  const std::string magic("\x1f\x8b\x08", 3), rest(6, '\0'), deflated = good.substr(10);
+  const std::string extra = std::string("\x04\x00", 2) + "FFDP", name("a.nii\0", 6);
+  const auto reads = [&](const std::string& bytes) {
+    put(folder / "b.nii.gz", bytes);
+    const auto back = read_image<float>(folder / "b.nii.gz");
+    return std::equal(back.data.begin(), back.data.end(), image.data.begin());
+  };
+  EXPECT_TRUE(reads(magic + '\x08' + rest + name + deflated));
+  EXPECT_TRUE(reads(magic + '\x1c' + rest + extra + name + name + deflated));
+  EXPECT_TRUE(reads(magic + '\x08' + rest + std::string(300000, 'n') + '\0' + deflated));
+  const std::string empty = magic + std::string(7, '\0') + "\x03" + std::string(9, '\0');
+  EXPECT_TRUE(reads(empty + good));
+  EXPECT_TRUE(reads(good + empty + std::string(512, '\0')));  // as tape drives pad
 }
 
 TEST(BrokenNifti, AHeaderThatLiesIsRefusedBeforeAnythingIsAllocated) {
