@@ -7,6 +7,8 @@
 #include <string>
 #include <unordered_map>
 
+#include <sys/mman.h>
+
 #include "ffdp/core/device.hpp"
 #include "ffdp/core/error.hpp"
 
@@ -69,11 +71,16 @@ void* allocate_device(std::size_t) { throw NotBuilt("buffer: this build has no C
 
 void* allocate_bytes(Backend backend, std::size_t bytes) {
   if (backend == Backend::cuda) return allocate_device(bytes);
-  constexpr std::size_t alignment = 64;
+  // Where there are millions of pages, first touches take longer than unpacking a file into them.
+  constexpr std::size_t large_page = std::size_t{2} << 20, many_pages = std::size_t{1} << 30;
+  const std::size_t alignment = bytes >= many_pages ? large_page : 64;
   const std::size_t rounded = (bytes + alignment - 1) / alignment * alignment;
   void* pointer = rounded >= bytes ? std::aligned_alloc(alignment, rounded) : nullptr;
   if (!pointer)
     throw OutOfMemory("buffer: out of memory: asked " + std::to_string(bytes >> 20) + " MiB");
+#if defined(MADV_HUGEPAGE)
+  if (alignment == large_page) madvise(pointer, rounded, MADV_HUGEPAGE);  // a hint
+#endif
   return pointer;
 }
 
