@@ -41,6 +41,7 @@ void GzipReader::rewind() {
   read_ = 0;
   file_ended_ = false;
   isal_inflate_init(state_.get());
+  state_->next_in = packed_.data();
   state_->block_state = ISAL_BLOCK_FINISH;  // of what is before the first member
 }
 

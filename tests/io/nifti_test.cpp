@@ -427,11 +427,16 @@ TEST(Nifti, OneLongMemberAndManyShortOnesHoldTheSame) {
   }
 }
 
+Image<float> noise_image() {
+  Image<float> image{oblique_grid({30, 40, 50}), Field<float>(Backend::cpu, box_of({30, 40, 50}))};
+  int i = 0;
+  for (float& v : image.data) v = noise(0, 0, i++, 1);
+  return image;
+}
+
 TEST(BrokenNifti, ATruncatedOrDamagedGzipIsRefused) {
   const test::TemporaryFolder folder;
-  Image<float> image{oblique_grid({30, 40, 50}), Field<float>(Backend::cpu, box_of({30, 40, 50}))};
-  std::uint32_t i = 0;
-  for (float& v : image.data) v = noise(0, 0, static_cast<int>(i++), 1);
+  const Image<float> image = noise_image();
   write_image(folder / "a.nii.gz", image, options_for(DataType::float32));
   const std::string good = content_of(folder / "a.nii.gz");
   for (double part : {0.01, 0.5, 0.999}) {
@@ -454,9 +459,7 @@ TEST(BrokenNifti, ATruncatedOrDamagedGzipIsRefused) {
 
 TEST(Nifti, GzipHeadersAndWhatFollowsTheLastMember) {
   const test::TemporaryFolder folder;
-  Image<float> image{oblique_grid({30, 40, 50}), Field<float>(Backend::cpu, box_of({30, 40, 50}))};
-  std::uint32_t i = 0;
-  for (float& v : image.data) v = noise(0, 0, static_cast<int>(i++), 1);
+  const Image<float> image = noise_image();
   write_image(folder / "a.nii.gz", image, options_for(DataType::float32));
   const std::string good = content_of(folder / "a.nii.gz");
   const std::string magic("\x1f\x8b\x08", 3), rest(6, '\0'), deflated = good.substr(10);
