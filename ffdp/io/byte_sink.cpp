@@ -11,6 +11,7 @@
 
 #include "ffdp/core/error.hpp"
 #include "ffdp/core/parallel.hpp"
+#include "ffdp/io/upper_halves.hpp"
 
 namespace ffdp::io {
 namespace {
@@ -50,7 +51,9 @@ class ByteSink::Compressor {
     stream.avail_in = static_cast<std::uint32_t>(bytes);
     stream.next_out = reinterpret_cast<std::uint8_t*>(to.data());
     stream.avail_out = static_cast<std::uint32_t>(to.size());
-    return isal_deflate_stateless(&stream) == COMP_OK ? stream.total_out : 0;
+    const int code = isal_deflate_stateless(&stream);
+    clear_upper_halves();
+    return code == COMP_OK ? stream.total_out : 0;
   }
 
  private:

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "ffdp/core/error.hpp"
+#include "ffdp/io/upper_halves.hpp"
 
 namespace ffdp::io {
 namespace {
@@ -27,11 +28,13 @@ const char* reason(int code) {
 
 }  // namespace
 
+struct GzipReader::State : inflate_state {};
+
 GzipReader::GzipReader(std::string path, int descriptor)
     : path_(std::move(path)),
       descriptor_(descriptor),
       packed_(piece_bytes),
-      state_(std::make_unique<inflate_state>()) {
+      state_(std::make_unique<State>()) {
   rewind();
 }
 
@@ -80,6 +83,7 @@ std::size_t GzipReader::read_some(char* to, std::size_t bytes) {
     state_->next_out = reinterpret_cast<std::uint8_t*>(to + got);
     state_->avail_out = static_cast<std::uint32_t>(room);
     const int code = isal_inflate(state_.get());
+    clear_upper_halves();
     if (code < 0) throw IoError(path_ + ": broken gzip stream: " + reason(code));
     const std::size_t made = room - state_->avail_out;
     got += made;

@@ -7,8 +7,6 @@
 #include <string>
 #include <vector>
 
-struct inflate_state;  // of ISA-L
-
 namespace ffdp::io {
 
 /// The content of a gzip file of any number of members, front to back, unpacked by ISA-L.
@@ -36,7 +34,8 @@ class GzipReader {
   std::int64_t read_ = 0;             ///< of the file so far [bytes]
   bool file_ended_ = false;           ///< all of it is read
   std::vector<std::uint8_t> packed_;  ///< the piece of the file that is being unpacked
-  std::unique_ptr<inflate_state> state_;
+  struct State;
+  std::unique_ptr<State> state_;
 };
 
 }  // namespace ffdp::io

@@ -391,8 +391,8 @@ TEST(Nifti, EveryCompressionLevelHoldsTheSame) {
   Image<std::uint8_t> image{oblique_grid({40, 300, 300}),
                             Field<std::uint8_t>(Backend::cpu, box_of({40, 300, 300}))};
   test::for_each_voxel(image.grid.domain(), [&](int z, int y, int x) {
-    image.data.view()(z, y, x) =
-        static_cast<std::uint8_t>(z < 25 ? 256 * noise(z, y, x, 1) : y % 7);
+    image.data.view()(z, y, x) = z < 25 ? static_cast<std::uint8_t>(256 * noise(z, y, x, 1))
+                                        : static_cast<std::uint8_t>(y % 7);
   });
   WriteOptions options = options_for(DataType::uint8);
   for (const int level : {1, 2, 6, 12}) {
