@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "ffdp/core/error.hpp"
+#include "ffdp/io/gzip_reader.hpp"
 
 namespace ffdp::io {
 namespace {
@@ -19,6 +20,21 @@ constexpr std::int64_t most_skipped = std::int64_t{1} << 20;  // at once [bytes]
 
 std::string reason(int error) { return std::generic_category().message(error); }
 }  // namespace
+
+std::size_t read_at(const std::string& path, int descriptor, std::int64_t at, void* to,
+                    std::size_t bytes) {
+  std::size_t got = 0;
+  while (got < bytes) {
+    const ssize_t n =
+        ::pread(descriptor, static_cast<char*>(to) + got,
+                std::min(bytes - got, std::size_t{1} << 30), at + static_cast<std::int64_t>(got));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) throw IoError(path + ": cannot be read: " + reason(errno));
+    if (n == 0) break;
+    got += static_cast<std::size_t>(n);
+  }
+  return got;
+}
 
 ByteSource::ByteSource(const std::string& path) : path_(path) {
   descriptor_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
@@ -49,17 +65,8 @@ std::int64_t ByteSource::most_bytes() const {
 }
 
 std::size_t ByteSource::read_some(void* to, std::size_t bytes) {
-  char* next = static_cast<char*>(to);
-  std::size_t got = 0;
-  if (gzip_) got = gzip_->read_some(next, bytes);
-  while (!gzip_ && got < bytes) {
-    const ssize_t n = ::pread(descriptor_, next + got, std::min(bytes - got, std::size_t{1} << 30),
-                              position_ + static_cast<std::int64_t>(got));
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) throw IoError(path_ + ": cannot be read: " + reason(errno));
-    if (n == 0) break;
-    got += static_cast<std::size_t>(n);
-  }
+  const std::size_t got = gzip_ ? gzip_->read_some(static_cast<char*>(to), bytes)
+                                : read_at(path_, descriptor_, position_, to, bytes);
   position_ += static_cast<std::int64_t>(got);
   return got;
 }

@@ -6,9 +6,13 @@
 #include <memory>
 #include <string>
 
-#include "ffdp/io/gzip_reader.hpp"
-
 namespace ffdp::io {
+
+class GzipReader;
+
+/// Reads up to `bytes` of an open file from byte `at` on, fewer only at its end. Throws IoError.
+std::size_t read_at(const std::string& path, int descriptor, std::int64_t at, void* to,
+                    std::size_t bytes);
 
 /// The bytes of a file, from a raw or a gzip file (of any number of members).
 class ByteSource {

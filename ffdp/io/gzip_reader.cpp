@@ -2,15 +2,13 @@
 #include "ffdp/io/gzip_reader.hpp"
 
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
-#include <system_error>
 #include <utility>
 
 #include <isa-l/igzip_lib.h>
-#include <unistd.h>
 
 #include "ffdp/core/error.hpp"
+#include "ffdp/io/byte_source.hpp"
 #include "ffdp/io/upper_halves.hpp"
 
 namespace ffdp::io {
@@ -42,7 +40,6 @@ GzipReader::~GzipReader() = default;
 
 void GzipReader::rewind() {
   read_ = 0;
-  file_ended_ = false;
   isal_inflate_init(state_.get());
   state_->next_in = packed_.data();
   state_->block_state = ISAL_BLOCK_FINISH;  // of what is before the first member
@@ -52,15 +49,10 @@ void GzipReader::rewind() {
 void GzipReader::refill() {
   std::memmove(packed_.data(), state_->next_in, state_->avail_in);
   state_->next_in = packed_.data();
-  while (!file_ended_ && state_->avail_in < packed_.size()) {
-    const ssize_t n = ::pread(descriptor_, packed_.data() + state_->avail_in,
-                              packed_.size() - state_->avail_in, read_);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) throw IoError(path_ + ": cannot be read: " + std::generic_category().message(errno));
-    file_ended_ = n == 0;
-    read_ += n;
-    state_->avail_in += static_cast<std::uint32_t>(n);
-  }
+  const std::size_t got = read_at(path_, descriptor_, read_, packed_.data() + state_->avail_in,
+                                  packed_.size() - state_->avail_in);
+  read_ += static_cast<std::int64_t>(got);
+  state_->avail_in += static_cast<std::uint32_t>(got);
 }
 
 // What follows the last member is no content.

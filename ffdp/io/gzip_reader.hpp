@@ -32,7 +32,6 @@ class GzipReader {
   std::string path_;
   int descriptor_;
   std::int64_t read_ = 0;             ///< of the file so far [bytes]
-  bool file_ended_ = false;           ///< all of it is read
   std::vector<std::uint8_t> packed_;  ///< the piece of the file that is being unpacked
   struct State;
   std::unique_ptr<State> state_;
