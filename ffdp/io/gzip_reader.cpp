@@ -55,13 +55,27 @@ void GzipReader::refill() {
   state_->avail_in += static_cast<std::uint32_t>(got);
 }
 
-// What follows the last member is no content.
+void GzipReader::refuse(const std::string& why) const {
+  throw IoError(path_ + ": broken gzip stream: " + why);
+}
+
+// Reads the header of the next member. What follows the last member is no content.
 bool GzipReader::next_member() {
   if (state_->avail_in < 2) refill();
   if (state_->avail_in < 2 || state_->next_in[0] != 0x1f || state_->next_in[1] != 0x8b)
     return false;
   isal_inflate_reset(state_.get());
-  state_->crc_flag = ISAL_GZIP;
+  state_->crc_flag = ISAL_GZIP_NO_HDR_VER;
+  // isal_inflate would forget, where a piece ends within the header, what is still to come of it.
+  isal_gzip_header header{};
+  isal_gzip_header_init(&header);
+  int code = ISAL_END_INPUT;
+  while (code == ISAL_END_INPUT) {
+    if (state_->avail_in == 0) refill();
+    if (state_->avail_in == 0) refuse("the file ends within it");
+    code = isal_read_gzip_header(state_.get(), &header);
+  }
+  if (code != ISAL_DECOMP_OK) refuse(reason(code));
   return true;
 }
 
@@ -76,13 +90,12 @@ std::size_t GzipReader::read_some(char* to, std::size_t bytes) {
     state_->avail_out = static_cast<std::uint32_t>(room);
     const int code = isal_inflate(state_.get());
     clear_upper_halves();
-    if (code < 0) throw IoError(path_ + ": broken gzip stream: " + reason(code));
+    if (code < 0) refuse(reason(code));
     const std::size_t made = room - state_->avail_out;
     got += made;
     if (state_->block_state == ISAL_BLOCK_FINISH) continue;
     const bool holds_some = state_->tmp_out_valid > state_->tmp_out_processed;
-    if (no_more && made == 0 && !holds_some)
-      throw IoError(path_ + ": broken gzip stream: the file ends within it");
+    if (no_more && made == 0 && !holds_some) refuse("the file ends within it");
     // Without room it has come to the end and the checksum of the member, or the member goes on.
     if (room == 0 && (holds_some || state_->avail_in > 0)) break;
   }

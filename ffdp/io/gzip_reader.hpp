@@ -28,6 +28,7 @@ class GzipReader {
  private:
   void refill();
   bool next_member();
+  [[noreturn]] void refuse(const std::string& why) const;
 
   std::string path_;
   int descriptor_;

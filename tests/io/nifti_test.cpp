@@ -17,6 +17,7 @@
 
 #include "ffdp/core/error.hpp"
 #include "ffdp/io/byte_sink.hpp"
+#include "ffdp/io/byte_source.hpp"
 #include "ffdp/io/orientation.hpp"
 
 namespace ffdp::io {
@@ -475,6 +476,17 @@ TEST(Nifti, GzipHeadersAndWhatFollowsTheLastMember) {
   const std::string empty = magic + std::string(7, '\0') + "\x03" + std::string(9, '\0');
   EXPECT_TRUE(reads(empty + good));
   EXPECT_TRUE(reads(good + empty + std::string(512, '\0')));  // as tape drives pad
+  put(folder / "padded.gz", good + std::string(512, '\0'));
+  EXPECT_EQ(read_file(folder / "padded.gz", 1 << 20), read_file(folder / "a.nii.gz", 1 << 20));
+  // The file is read by pieces of 2^18 bytes: ends of pieces within headers, and within the sums
+  // before them.
+  const auto named = [&](std::size_t bytes) {
+    return magic + '\x08' + rest + std::string(bytes, 'n') + '\0' + empty.substr(10);
+  };
+  for (std::size_t before = 0; before <= 32; ++before)
+    EXPECT_TRUE(reads(named((1 << 18) - before - named(0).size()) + magic + '\x1c' + rest + extra +
+                      name + name + deflated))
+        << before;
 }
 
 TEST(BrokenNifti, AHeaderThatLiesIsRefusedBeforeAnythingIsAllocated) {
