@@ -471,7 +471,8 @@ TEST(Nifti, GzipHeadersAndWhatFollowsTheLastMember) {
     return std::equal(back.data.begin(), back.data.end(), image.data.begin());
   };
   EXPECT_TRUE(reads(magic + '\x08' + rest + name + deflated));
-  EXPECT_TRUE(reads(magic + '\x1c' + rest + extra + name + name + deflated));
+  const std::string member = magic + '\x1c' + rest + extra + name + name + deflated;
+  EXPECT_TRUE(reads(member));
   EXPECT_TRUE(reads(magic + '\x08' + rest + std::string(300000, 'n') + '\0' + deflated));
   const std::string empty = magic + std::string(7, '\0') + "\x03" + std::string(9, '\0');
   EXPECT_TRUE(reads(empty + good));
@@ -484,9 +485,7 @@ TEST(Nifti, GzipHeadersAndWhatFollowsTheLastMember) {
     return magic + '\x08' + rest + std::string(bytes, 'n') + '\0' + empty.substr(10);
   };
   for (std::size_t before = 0; before <= 32; ++before)
-    EXPECT_TRUE(reads(named((1 << 18) - before - named(0).size()) + magic + '\x1c' + rest + extra +
-                      name + name + deflated))
-        << before;
+    EXPECT_TRUE(reads(named((1 << 18) - before - named(0).size()) + member)) << before;
 }
 
 TEST(BrokenNifti, AHeaderThatLiesIsRefusedBeforeAnythingIsAllocated) {
