@@ -53,21 +53,30 @@ struct SlabPlanes {
   }
 };
 
-/// The image on the grid of the level, kept in `own`; the image itself where the grid is its own.
-ImageRef at_level(Context& ctx, const ImageRef& image, const Grid& grid,
-                  std::shared_ptr<const Image<float>>& own) {
-  if (image.grid.size == grid.size) return image;
-  own = std::make_shared<const Image<float>>(shrink_to(ctx, image, grid));
-  return *own;
-}
+/// An image on the grid of a level and its mask there, or null; the images themselves where that is
+/// their own grid.
+struct AtLevel {
+  ImageRef image;
+  std::shared_ptr<const Image<float>> own;
+  std::shared_ptr<const Image<std::uint8_t>> mask;
 
-/// Likewise, of a mask; null where there is none.
-std::shared_ptr<const Image<std::uint8_t>> at_level(Context& ctx, const Image<std::uint8_t>* mask,
-                                                    const Grid& grid) {
-  if (!mask) return nullptr;
-  if (mask->grid.size == grid.size) return {std::shared_ptr<void>(), mask};
-  return std::make_shared<const Image<std::uint8_t>>(shrink_to(ctx, *mask, grid));
-}
+  AtLevel(Context& ctx, const ImageRef& full, const Image<std::uint8_t>* full_mask,
+          const Grid& grid)
+      : image(full) {
+    if (full.grid.size == grid.size) {
+      if (full_mask) mask = {std::shared_ptr<void>(), full_mask};
+      return;
+    }
+    if (full_mask) {
+      MaskedImage small = shrink_to(ctx, full, *full_mask, grid);
+      own = std::make_shared<const Image<float>>(std::move(small.image));
+      mask = std::make_shared<const Image<std::uint8_t>>(std::move(small.mask));
+    } else {
+      own = std::make_shared<const Image<float>>(shrink_to(ctx, full, grid));
+    }
+    image = *own;
+  }
+};
 
 View<const std::uint8_t> mask_view(const std::shared_ptr<const Image<std::uint8_t>>& mask) {
   return mask ? mask->data.view() : View<const std::uint8_t>{};
@@ -99,11 +108,15 @@ LevelPair make_level_pair(Context& ctx, const Pair& pair, const Grid& grid, doub
               pair.fixed.data.offset == 0,
           "deformable: the fixed image must be stored as float32");
   const Grid moving_grid = level_grid(pair.moving.grid, spacing, 8);
+  const AtLevel fixed(ctx, pair.fixed, pair.fixed_mask, grid);
+  const AtLevel moving(ctx, pair.moving, pair.moving_mask, moving_grid);
   LevelPair level;
-  level.fixed = at_level(ctx, pair.fixed, grid, level.own_fixed).data.as<float>();
-  level.moving = at_level(ctx, pair.moving, moving_grid, level.own_moving).data;
-  level.fixed_mask = at_level(ctx, pair.fixed_mask, grid);
-  level.moving_mask = at_level(ctx, pair.moving_mask, moving_grid);
+  level.fixed = fixed.image.data.as<float>();
+  level.moving = moving.image.data;
+  level.own_fixed = fixed.own;
+  level.own_moving = moving.own;
+  level.fixed_mask = fixed.mask;
+  level.moving_mask = moving.mask;
   level.fixed_model = intensity_model(ctx, "fixed", level.fixed, mask_view(level.fixed_mask));
   level.moving_model = intensity_model(ctx, "moving", level.moving, mask_view(level.moving_mask));
   level.sampling.map = moving_grid.to_index() * affine * grid.to_world();

@@ -12,7 +12,6 @@
 #include "ffdp/core/error.hpp"
 #include "ffdp/ops/intensity/intensity.hpp"
 #include "ffdp/ops/sampler/sampler.hpp"
-#include "ffdp/registration/pyramid.hpp"
 
 namespace ffdp::registration {
 namespace {
@@ -246,40 +245,44 @@ Affine newton_step(LinearProblem& problem, LinearKind kind, const Affine& start)
 LinearProblem::LinearProblem(Context& ctx, dist::Comm& comm, const Pair& pair,
                              const MetricConfig& metric, double spacing)
     : ctx_(ctx), comm_(comm), metric_(metric) {
-  fixed_ = shrink_to(ctx, pair.fixed, level_grid(pair.fixed.grid, spacing, 8));
-  moving_ = shrink_to(ctx, pair.moving, level_grid(pair.moving.grid, spacing, 8));
-  if (pair.fixed_mask) fixed_mask_ = shrink_to(ctx, *pair.fixed_mask, fixed_.grid);
-  if (pair.moving_mask) moving_mask_ = shrink_to(ctx, *pair.moving_mask, moving_.grid);
-  fixed_model_ = intensity_model(ctx, "fixed", fixed_.data, fixed_mask_.data);
-  moving_model_ = intensity_model(ctx, "moving", moving_.data, moving_mask_.data);
-  warped_ = Field<float>(ctx.backend, fixed_.grid.domain());
-  grad_ = Field<float>(ctx.backend, fixed_.grid.domain());
-  double inside = static_cast<double>(fixed_.data.size());
+  const auto shrink = [&](const ImageRef& image, const Image<std::uint8_t>* mask) {
+    const Grid level = level_grid(image.grid, spacing, 8);
+    return mask ? shrink_to(ctx, image, *mask, level)
+                : MaskedImage{shrink_to(ctx, image, level), {}};
+  };
+  fixed_ = shrink(pair.fixed, pair.fixed_mask);
+  moving_ = shrink(pair.moving, pair.moving_mask);
+  fixed_model_ = intensity_model(ctx, "fixed", fixed_.image.data, fixed_.mask.data);
+  moving_model_ = intensity_model(ctx, "moving", moving_.image.data, moving_.mask.data);
+  warped_ = Field<float>(ctx.backend, fixed_.image.grid.domain());
+  grad_ = Field<float>(ctx.backend, fixed_.image.grid.domain());
+  double inside = static_cast<double>(fixed_.image.data.size());
   if (pair.fixed_mask)
     inside =
-        static_cast<double>(intensity::count(ctx, fixed_mask_.data.stored(), fixed_mask_.data));
+        static_cast<double>(intensity::count(ctx, fixed_.mask.data.stored(), fixed_.mask.data));
   least_samples_ = 0.05 * inside;
 }
 
 double LinearProblem::evaluate(const Affine& map, Affine* gradient) {
-  const Box domain = fixed_.grid.domain();
-  const Affine to_index = moving_.grid.to_index(), to_world = fixed_.grid.to_world();
+  const Box domain = fixed_.image.grid.domain();
+  const Affine to_index = moving_.image.grid.to_index(), to_world = fixed_.image.grid.to_world();
   sampler::Params p;
   p.map = to_index * map * to_world;
   p.displacement_map = p.map.linear;
-  p.moving_domain = moving_.grid.domain();
+  p.moving_domain = moving_.image.grid.domain();
   const VectorView<const float> none;
-  const sampler::Masks masks{fixed_mask_.data, moving_mask_.data};
+  const sampler::Masks masks{fixed_.mask.data, moving_.mask.data};
   const std::int64_t outside =
-      sampler::forward(ctx_, p, domain, domain, moving_.data, none, masks, warped_);
+      sampler::forward(ctx_, p, domain, domain, moving_.image.data, none, masks, warped_);
   double inside = static_cast<double>(domain.volume() - outside);
   comm_.all_sum({&inside, 1});
   if (inside < std::max(least_samples_, 16.0)) return std::numeric_limits<double>::infinity();
   const Cost cost = registration::evaluate(
-      ctx_, comm_, metric_, fixed_model_, moving_model_, domain, fixed_.data, warped_, true,
+      ctx_, comm_, metric_, fixed_model_, moving_model_, domain, fixed_.image.data, warped_, true,
       gradient ? grad_.view() : View<float>{}, VectorView<float>{});
   if (!gradient) return cost.value;
-  const auto sums = sampler::backward_affine(ctx_, p, domain, domain, moving_.data, none, grad_);
+  const auto sums =
+      sampler::backward_affine(ctx_, p, domain, domain, moving_.image.data, none, grad_);
   double flat[12];
   for (int i = 0; i < 3; ++i) {
     for (int j = 0; j < 3; ++j) flat[4 * i + j] = sums.map[i][j];

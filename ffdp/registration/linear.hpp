@@ -6,6 +6,7 @@
 
 #include "ffdp/core/image.hpp"
 #include "ffdp/registration/metric.hpp"
+#include "ffdp/registration/pyramid.hpp"
 
 namespace ffdp::registration {
 
@@ -37,16 +38,15 @@ class LinearProblem {
   /// matrix in an Affine. Infinite where the images hardly overlap.
   double evaluate(const Affine& map, Affine* gradient);
 
-  const Grid& fixed_grid() const { return fixed_.grid; }
-  const Image<float>& fixed() const { return fixed_; }
-  const Image<float>& moving() const { return moving_; }
+  const Grid& fixed_grid() const { return fixed_.image.grid; }
+  const MaskedImage& fixed() const { return fixed_; }
+  const MaskedImage& moving() const { return moving_; }
 
  private:
   Context& ctx_;
   dist::Comm& comm_;
   MetricConfig metric_;
-  Image<float> fixed_, moving_;
-  Image<std::uint8_t> fixed_mask_, moving_mask_;
+  MaskedImage fixed_, moving_;  ///< masks are empty where there is none
   IntensityModel fixed_model_, moving_model_;
   Field<float> warped_, grad_;
   double least_samples_ = 0;

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "ffdp/core/copy.hpp"
 #include "ffdp/ops/intensity/intensity.hpp"
 #include "ffdp/ops/resize/resize.hpp"
 
@@ -36,12 +37,22 @@ Image<float> shrink_to(Context& ctx, const ImageRef& image, const Grid& level) {
   return result;
 }
 
-Image<std::uint8_t> shrink_to(Context& ctx, const Image<std::uint8_t>& mask, const Grid& level) {
-  Image<float> soft{mask.grid, Field<float>(ctx.backend, mask.grid.domain())};
-  intensity::load_mask(ctx, mask.grid.domain(), mask.data, soft.data);
-  const Image<float> small = shrink_to(ctx, soft, level);
-  Image<std::uint8_t> result{level, Field<std::uint8_t>(ctx.backend, level.domain())};
-  intensity::store_mask(ctx, level.domain(), 0.5F, small.data, result.data);
+MaskedImage shrink_to(Context& ctx, const ImageRef& image, const Image<std::uint8_t>& mask,
+                      const Grid& level) {
+  if (level.size == image.grid.size)
+    return {shrink_to(ctx, image, level), {level, copy_to(ctx, ctx.backend, mask.data)}};
+  const Box from = image.grid.domain(), to = level.domain();
+  MaskedImage result{{level, Field<float>(ctx.backend, to)},
+                     {level, Field<std::uint8_t>(ctx.backend, to)}};
+  Field<float> coverage(ctx.backend, to);
+  resize::shrink_masked(ctx, {}, from, to, to, image.data, mask.data, result.image.data, coverage);
+  const double voxels = static_cast<double>(intensity::count(ctx, from, mask.data)) *
+                        static_cast<double>(to.volume()) / static_cast<double>(from.volume());
+  for (float share = 0.5F; share > 1e-6F; share /= 2) {
+    intensity::store_mask(ctx, to, share, coverage, result.mask.data);
+    const auto kept = static_cast<double>(intensity::count(ctx, to, result.mask.data));
+    if (kept > 0 && kept >= 0.5 * voxels) break;
+  }
   return result;
 }
 

@@ -5,9 +5,12 @@
 #include <chrono>
 #include <deque>
 #include <limits>
+#include <memory>
+#include <utility>
 
 #include "ffdp/core/copy.hpp"
 #include "ffdp/core/error.hpp"
+#include "ffdp/core/log.hpp"
 #include "ffdp/ops/intensity/intensity.hpp"
 #include "ffdp/ops/sampler/sampler.hpp"
 #include "ffdp/ops/vectors/vectors.hpp"
@@ -54,13 +57,14 @@ void bring(Context& ctx, Inputs& in) {
 
 void check(Context& ctx, const Config& config, const Inputs& in) {
   for (std::size_t i = 0; i < in.fixed.size(); ++i) {
-    require_registrable(ctx, in.fixed_names[i], in.fixed[i]);
-    require_registrable(ctx, in.moving_names[i], in.moving[i]);
     const int f = in.fixed[i].grid.dimension(), m = in.moving[i].grid.dimension();
     require(f == m, in.moving_names[i] + ": a " + std::to_string(m) + "-D image, " +
                         in.fixed_names[i] + " is " + std::to_string(f) + "-D");
     require(same_space(in.fixed[i].grid, in.fixed[0].grid, 1e-2),
             in.fixed_names[i] + ": lies on another grid than " + in.fixed_names[0]);
+    require(!in.moving_mask || same_space(in.moving[i].grid, in.moving[0].grid, 1e-2),
+            in.moving_names[i] + ": lies on another grid than " + in.moving_names[0] +
+                ", and so than the moving mask");
   }
   for (const auto& stage : config.deformable)
     for (const auto& metric : stage.metrics)
@@ -71,15 +75,75 @@ void check(Context& ctx, const Config& config, const Inputs& in) {
   if (in.moving_mask) check_mask(ctx, "moving mask", *in.moving_mask, in.moving[0].grid);
 }
 
+/// Where the images count: inside the mask that is given, and where a voxel is a finite number. One
+/// mask for all images but those that need their own.
+class Masks {
+ public:
+  Masks(Context& ctx, std::vector<Image<float>>& images, const std::vector<std::string>& names,
+        std::optional<Image<std::uint8_t>> given) {
+    const auto common =
+        given ? std::make_shared<const Image<std::uint8_t>>(*std::move(given)) : nullptr;
+    different_ = common ? 1 : 0;
+    for (std::size_t i = 0; i < images.size(); ++i) {
+      masks_.push_back(common);
+      const auto all =
+          intensity::statistics(ctx, images[i].grid.domain(), images[i].data, (*this)(i));
+      if (all.not_finite == 0) continue;
+      log(Level::warning, names[i] + ": " + std::to_string(all.not_finite) + " of " +
+                              std::to_string(all.not_finite + all.count) +
+                              " voxels are NaN or infinite: they are left out");
+      masks_.back() = finite(ctx, images[i], common.get());
+      ++different_;
+    }
+  }
+  const Image<std::uint8_t>* at(std::size_t i) const { return masks_[i].get(); }
+  View<const std::uint8_t> operator()(std::size_t i) const {
+    return masks_[i] ? masks_[i]->data.view() : View<const std::uint8_t>{};
+  }
+  int different() const { return different_; }
+
+ private:
+  static std::shared_ptr<const Image<std::uint8_t>> finite(Context& ctx, Image<float>& image,
+                                                           const Image<std::uint8_t>* common) {
+    const Box domain = image.grid.domain();
+    auto mask = std::make_shared<Image<std::uint8_t>>(
+        Image<std::uint8_t>{image.grid, Field<std::uint8_t>(ctx.backend, domain)});
+    if (common)
+      copy(ctx, mask->data, common->data);
+    else
+      intensity::store_mask(ctx, domain, -std::numeric_limits<float>::infinity(), image.data,
+                            mask->data);
+    intensity::drop_missing(ctx, domain, image.data, mask->data);
+    return mask;
+  }
+  std::vector<std::shared_ptr<const Image<std::uint8_t>>> masks_;
+  int different_ = 0;
+};
+
+/// Intensities as the stages want them.
+void prepare(Context& ctx, const Config& config, Inputs& in, const Masks& fixed_masks,
+             const Masks& moving_masks) {
+  for (std::size_t i = 0; i < in.fixed.size(); ++i) {
+    const Prepared fixed{in.fixed_names[i], in.fixed[i], fixed_masks(i)};
+    const Prepared moving{in.moving_names[i], in.moving[i], moving_masks(i)};
+    for (const Prepared& image : {fixed, moving}) require_registrable(ctx, image);
+    if (config.winsorize_lo > 0 || config.winsorize_hi < 1)
+      for (const Prepared& image : {fixed, moving})
+        winsorize(ctx, image, config.winsorize_lo, config.winsorize_hi);
+    if (config.match_histograms) match_histogram(ctx, moving, fixed);
+    for (const Prepared& image : {fixed, moving}) normalize(ctx, image);
+  }
+}
+
 /// The images as the stages use them: those of the inputs, or half-precision copies of the moving
 /// ones, for which those of the inputs are given up.
 class Working {
  public:
-  Working(Context& ctx, Inputs& in, MemoryMode memory) {
+  Working(Context& ctx, Inputs& in, const Masks& fixed_masks, const Masks& moving_masks,
+          MemoryMode memory) {
     for (std::size_t i = 0; i < in.fixed.size(); ++i)
-      pairs.push_back({in.fixed[i], keep(ctx, in.moving[i], memory),
-                       in.fixed_mask ? &*in.fixed_mask : nullptr,
-                       in.moving_mask ? &*in.moving_mask : nullptr});
+      pairs.push_back(
+          {in.fixed[i], keep(ctx, in.moving[i], memory), fixed_masks.at(i), moving_masks.at(i)});
   }
   std::vector<Pair> pairs;
 
@@ -96,12 +160,12 @@ class Working {
   std::deque<Image<Half>> halves_;
 };
 
-Extent extent_of(const Inputs& in) {
+Extent extent_of(const Inputs& in, int fixed_masks, int moving_masks) {
   return {.fixed = in.fixed[0].grid,
           .moving = in.moving[0].grid,
           .pairs = static_cast<int>(in.fixed.size()),
-          .fixed_masks = in.fixed_mask ? 1 : 0,
-          .moving_masks = in.moving_mask ? 1 : 0,
+          .fixed_masks = fixed_masks,
+          .moving_masks = moving_masks,
           .written = in.written};
 }
 
@@ -158,21 +222,21 @@ Result register_images(Context& ctx, dist::Comm& comm, const Config& config, Inp
               std::to_string(in.moving.size()) + " moving images, as many of both are needed");
   const Grid grid = in.fixed[0].grid;
   const Config full = resolved(config, grid);
-  result.plan = choose_plan(full, extent_of(in), ctx.backend, available_bytes(ctx.backend));
+  const std::int64_t available = available_bytes(ctx.backend);
+  const int given[2] = {in.fixed_mask ? 1 : 0, in.moving_mask ? 1 : 0};
+  result.plan = choose_plan(full, extent_of(in, given[0], given[1]), ctx.backend, available);
   bring(ctx, in);
   check(ctx, config, in);
-  for (std::size_t i = 0; i < in.fixed.size(); ++i) {
-    if (config.winsorize_lo > 0 || config.winsorize_hi < 1) {
-      winsorize(ctx, in.fixed[i], config.winsorize_lo, config.winsorize_hi);
-      winsorize(ctx, in.moving[i], config.winsorize_lo, config.winsorize_hi);
-    }
-    if (config.match_histograms) match_histogram(ctx, in.moving[i], in.fixed[i]);
-    normalize(ctx, in.fixed_names[i], in.fixed[i]);
-    normalize(ctx, in.moving_names[i], in.moving[i]);
-  }
+  std::optional<Masks> fixed_masks, moving_masks;
+  fixed_masks.emplace(ctx, in.fixed, in.fixed_names, std::exchange(in.fixed_mask, {}));
+  moving_masks.emplace(ctx, in.moving, in.moving_names, std::exchange(in.moving_mask, {}));
+  const int needed[2] = {fixed_masks->different(), moving_masks->different()};
+  if (needed[0] > given[0] || needed[1] > given[1])
+    result.plan = choose_plan(full, extent_of(in, needed[0], needed[1]), ctx.backend, available);
+  prepare(ctx, config, in, *fixed_masks, *moving_masks);
   result.fixed_grid = grid;
   const MemoryMode memory = result.plan.mode;
-  std::optional<Working> working(std::in_place, ctx, in, memory);
+  std::optional<Working> working(std::in_place, ctx, in, *fixed_masks, *moving_masks, memory);
   const std::vector<Pair>& pairs = working->pairs;
   clock.stage("preparation");
 
@@ -205,6 +269,8 @@ Result register_images(Context& ctx, dist::Comm& comm, const Config& config, Inp
     clock.stage("deformable, refinement");
   }
   working.reset();
+  fixed_masks.reset();
+  moving_masks.reset();
   in = Inputs();
   ctx.release_scratch();
   result.jacobian = repair_folds(ctx, result.displacement, 0.01, 20);
