@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "ffdp/core/error.hpp"
+#include "ffdp/core/log.hpp"
 #include "ffdp/ops/intensity/intensity.hpp"
 #include "ffdp/registration/images/distribution.hpp"
 
@@ -54,9 +55,19 @@ void match_histogram(Context& ctx, const Prepared& in, const Prepared& reference
 }
 
 void normalize(Context& ctx, const Prepared& in) {
+  constexpr float far = 2;  // a hot voxel: further beyond the robust range than this [its width]
   const Box domain = in.image.grid.domain();
-  const intensity::Range range = distribution(ctx, in).robust();
-  intensity::rescale(ctx, domain, range.lo, 1 / (range.hi - range.lo), in.image.data);
+  const Distribution d = distribution(ctx, in);
+  const intensity::Range robust = d.robust();
+  const float width = robust.hi - robust.lo;
+  if (d.all().lo < robust.lo - far * width || d.all().hi > robust.hi + far * width) {
+    log(Level::warning, in.name + ": intensities from " + std::to_string(d.all().lo) + " to " +
+                            std::to_string(d.all().hi) + ", 99.8 % of them within " +
+                            std::to_string(robust.lo) + " and " + std::to_string(robust.hi) +
+                            ": clamped to these");
+    intensity::clamp(ctx, domain, robust, in.image.data);
+  }
+  intensity::rescale(ctx, domain, robust.lo, 1 / width, in.image.data);
   if (in.mask) intensity::extend(ctx, domain, domain, in.mask, in.image.data);
 }
 

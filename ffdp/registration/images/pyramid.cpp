@@ -37,6 +37,43 @@ Image<float> shrink_to(Context& ctx, const ImageRef& image, const Grid& level) {
   return result;
 }
 
+namespace {
+
+/// Voxels of a level that a mask covers as a share of the full grid says they should be [voxels].
+double expected(Context& ctx, const Image<std::uint8_t>& mask, const Box& level) {
+  const Box full = mask.grid.domain();
+  return static_cast<double>(intensity::count(ctx, full, mask.data)) *
+         static_cast<double>(level.volume()) / static_cast<double>(full.volume());
+}
+
+/// Voxels that at least `share` of which a mask covers [voxels]; marks them.
+double mark(Context& ctx, const Field<float>& coverage, float share, Field<std::uint8_t>& mask) {
+  intensity::store_mask(ctx, mask.stored(), share, coverage, mask);
+  return static_cast<double>(intensity::count(ctx, mask.stored(), mask));
+}
+
+}  // namespace
+
+double masked_spacing(Context& ctx, const Pair& pair, double wanted) {
+  constexpr double least_share = 0.75, least_across = 8, finer = 0.8;
+  const auto thick_enough = [&](const ImageRef& image, const Image<std::uint8_t>& mask,
+                                double spacing) {
+    const Grid level = level_grid(mask.grid, spacing, 8);
+    if (level.size == mask.grid.size) return true;
+    const Box to = level.domain();
+    Field<float> unused(ctx.backend, to), coverage(ctx.backend, to);
+    Field<std::uint8_t> kept(ctx.backend, to);
+    resize::shrink_masked(ctx, {}, mask.grid.domain(), to, to, image.data, mask.data, unused,
+                          coverage);
+    const double voxels = mark(ctx, coverage, 0.5F, kept);
+    return voxels >= least_share * expected(ctx, mask, level.domain()) &&
+           voxels >= std::pow(least_across, level.dimension());
+  };
+  while (pair.fixed_mask && !thick_enough(pair.fixed, *pair.fixed_mask, wanted)) wanted *= finer;
+  while (pair.moving_mask && !thick_enough(pair.moving, *pair.moving_mask, wanted)) wanted *= finer;
+  return wanted;
+}
+
 MaskedImage shrink_to(Context& ctx, const ImageRef& image, const Image<std::uint8_t>& mask,
                       const Grid& level) {
   if (level.size == image.grid.size)
@@ -46,11 +83,9 @@ MaskedImage shrink_to(Context& ctx, const ImageRef& image, const Image<std::uint
                      {level, Field<std::uint8_t>(ctx.backend, to)}};
   Field<float> coverage(ctx.backend, to);
   resize::shrink_masked(ctx, {}, from, to, to, image.data, mask.data, result.image.data, coverage);
-  const double voxels = static_cast<double>(intensity::count(ctx, from, mask.data)) *
-                        static_cast<double>(to.volume()) / static_cast<double>(from.volume());
+  const double voxels = expected(ctx, mask, to);
   for (float share = 0.5F; share > 1e-6F; share /= 2) {
-    intensity::store_mask(ctx, to, share, coverage, result.mask.data);
-    const auto kept = static_cast<double>(intensity::count(ctx, to, result.mask.data));
+    const double kept = mark(ctx, coverage, share, result.mask.data);
     if (kept > 0 && kept >= 0.5 * voxels) break;
   }
   return result;

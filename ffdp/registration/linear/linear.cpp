@@ -2,9 +2,11 @@
 #include "ffdp/registration/linear/linear.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include <Eigen/Dense>
@@ -46,17 +48,6 @@ double dot(const Affine& a, const Affine& b) {
     for (int j = 0; j < 3; ++j) sum += a.linear[i][j] * b.linear[i][j];
   }
   return sum;
-}
-
-Eigen::Matrix3d rotation(double x, double y, double z) {
-  const Eigen::Vector3d w(x, y, z);
-  const double angle = w.norm();
-  if (angle < 1e-12) {
-    Eigen::Matrix3d r = Eigen::Matrix3d::Identity();
-    r(0, 1) = -z, r(0, 2) = y, r(1, 0) = z, r(1, 2) = -x, r(2, 0) = -y, r(2, 1) = x;
-    return r;
-  }
-  return Eigen::AngleAxisd(angle, w / angle).toRotationMatrix();
 }
 
 /// Root mean square of a coordinate over the extent, about its centre [mm].
@@ -263,17 +254,37 @@ LinearProblem::LinearProblem(Context& ctx, dist::Comm& comm, const Pair& pair,
   least_samples_ = 0.05 * inside;
 }
 
-double LinearProblem::evaluate(const Affine& map, Affine* gradient) {
-  const Box domain = fixed_.image.grid.domain();
-  const Affine to_index = moving_.image.grid.to_index(), to_world = fixed_.image.grid.to_world();
+sampler::Params LinearProblem::sampling(const Affine& map) const {
   sampler::Params p;
-  p.map = to_index * map * to_world;
+  p.map = moving_.image.grid.to_index() * map * fixed_.image.grid.to_world();
   p.displacement_map = p.map.linear;
   p.moving_domain = moving_.image.grid.domain();
-  const VectorView<const float> none;
+  return p;
+}
+
+std::int64_t LinearProblem::warp(const Affine& map) {
+  const Box domain = fixed_.image.grid.domain();
   const sampler::Masks masks{fixed_.mask.data, moving_.mask.data};
-  const std::int64_t outside =
-      sampler::forward(ctx_, p, domain, domain, moving_.image.data, none, masks, warped_);
+  return sampler::forward(ctx_, sampling(map), domain, domain, moving_.image.data,
+                          VectorView<const float>{}, masks, warped_);
+}
+
+void LinearProblem::keep_overlap(std::span<const Affine> maps) {
+  const Box domain = fixed_.image.grid.domain();
+  if (fixed_.mask.data.empty()) {
+    fixed_.mask = {fixed_.image.grid, Field<std::uint8_t>(ctx_.backend, domain)};
+    intensity::store_mask(ctx_, domain, -std::numeric_limits<float>::infinity(), fixed_.image.data,
+                          fixed_.mask.data);
+  }
+  for (const Affine& map : maps) {
+    warp(map);
+    intensity::drop_missing(ctx_, domain, warped_, fixed_.mask.data);
+  }
+}
+
+double LinearProblem::evaluate(const Affine& map, Affine* gradient) {
+  const Box domain = fixed_.image.grid.domain();
+  const std::int64_t outside = warp(map);
   double inside = static_cast<double>(domain.volume() - outside);
   comm_.all_sum({&inside, 1});
   if (inside < std::max(least_samples_, 16.0)) return std::numeric_limits<double>::infinity();
@@ -281,8 +292,8 @@ double LinearProblem::evaluate(const Affine& map, Affine* gradient) {
       ctx_, comm_, metric_, fixed_model_, moving_model_, domain, fixed_.image.data, warped_, true,
       gradient ? grad_.view() : View<float>{}, VectorView<float>{});
   if (!gradient) return cost.value;
-  const auto sums =
-      sampler::backward_affine(ctx_, p, domain, domain, moving_.image.data, none, grad_);
+  const auto sums = sampler::backward_affine(ctx_, sampling(map), domain, domain,
+                                             moving_.image.data, VectorView<const float>{}, grad_);
   double flat[12];
   for (int i = 0; i < 3; ++i) {
     for (int j = 0; j < 3; ++j) flat[4 * i + j] = sums.map[i][j];
@@ -295,55 +306,9 @@ double LinearProblem::evaluate(const Affine& map, Affine* gradient) {
     for (int j = 0; j < 3; ++j) index_gradient.linear[i][j] = scale * flat[4 * i + j];
     index_gradient.translation[i] = scale * flat[4 * i + 3];
   }
-  *gradient = pull_back(to_index, index_gradient, to_world);
+  *gradient =
+      pull_back(moving_.image.grid.to_index(), index_gradient, fixed_.image.grid.to_world());
   return cost.value;
-}
-
-int parameters(LinearKind kind, int dimension) {
-  const bool flat = dimension == 2;
-  switch (kind) {
-    case LinearKind::translation:
-      return dimension;
-    case LinearKind::rigid:
-      return flat ? 3 : 6;
-    case LinearKind::similarity:
-      return flat ? 4 : 7;
-    case LinearKind::affine:
-      return flat ? 6 : 12;
-  }
-  return 0;
-}
-
-Affine parametric_map(LinearKind kind, int dimension, const std::vector<double>& theta,
-                      const Vec3& centre, double radius) {
-  const bool flat = dimension == 2;
-  Eigen::Matrix3d m = Eigen::Matrix3d::Identity();
-  std::size_t next = 0;
-  if (kind == LinearKind::affine) {
-    for (int i = 0; i < dimension; ++i)
-      for (int j = 0; j < dimension; ++j) m(i, j) += theta[next++] / radius;
-  } else if (kind != LinearKind::translation) {
-    if (flat) {
-      m = rotation(0, 0, theta[0] / radius);
-      next = 1;
-    } else {
-      m = rotation(theta[0] / radius, theta[1] / radius, theta[2] / radius);
-      next = 3;
-    }
-    if (kind == LinearKind::similarity) {
-      const double scale = std::exp(theta[next++] / radius);
-      m *= scale;
-      if (flat) m(2, 2) = 1;
-    }
-  }
-  Affine r;
-  const Eigen::Vector3d c(centre[0], centre[1], centre[2]);
-  const Eigen::Vector3d t = c - m * c;
-  for (int i = 0; i < 3; ++i) {
-    for (int j = 0; j < 3; ++j) r.linear[i][j] = m(i, j);
-    r.translation[i] = t[i] + (i < dimension ? theta[next + i] : 0);
-  }
-  return r;
 }
 
 Affine minimize(LinearProblem& problem, LinearKind kind, const Affine& start, int iterations,
@@ -379,23 +344,44 @@ Affine minimize(LinearProblem& problem, LinearKind kind, const Affine& start, in
   return family.map(to_std(at.theta));
 }
 
+namespace {
+
+/// Whether a map is clearly better than another one, over the voxels that both see: a turn that
+/// hides background from a metric looks better than it is.
+bool clearly_better(LinearProblem problem, MetricKind kind, const Affine& map, const Affine& than) {
+  problem.keep_overlap(std::array{map, than});
+  const double other = problem.evaluate(than, nullptr);
+  // LNCC is at best -1.
+  const double scale = kind == MetricKind::lncc ? 1 + other : std::abs(other);
+  return problem.evaluate(map, nullptr) < other - clear_gain * scale;
+}
+
+}  // namespace
+
 Affine run_linear(Context& ctx, dist::Comm& comm, const LinearStage& stage, const Pair& pair,
                   const Affine& start, const ProgressSink& progress) {
   Affine map = start;
   const double finest = finest_spacing(pair.fixed.grid);
   const int levels = static_cast<int>(stage.resolutions.size());
-  const char* names[] = {"translation", "rigid", "similarity", "affine"};
+  const char* const names[] = {"translation", "rigid", "similarity", "affine"};
+  const char* const name = names[static_cast<int>(stage.kind)];
   for (int level = 0; level < levels; ++level) {
-    LinearProblem problem(ctx, comm, pair, stage.metric, stage.resolutions[level] * finest);
+    const double spacing = masked_spacing(ctx, pair, stage.resolutions[level] * finest);
+    LinearProblem problem(ctx, comm, pair, stage.metric, spacing);
     const int iterations = stage.iterations[level];
-    map = minimize(
-        problem, stage.kind, map, iterations, stage.tolerance,
-        [&](int iteration, double cost, double motion) {
-          if (progress)
-            progress({names[static_cast<int>(stage.kind)], level, levels, iteration, iterations,
-                      cost, motion});
-        },
-        nullptr);
+    const Affine before = map;
+    double cost = 0;
+    const auto report = [&](int iteration, double now, double motion) {
+      if (progress) progress({name, level, levels, iteration, iterations, now, motion});
+    };
+    map = minimize(problem, stage.kind, before, iterations, stage.tolerance, report, &cost);
+    require(std::isfinite(cost),
+            std::string(name) +
+                ": the images do not overlap inside their masks at the start of the stage");
+    if (turn_between(map, before) > 2 * needs_reason &&
+        !clearly_better({ctx, comm, pair, stage.metric, spacing}, stage.metric.kind, map, before))
+      map = minimize(problem, LinearKind::translation, before, iterations, stage.tolerance, report,
+                     nullptr);
     if (level == levels - 1 && iterations > 0) map = newton_step(problem, stage.kind, map);
   }
   return map;
