@@ -75,18 +75,20 @@ long peak_mib() {
   return usage.ru_maxrss / 1024;
 }
 
-/// Moves the images to the device, but keeps what the warped images are made from.
+/// Keeps what the warped images are made from; moves the images to the device.
 Originals keep_originals(const Context& ctx, const OutputOptions& output,
                          registration::Inputs& in) {
-  if (ctx.backend == Backend::cpu) return {};
   Originals kept;
-  const auto bring = [&](Image<float>& image) {
-    return std::exchange(image, {image.grid, copy_to(ctx, ctx.backend, image.data)});
+  kept.moving_grid = in.moving[0].grid;
+  const auto keep = [&](Image<float>& image, bool needed) -> Image<float> {
+    if (ctx.backend == Backend::cpu && !needed) return {};
+    Image<float> copy{image.grid, copy_to(ctx, ctx.backend, image.data)};
+    if (ctx.backend == Backend::cpu) return copy;
+    std::swap(image, copy);
+    return needed ? std::move(copy) : Image<float>{};
   };
-  kept.fixed = bring(in.fixed[0]);
-  kept.moving = bring(in.moving[0]);
-  if (!output.writes("inverse-warped")) kept.fixed = {};
-  if (!output.writes("warped")) kept.moving = {};
+  kept.fixed = keep(in.fixed[0], output.writes("inverse-warped"));
+  kept.moving = keep(in.moving[0], output.writes("warped"));
   return kept;
 }
 
@@ -166,6 +168,8 @@ void run(Options o, const CLI::App& command, const std::vector<std::string>& com
     plan_of(o, config, backend, available_bytes(backend));
   }
   registration::Inputs inputs = read_inputs(ctx, o);
+  LabelWriter labels;
+  if (!o.output.moving_labels.empty()) labels = read_labels(o.output.moving_labels);
   prepare_output(o.output.prefix);
   const auto elapsed = [&] {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
@@ -176,6 +180,7 @@ void run(Options o, const CLI::App& command, const std::vector<std::string>& com
   ctx.stream = stream.get();
   const double ready_seconds = elapsed();
   Originals originals = keep_originals(ctx, o.output, inputs);
+  originals.labels = std::move(labels);
   dist::SoloComm comm;
   registration::Result result;
   {

@@ -11,6 +11,7 @@
 #include "ffdp/core/copy.hpp"
 #include "ffdp/core/error.hpp"
 #include "ffdp/io/atomic_file.hpp"
+#include "ffdp/io/itk_parameters.hpp"
 #include "ffdp/io/nifti.hpp"
 #include "ffdp/io/transform_file.hpp"
 #include "ffdp/ops/sampler/sampler.hpp"
@@ -98,10 +99,9 @@ void write_warp(Context& ctx, const OutputOptions& o, const std::string& name, c
 }
 
 /// The image as it was read, on the backend of the context.
-Image<float> original(const Context& ctx, Image<float>&& kept, const std::string& path) {
-  Image<float> image = kept.data.empty() ? io::read_image<float>(path) : std::move(kept);
-  if (ctx.backend != image.data.backend()) image.data = copy_to(ctx, ctx.backend, image.data);
-  return image;
+Image<float> bring(const Context& ctx, Image<float>&& image) {
+  if (ctx.backend == image.data.backend()) return std::move(image);
+  return {image.grid, copy_to(ctx, ctx.backend, image.data)};
 }
 
 /// Sampling of an image over `moving_domain` at map(x) + scale * displacement(x), 0 outside.
@@ -123,7 +123,7 @@ void write_warped(Context& ctx, const OutputOptions& o, const char* name,
   const Grid& grid = result.fixed_grid;
   const Affine map = moving.grid.to_index() * result.affine * grid.to_world();
   const auto p = sampling(map, map.linear, moving.grid.domain());
-  io::NiftiWriter writer(o.prefix + name, grid, 1, 1, write_options(ctx, o));
+  io::NiftiWriter writer(o.prefix + name, grid, {}, write_options(ctx, o));
   write_planes(ctx, grid, writer, [&](const Box& slab, View<float> out) {
     sampler::forward_uncounted(ctx, p, grid.domain(), slab, moving.data,
                                view_of(result.displacement), {}, out);
@@ -139,7 +139,7 @@ void write_inverse_warped(Context& ctx, const OutputOptions& o, const char* name
   const Affine map = fixed.grid.to_index() * inverse(result.affine) * grid.to_world();
   const auto at_map = sampling(map, {}, fixed.grid.domain());
   const auto at_both = sampling(map, Affine{}.linear, fixed.grid.domain());
-  io::NiftiWriter writer(o.prefix + name, grid, 1, 1, write_options(ctx, o));
+  io::NiftiWriter writer(o.prefix + name, grid, {}, write_options(ctx, o));
   write_planes(ctx, grid, writer, [&](const Box& slab, View<float> out) {
     VectorField<float> displacement;
     if (!result.inverse.empty()) {
@@ -155,23 +155,33 @@ void write_inverse_warped(Context& ctx, const OutputOptions& o, const char* name
   writer.commit();
 }
 
-void write_labels(Context& ctx, const OutputOptions& o, const Grid& grid,
-                  const transforms::CompositeTransform& chain) {
-  const io::NiftiInfo info = io::read_info(o.moving_labels);
-  io::WriteOptions options = write_options(ctx, o);
-  options.type = info.value_type();
-  io::NiftiWriter writer(o.prefix + "WarpedLabels.nii.gz", grid, 1, 1, options);
-  io::visit(info.value_type(), [&](auto zero) {
-    using T = decltype(zero);
-    const Image<T> labels = io::read_volume<T>(info, 0);
-    transforms::apply_label<T>(
-        ctx, {.interpolation = transforms::Interpolation::label}, grid, chain, labels,
-        [&](std::span<const T> values) { writer.write(values.data(), std::ssize(values)); });
-  });
-  writer.commit();
+template <class T>
+LabelWriter read_labels_as(io::NiftiReader& reader) {
+  const io::NiftiInfo& info = reader.info();
+  const auto volumes = std::make_shared<std::vector<Image<T>>>();
+  for (std::int64_t v = 0; v < info.volumes() * info.components(); ++v)
+    volumes->push_back(reader.read_volume<T>(v));
+  return [volumes, series = info.series(), type = info.value_type()](
+             Context& ctx, const OutputOptions& o, const Grid& grid,
+             const transforms::CompositeTransform& chain) {
+    io::WriteOptions options = write_options(ctx, o);
+    options.type = type;
+    io::NiftiWriter writer(o.prefix + "WarpedLabels.nii.gz", grid, series, options);
+    for (const Image<T>& labels : *volumes)
+      transforms::apply_label<T>(
+          ctx, {.interpolation = transforms::Interpolation::label}, grid, chain, labels,
+          [&](std::span<const T> values) { writer.write(values.data(), std::ssize(values)); });
+    writer.commit();
+  };
 }
 
 }  // namespace
+
+LabelWriter read_labels(const std::string& path) {
+  io::NiftiReader reader(path);
+  return io::visit(reader.info().value_type(),
+                   [&](auto zero) { return read_labels_as<decltype(zero)>(reader); });
+}
 
 void prepare_output(const std::string& prefix) {
   const std::filesystem::path folder = std::filesystem::path(prefix).parent_path();
@@ -196,27 +206,28 @@ std::vector<std::string> write_result(Context& ctx, const OutputOptions& o, Orig
       write(own, name);
     });
   };
-  io::write_affine(o.prefix + written[0], result.affine, grid.centre());
+  const bool flat = io::file_dimension(grid) == 2 &&
+                    io::file_dimension(originals.moving_grid) == 2 && io::is_planar(result.affine);
+  io::write_affine(o.prefix + written[0], result.affine, grid.centre(), flat ? 2 : 3);
   const auto warp = [&](const VectorField<float>& field) {
     return [&](Context& own, const char* name) { write_warp(own, o, name, grid, field); };
   };
   if (deformable && o.writes("warp")) add("1Warp.nii.gz", warp(result.displacement));
   if (deformable && o.writes("inverse-warp")) add("1InverseWarp.nii.gz", warp(result.inverse));
   if (o.writes("warped")) {
-    moving = original(ctx, std::move(originals.moving), o.moving);
+    moving = bring(ctx, std::move(originals.moving));
     add("Warped.nii.gz",
         [&](Context& own, const char* name) { write_warped(own, o, name, result, moving); });
     if (!on_device) moving = {};
   }
   if (o.writes("inverse-warped")) {
-    fixed = original(ctx, std::move(originals.fixed), o.fixed);
-    const Grid moving_grid = io::read_info(o.moving).grid;
-    add("InverseWarped.nii.gz", [&, moving_grid](Context& own, const char* name) {
-      write_inverse_warped(own, o, name, result, moving_grid, fixed);
+    fixed = bring(ctx, std::move(originals.fixed));
+    add("InverseWarped.nii.gz", [&](Context& own, const char* name) {
+      write_inverse_warped(own, o, name, result, originals.moving_grid, fixed);
     });
   }
   jobs.finish();
-  if (o.moving_labels.empty()) return written;
+  if (!originals.labels) return written;
   result.inverse = VectorField<float>();
   Context host;
   host.threads = ctx.threads;
@@ -227,7 +238,7 @@ std::vector<std::string> write_result(Context& ctx, const OutputOptions& o, Orig
         transforms::to_world(host, grid, std::move(result.displacement))));
   }
   chain.append(result.affine);
-  write_labels(host, o, grid, chain);
+  originals.labels(host, o, grid, chain);
   written.emplace_back("WarpedLabels.nii.gz");
   return written;
 }
