@@ -14,7 +14,7 @@ VectorField<float> inverse_warp(Context& ctx, const VectorField<float>& displace
   const float reach = vectors::largest(ctx, domain, displacement);
   VectorField<float> result(ctx.backend, domain);
   const invert::Params p{.tolerance = tolerance, .reach = reach};
-  const auto reached = invert::forward(ctx, p, domain, domain, displacement, result);
+  const auto reached = invert::forward(ctx, p, domain, domain, displacement, result).total();
   if (residual) *residual = reached;
   return result;
 }

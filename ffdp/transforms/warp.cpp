@@ -35,7 +35,7 @@ jacobian::Statistics repair_folds(Context& ctx, VectorField<float>& displacement
                                   int rounds) {
   const Box domain = displacement.stored();
   const View<const std::uint8_t> everywhere;
-  auto statistics = jacobian::statistics(ctx, domain, domain, displacement, everywhere);
+  auto statistics = jacobian::statistics(ctx, domain, domain, displacement, everywhere).total();
   constexpr int reach = 2;  // [voxels]
   const smooth::Params p{
       {domain.size(0) > 1 ? 0.8 : 0, domain.size(1) > 1 ? 0.8 : 0, domain.size(2) > 1 ? 0.8 : 0}};
@@ -49,7 +49,7 @@ jacobian::Statistics repair_folds(Context& ctx, VectorField<float>& displacement
       smooth::forward(ctx, p, domain, spot, displacement, smoothed);
       vectors::copy(ctx, spot, smoothed, displacement);
     }
-    statistics = jacobian::statistics(ctx, domain, domain, displacement, everywhere);
+    statistics = jacobian::statistics(ctx, domain, domain, displacement, everywhere).total();
   }
   return statistics;
 }

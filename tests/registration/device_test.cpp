@@ -239,7 +239,7 @@ TEST_F(DeviceWarp, FoldsAreRepairedAndInvertedAsOnTheCpu) {
                        const bool spike = c == 2 && noise(z, y, x, 5) < 0.002F;
                        return spike ? -4.0 : 2 * test::smooth_noise(z, y, x, 8, 3) - 1;
                      }));
-    ASSERT_GT(jacobian::statistics(ctx, domain, domain, u, {}).folded, 10);
+    ASSERT_GT(jacobian::statistics(ctx, domain, domain, u, {}).total().folded, 10);
     const auto after = repair_folds(ctx, u, 0.01, 50);
     EXPECT_EQ(after.folded, 0);
     invert::Residual residual;

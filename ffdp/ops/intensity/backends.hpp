@@ -5,11 +5,11 @@
 
 namespace ffdp::intensity {
 namespace cpu {
-Statistics statistics(Context&, Box box, const ImageView& image, View<const std::uint8_t> mask);
+PlaneSums<Statistics> statistics(Context&, Box box, const ImageView& image, View<const std::uint8_t> mask);
 std::int64_t count(Context&, Box box, View<const std::uint8_t> mask);
 std::vector<std::int64_t> histogram(Context&, Box box, Range range, int bins,
                                     const ImageView& image, View<const std::uint8_t> mask);
-Moments moments(Context&, Box box, Range range, View<const float> image);
+PlaneSums<Moments> moments(Context&, Box box, Range range, View<const float> image);
 std::vector<float> sample(Context&, View<const float> image, std::int64_t step);
 void rescale(Context&, Box box, float lo, float scale, View<float> image);
 void clamp(Context&, Box box, Range range, View<float> image);
@@ -22,11 +22,11 @@ void store_mask(Context&, Box box, float threshold, View<const float> from, View
 void drop_missing(Context&, Box box, View<float> image, View<std::uint8_t> mask);
 }  // namespace cpu
 namespace cuda {
-Statistics statistics(Context&, Box box, const ImageView& image, View<const std::uint8_t> mask);
+PlaneSums<Statistics> statistics(Context&, Box box, const ImageView& image, View<const std::uint8_t> mask);
 std::int64_t count(Context&, Box box, View<const std::uint8_t> mask);
 std::vector<std::int64_t> histogram(Context&, Box box, Range range, int bins,
                                     const ImageView& image, View<const std::uint8_t> mask);
-Moments moments(Context&, Box box, Range range, View<const float> image);
+PlaneSums<Moments> moments(Context&, Box box, Range range, View<const float> image);
 std::vector<float> sample(Context&, View<const float> image, std::int64_t step);
 void rescale(Context&, Box box, float lo, float scale, View<float> image);
 void clamp(Context&, Box box, Range range, View<float> image);

@@ -87,9 +87,9 @@ void load_as(const Context& ctx, const Box& box, Loaded<T> from, View<float> to)
 }  // namespace
 
 /// Reads a voxel once, 1 B more with a mask.
-Statistics statistics(Context& ctx, Box box, const ImageView& image,
+PlaneSums<Statistics> statistics(Context& ctx, Box box, const ImageView& image,
                       View<const std::uint8_t> mask) {
-  return visit_loaded(image, [&](auto loaded) { return statistics_of(ctx, box, loaded, mask); });
+  return {{visit_loaded(image, [&](auto loaded) { return statistics_of(ctx, box, loaded, mask); })}};
 }
 
 /// Reads 1 B/voxel.
@@ -121,7 +121,7 @@ std::vector<std::int64_t> histogram(Context& ctx, Box box, Range range, int bins
 }
 
 /// Reads 4 B/voxel.
-Moments moments(Context& ctx, Box box, Range range, View<const float> image) {
+PlaneSums<Moments> moments(Context& ctx, Box box, Range range, View<const float> image) {
   using Ten = device::Sums<10>;
   const auto t = device::sum_voxels<Ten>(ctx, box, [=] __device__(int z, int y, int x, Ten& sum) {
     const auto w = static_cast<double>(clamped(image(z, y, x), range) - range.lo);

@@ -18,7 +18,7 @@ void check(const Box& box, const char* name, const auto& view) {
 
 }  // namespace
 
-Statistics statistics(Context& ctx, Box box, const ImageView& image,
+PlaneSums<Statistics> statistics(Context& ctx, Box box, const ImageView& image,
                       View<const std::uint8_t> mask) {
   check(box, "image", image);
   if (mask) check(box, "mask", mask);
@@ -47,7 +47,7 @@ std::vector<std::int64_t> histogram(Context& ctx, Box box, Range range, int bins
       [&](auto& c) { return cuda::histogram(c, box, range, bins, image, mask); });
 }
 
-Moments moments(Context& ctx, Box box, Range range, View<const float> image) {
+PlaneSums<Moments> moments(Context& ctx, Box box, Range range, View<const float> image) {
   check(box, "image", image);
   return dispatch(
       ctx, [&](auto& c) { return cpu::moments(c, box, range, image); },

@@ -85,7 +85,7 @@ void backward_displacement(Context& ctx, const Params& p, Box domain, Box comput
       });
 }
 
-AffineGradient backward_affine(Context& ctx, const Params& p, Box domain, Box compute,
+PlaneSums<AffineGradient> backward_affine(Context& ctx, const Params& p, Box domain, Box compute,
                                const ImageView& moving, VectorView<const float> displacement,
                                View<const float> grad_warped) {
   check(p, domain, compute, displacement);

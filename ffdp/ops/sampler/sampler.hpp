@@ -7,6 +7,7 @@
 #include "ffdp/core/affine.hpp"
 #include "ffdp/core/context.hpp"
 #include "ffdp/core/image_view.hpp"
+#include "ffdp/core/plane_sums.hpp"
 
 namespace ffdp::sampler {
 
@@ -75,7 +76,7 @@ struct AffineGradient {
 };
 
 /// Gradient w.r.t. A and t: sums over compute of grad I(q) grad_warped times (x, 1), in double.
-AffineGradient backward_affine(Context&, const Params&, Box domain, Box compute,
+PlaneSums<AffineGradient> backward_affine(Context&, const Params&, Box domain, Box compute,
                                const ImageView& moving, VectorView<const float> displacement,
                                View<const float> grad_warped);
 
