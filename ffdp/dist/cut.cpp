@@ -25,4 +25,14 @@ Box Cut::own(int rank) const {
   return own;
 }
 
+std::vector<Box> rims(const Box& box, const Box& own) {
+  Box below = box, above = box;
+  below.hi[0] = own.lo[0];
+  above.lo[0] = own.hi[0];
+  std::vector<Box> parts;
+  for (const Box& rim : {below, above})
+    if (!rim.empty()) parts.push_back(rim);
+  return parts;
+}
+
 }  // namespace ffdp::dist

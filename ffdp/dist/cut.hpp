@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <vector>
+
 #include "ffdp/core/box.hpp"
 #include "ffdp/dist/comm.hpp"
 
@@ -33,5 +35,8 @@ class Cut {
   int ranks_ = 1;
   bool whole_ = true;
 };
+
+/// The planes of `box` below and above those of `own`, which lies within it: up to two boxes.
+std::vector<Box> rims(const Box& box, const Box& own);
 
 }  // namespace ffdp::dist

@@ -31,21 +31,6 @@ Strided view_of(std::byte* bytes, const Strided& like, const Box& box) {
   return v;
 }
 
-void copy_voxels(const Context& ctx, const Strided& from, const Strided& to, const Box& box) {
-  for (int c = 0; c < from.components && !box.empty(); ++c) {
-    const auto at = [&](const Strided& s) {
-      const std::int64_t offset = c * s.stride_c + (box.lo[0] - s.stored.lo[0]) * s.stride_z +
-                                  (box.lo[1] - s.stored.lo[1]) * s.stride_y +
-                                  (box.lo[2] - s.stored.lo[2]);
-      return Pitched{s.data + offset * static_cast<std::int64_t>(s.element),
-                     s.stride_z * static_cast<std::int64_t>(s.element),
-                     s.stride_y * static_cast<std::int64_t>(s.element)};
-    };
-    copy_box(ctx, at(to), at(from), box.size(0), box.size(1),
-             static_cast<std::size_t>(box.size(2)) * from.element);
-  }
-}
-
 void add_voxels(const Context& ctx, const Strided& from, const Strided& to, const Box& box) {
   require(
       ctx.backend == Backend::cpu && from.element == sizeof(float) && to.element == sizeof(float),
@@ -71,6 +56,21 @@ void require_stored(const char* what, const Strided& field, const Box& needed) {
 }
 
 }  // namespace
+
+void copy_voxels(const Context& ctx, const Strided& from, const Strided& to, const Box& box) {
+  for (int c = 0; c < from.components && !box.empty(); ++c) {
+    const auto at = [&](const Strided& s) {
+      const std::int64_t offset = c * s.stride_c + (box.lo[0] - s.stored.lo[0]) * s.stride_z +
+                                  (box.lo[1] - s.stored.lo[1]) * s.stride_y +
+                                  (box.lo[2] - s.stored.lo[2]);
+      return Pitched{s.data + offset * static_cast<std::int64_t>(s.element),
+                     s.stride_z * static_cast<std::int64_t>(s.element),
+                     s.stride_y * static_cast<std::int64_t>(s.element)};
+    };
+    copy_box(ctx, at(to), at(from), box.size(0), box.size(1),
+             static_cast<std::size_t>(box.size(2)) * from.element);
+  }
+}
 
 struct TransferState {
   const Context* ctx;

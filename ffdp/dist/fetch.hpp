@@ -50,6 +50,9 @@ struct Strided {
   }
 };
 
+/// Copies the voxels of a box within the memory of the context; waits for nothing.
+void copy_voxels(const Context& ctx, const Strided& from, const Strided& to, const Box& box);
+
 /// Who sends what to whom, so that every rank gets a box of a field that is cut among them: a halo,
 /// what another grid reaches, or everything. The pattern is made once and used for any field that
 /// is cut the same way.

@@ -3,8 +3,8 @@
 
 #include <condition_variable>
 #include <cstring>
-#include <deque>
 #include <exception>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -15,66 +15,41 @@
 namespace ffdp::dist {
 namespace {
 
-/// A message that waits in the memory of its sender.
-struct Letter {
-  const void* data = nullptr;
-  std::size_t bytes = 0;
-  enum class State { posted, being_copied, taken } state = State::posted;
+/// A message between two ranks. It is copied from memory to memory by whichever of the two is the
+/// later to name its side, so that nobody has to wait for the other to wait.
+struct Message {
+  const Send* send = nullptr;        ///< null until the sender has named it
+  const Receive* receive = nullptr;  ///< null until the receiver has
+  enum class State { open, being_copied, done } state = State::open;
 };
 
 /// What the ranks of one team share.
 class Post {
  public:
-  explicit Post(int ranks) : ranks_(ranks), boxes_(static_cast<std::size_t>(ranks) * ranks) {}
+  explicit Post(int ranks) : ranks_(ranks), channels_(static_cast<std::size_t>(ranks) * ranks) {}
 
   int ranks() const { return ranks_; }
 
-  std::shared_ptr<Letter> put(int from, const Send& send) {
-    auto letter = std::make_shared<Letter>();
-    letter->data = send.data;
-    letter->bytes = send.bytes;
-    {
-      const std::lock_guard lock(mutex_);
-      box(from, send.to).push_back(letter);
-    }
-    changed_.notify_all();
-    return letter;
+  std::shared_ptr<Message> put(int from, const Send& send) {
+    return name(channel(from, send.to).sends, &Message::send, &send, from, send.to);
+  }
+  std::shared_ptr<Message> ask(int to, const Receive& receive) {
+    return name(channel(receive.from, to).receives, &Message::receive, &receive, receive.from, to);
   }
 
-  /// Copies the oldest letter between two ranks.
-  void take(int to, const Receive& receive) {
-    std::shared_ptr<Letter> letter;
-    {
-      std::unique_lock lock(mutex_);
-      auto& letters = box(receive.from, to);
-      wait(lock, [&] { return !letters.empty(); });
-      letter = letters.front();
-      letters.pop_front();
-      letter->state = Letter::State::being_copied;
-    }
-    const bool fits = letter->bytes == receive.bytes;
-    if (fits && letter->bytes > 0) std::memcpy(receive.data, letter->data, letter->bytes);
-    {
-      const std::lock_guard lock(mutex_);
-      letter->state = Letter::State::taken;
-    }
-    changed_.notify_all();
-    if (!fits)
-      throw CommError("comm: rank " + std::to_string(receive.from) + " sent " +
-                      std::to_string(letter->bytes) + " bytes to rank " + std::to_string(to) +
-                      ", which expected " + std::to_string(receive.bytes));
-  }
-
-  void wait_until_taken(const Letter& letter) {
+  void wait(const Message& message) {
     std::unique_lock lock(mutex_);
-    wait(lock, [&] { return letter.state == Letter::State::taken; });
+    const auto done = [&] { return message.state == Message::State::done; };
+    changed_.wait(lock, [&] { return failed_ || done(); });
+    if (!done()) throw CommError("comm: rank " + std::to_string(failed_->first) + " failed");
   }
 
-  /// The memory of a letter goes: nobody may begin to copy it.
-  void withdraw(int from, int to, const std::shared_ptr<Letter>& letter) {
+  /// The memory of one side goes: nobody may begin to copy.
+  template <class Side>
+  void withdraw(Message& message, Side Message::* side) {
     std::unique_lock lock(mutex_);
-    std::erase(box(from, to), letter);
-    changed_.wait(lock, [&] { return letter->state != Letter::State::being_copied; });
+    message.*side = nullptr;
+    changed_.wait(lock, [&] { return message.state != Message::State::being_copied; });
   }
 
   /// Keeps the first error and wakes everybody.
@@ -88,19 +63,53 @@ class Post {
   const std::optional<std::pair<int, std::exception_ptr>>& failure() const { return failed_; }
 
  private:
-  std::deque<std::shared_ptr<Letter>>& box(int from, int to) {
-    return boxes_[static_cast<std::size_t>(from) * ranks_ + to];
+  /// From one rank to another: the k-th message sent is the k-th received.
+  struct Channel {
+    std::int64_t sends = 0, receives = 0;  ///< named so far
+    std::map<std::int64_t, std::shared_ptr<Message>> open;
+  };
+  Channel& channel(int from, int to) {
+    return channels_[static_cast<std::size_t>(from) * ranks_ + to];
   }
-  template <class Condition>
-  void wait(std::unique_lock<std::mutex>& lock, Condition&& condition) {
-    changed_.wait(lock, [&] { return failed_ || condition(); });
-    if (!condition()) throw CommError("comm: rank " + std::to_string(failed_->first) + " failed");
+
+  template <class Side>
+  std::shared_ptr<Message> name(std::int64_t& count, Side Message::* side, Side value, int from,
+                                int to) {
+    std::shared_ptr<Message> message;
+    Send send;
+    Receive receive;
+    {
+      const std::lock_guard lock(mutex_);
+      auto& open = channel(from, to).open;
+      const std::int64_t number = count++;
+      auto& slot = open[number];
+      if (!slot) slot = std::make_shared<Message>();
+      message = slot;
+      message.get()->*side = value;
+      if (!message->send || !message->receive) return message;
+      open.erase(number);
+      message->state = Message::State::being_copied;
+      send = *message->send;
+      receive = *message->receive;
+    }
+    const bool fits = send.bytes == receive.bytes;
+    if (fits && send.bytes > 0) std::memcpy(receive.data, send.data, send.bytes);
+    {
+      const std::lock_guard lock(mutex_);
+      message->state = Message::State::done;
+    }
+    changed_.notify_all();
+    if (!fits)
+      throw CommError("comm: rank " + std::to_string(from) + " sent " + std::to_string(send.bytes) +
+                      " bytes to rank " + std::to_string(to) + ", which expected " +
+                      std::to_string(receive.bytes));
+    return message;
   }
 
   int ranks_;
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::vector<std::deque<std::shared_ptr<Letter>>> boxes_;
+  std::vector<Channel> channels_;
   std::optional<std::pair<int, std::exception_ptr>> failed_;
 };
 
@@ -108,28 +117,30 @@ class ThreadPending final : public Comm::Pending {
  public:
   ThreadPending(Post& post, int rank, std::span<const Send> sends,
                 std::span<const Receive> receives)
-      : post_(post), rank_(rank), receives_(receives.begin(), receives.end()) {
-    for (const Send& send : sends) sent_.emplace_back(send.to, post.put(rank, send));
+      : post_(post),
+        sends_(sends.begin(), sends.end()),
+        receives_(receives.begin(), receives.end()) {
+    for (const Receive& receive : receives_) received_.push_back(post.ask(rank, receive));
+    for (const Send& send : sends_) sent_.push_back(post.put(rank, send));
   }
   ThreadPending(const ThreadPending&) = delete;
   ThreadPending& operator=(const ThreadPending&) = delete;
   ThreadPending(ThreadPending&&) = delete;
   ThreadPending& operator=(ThreadPending&&) = delete;
   ~ThreadPending() override {
-    for (const auto& [to, letter] : sent_) post_.withdraw(rank_, to, letter);
+    for (const auto& message : sent_) post_.withdraw(*message, &Message::send);
+    for (const auto& message : received_) post_.withdraw(*message, &Message::receive);
   }
   void wait() override {
-    for (; next_ < receives_.size(); ++next_) post_.take(rank_, receives_[next_]);
-    for (const auto& [to, letter] : sent_) post_.wait_until_taken(*letter);
-    sent_.clear();
+    for (const auto& message : received_) post_.wait(*message);
+    for (const auto& message : sent_) post_.wait(*message);
   }
 
  private:
   Post& post_;
-  int rank_;
+  std::vector<Send> sends_;
   std::vector<Receive> receives_;
-  std::size_t next_ = 0;
-  std::vector<std::pair<int, std::shared_ptr<Letter>>> sent_;
+  std::vector<std::shared_ptr<Message>> sent_, received_;
 };
 
 class ThreadComm final : public Comm {

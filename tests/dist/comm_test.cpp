@@ -82,6 +82,27 @@ TEST_P(OnRanks, MessagesArriveInTheOrderInWhichTheyWereSent) {
   });
 }
 
+/// What belongs together is settled when an exchange starts, not when it is waited for.
+TEST_P(OnRanks, ExchangesMayEndInAnotherOrderThanTheyBegan) {
+  run_threads(GetParam(), [](Comm& comm) {
+    const int next = (comm.rank() + 1) % comm.size();
+    const int before = (comm.rank() + comm.size() - 1) % comm.size();
+    const int out[2] = {10 * comm.rank(), 10 * comm.rank() + 1};
+    int in[2] = {-1, -1};
+    std::unique_ptr<Comm::Pending> pending[2];
+    for (int k = 0; k < 2; ++k) {
+      const Send send{next, &out[k], sizeof(int)};
+      const Receive receive{before, &in[k], sizeof(int)};
+      pending[k] = comm.start({&send, 1}, {&receive, 1});
+    }
+    const int first = comm.rank() % 2;
+    pending[first]->wait();
+    pending[1 - first]->wait();
+    EXPECT_EQ(in[0], 10 * before);
+    EXPECT_EQ(in[1], 10 * before + 1);
+  });
+}
+
 TEST(Threads, AnErrorOnOneRankEndsTheWaitingOfTheOthersAndIsThrownOn) {
   try {
     run_threads(4, [](Comm& comm) {

@@ -4,7 +4,11 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
+#include "ffdp/core/copy.hpp"
+#include "ffdp/dist/ordered_sum.hpp"
+#include "ffdp/dist/window.hpp"
 #include "ffdp/ops/intensity/intensity.hpp"
 #include "ffdp/ops/resize/resize.hpp"
 
@@ -29,19 +33,68 @@ Grid level_grid(const Grid& full, double spacing, int least) {
   return with_size(full, size);
 }
 
-Image<float> shrink_to(Context& ctx, const ImageRef& image, const Grid& level) {
-  Image<float> result{level, Field<float>(ctx.backend, level.domain())};
-  resize::shrink(ctx, {}, image.grid.domain(), level.domain(), level.domain(), image.data,
-                 result.data);
-  return result;
+namespace {
+
+/// The part of a level that this rank makes, also of a level that all ranks get whole: nobody
+/// shrinks a whole image.
+struct Share {
+  dist::Cut work;
+  Box made, needed;  ///< of the level, of the image; empty where other ranks make everything
+
+  Share(dist::Comm& comm, const Box& from, const Box& to)
+      : work(dist::Cut::always(to, comm.size())), made(work.own(comm)) {
+    if (!made.empty()) needed = resize::shrink_reach({}, from, to, made);
+  }
+};
+
+/// What all ranks made, as far as this rank owns it.
+template <class T>
+Field<T> distributed(Context& ctx, dist::Comm& comm, const Share& share, Field<T> made) {
+  const Box own = dist::Cut(comm, share.work.domain()).own(comm);
+  return own == share.made ? std::move(made) : dist::fetched(ctx, comm, share.work, made, own);
 }
 
-Image<std::uint8_t> shrink_to(Context& ctx, const Image<std::uint8_t>& mask, const Grid& level) {
-  Image<float> soft{mask.grid, Field<float>(ctx.backend, mask.grid.domain())};
-  intensity::load_mask(ctx, mask.grid.domain(), mask.data, soft.data);
-  const Image<float> small = shrink_to(ctx, soft, level);
-  Image<std::uint8_t> result{level, Field<std::uint8_t>(ctx.backend, level.domain())};
-  intensity::store_mask(ctx, level.domain(), 0.5F, small.data, result.data);
+}  // namespace
+
+Image<float> shrink_to(Context& ctx, dist::Comm& comm, const ImageRef& image, const Grid& level) {
+  const Box from = image.grid.domain(), to = level.domain();
+  const Share share(comm, from, to);
+  const dist::Window source(ctx, comm, image, share.needed);
+  Field<float> made(ctx.backend, share.made);
+  if (!share.made.empty()) resize::shrink(ctx, {}, from, to, share.made, source.view(), made);
+  return {level, distributed(ctx, comm, share, std::move(made))};
+}
+
+MaskedImage shrink_to(Context& ctx, dist::Comm& comm, const ImageRef& image,
+                      const Image<std::uint8_t>& mask, const Grid& level) {
+  if (level.size == image.grid.size)
+    return {shrink_to(ctx, comm, image, level), {level, copy_to(ctx, ctx.backend, mask.data)}};
+  const Box from = image.grid.domain(), to = level.domain();
+  const Share share(comm, from, to);
+  Field<float> made(ctx.backend, share.made), coverage(ctx.backend, share.made);
+  {
+    const dist::Window source(ctx, comm, image, share.needed);
+    const dist::MaskWindow counts(ctx, comm, &mask, share.needed);
+    if (!share.made.empty())
+      resize::shrink_masked(ctx, {}, from, to, share.made, source.view(), counts.view(), made,
+                            coverage);
+  }
+  MaskedImage result{{level, distributed(ctx, comm, share, std::move(made))}, {level, {}}};
+  coverage = distributed(ctx, comm, share, std::move(coverage));
+  const dist::Cut from_cut(comm, from), to_cut(comm, to);
+  const Box own = to_cut.own(comm);
+  result.mask.data = Field<std::uint8_t>(ctx.backend, own);
+  const auto count = [&](const dist::Cut& cut, View<const std::uint8_t> voxels) {
+    return static_cast<double>(
+        dist::sum_count(comm, cut, intensity::count(ctx, cut.own(comm), voxels)));
+  };
+  const double voxels = count(from_cut, mask.data) * static_cast<double>(to.volume()) /
+                        static_cast<double>(from.volume());
+  for (float share_inside = 0.5F; share_inside > 1e-6F; share_inside /= 2) {
+    intensity::store_mask(ctx, own, share_inside, coverage, result.mask.data);
+    const double kept = count(to_cut, result.mask.data);
+    if (kept > 0 && kept >= 0.5 * voxels) break;
+  }
   return result;
 }
 

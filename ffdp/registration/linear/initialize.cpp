@@ -9,6 +9,7 @@
 #include <Eigen/Dense>
 
 #include "ffdp/core/error.hpp"
+#include "ffdp/dist/ordered_sum.hpp"
 #include "ffdp/ops/intensity/intensity.hpp"
 #include "ffdp/registration/images/pyramid.hpp"
 
@@ -26,10 +27,15 @@ struct Mass {
   Matrix3d covariance = Matrix3d::Identity();
 };
 
-Mass mass_of(Context& ctx, const Image<float>& image, float lo, float hi) {
-  const auto m = intensity::moments(ctx, image.grid.domain(), {lo, hi}, image.data);
+Mass mass_of(Context& ctx, dist::Comm& comm, const char* name, const MaskedImage& in) {
+  const View<const std::uint8_t> mask = in.mask.data;
+  const IntensityModel model = intensity_model(ctx, comm, name, in.image, mask);
+  const Grid& grid = in.image.grid;
+  const dist::Cut cut(comm, grid.domain());
+  const auto m = dist::ordered_sum(
+      comm, cut, intensity::moments(ctx, cut.own(comm), {model.lo, model.hi}, in.image.data, mask));
   require(m.mass > 0, "initialization: an image holds no mass above its darkest intensity");
-  const Affine world = image.grid.to_world();
+  const Affine world = grid.to_world();
   Matrix3d linear, second;
   Vec3 index{};
   for (int i = 0; i < 3; ++i) {
@@ -103,10 +109,8 @@ Affine initialize(Context& ctx, dist::Comm& comm, Initialization kind, LinearKin
     extent = std::max(extent, fixed_grid.size[a] * fixed_grid.spacing_zyx()[a]);
   const MetricConfig metric{.kind = MetricKind::mi};
   LinearProblem problem(ctx, comm, pair, metric, extent / 28);
-  const IntensityModel f = intensity_model(ctx, "fixed", problem.fixed().data, {});
-  const IntensityModel m = intensity_model(ctx, "moving", problem.moving().data, {});
-  const Mass fixed = mass_of(ctx, problem.fixed(), f.lo, f.hi);
-  const Mass moving = mass_of(ctx, problem.moving(), m.lo, m.hi);
+  const Mass fixed = mass_of(ctx, comm, "fixed", problem.fixed());
+  const Mass moving = mass_of(ctx, comm, "moving", problem.moving());
   const Affine mass_centre = about(unturned, fixed.centre, moving.centre);
   if (kind == Initialization::centre_of_mass) return mass_centre;
 

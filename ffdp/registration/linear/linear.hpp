@@ -4,13 +4,17 @@
 #include <functional>
 #include <vector>
 
+#include "ffdp/dist/window.hpp"
+#include "ffdp/ops/sampler/sampler.hpp"
 #include "ffdp/registration/images/pair.hpp"
+#include "ffdp/registration/images/pyramid.hpp"
 #include "ffdp/registration/metrics/metric.hpp"
 #include "ffdp/registration/progress.hpp"
 
 namespace ffdp::registration {
 
-/// A pair at one resolution, with the cost of an affine map and its gradient.
+/// A pair at one resolution, with the cost of an affine map and its gradient. All ranks make and
+/// ask it together.
 class LinearProblem {
  public:
   /// @param spacing  wanted spacing of the level [mm]
@@ -21,17 +25,25 @@ class LinearProblem {
   /// matrix in an Affine. Infinite where the images hardly overlap.
   double evaluate(const Affine& map, Affine* gradient);
 
-  const Grid& fixed_grid() const { return fixed_.grid; }
-  const Image<float>& fixed() const { return fixed_; }
-  const Image<float>& moving() const { return moving_; }
+  const Grid& fixed_grid() const { return fixed_.image.grid; }
+  /// Stored over what this rank owns; masks are empty where there is none.
+  const MaskedImage& fixed() const { return fixed_; }
+  const MaskedImage& moving() const { return moving_; }
 
  private:
+  void reach_moving(const sampler::Params& p);
+
   Context& ctx_;
   dist::Comm& comm_;
-  MetricConfig metric_;
-  Image<float> fixed_, moving_;
-  Image<std::uint8_t> fixed_mask_, moving_mask_;
-  IntensityModel fixed_model_, moving_model_;
+  Metric metric_;
+  MaskedImage fixed_, moving_;
+  dist::Cut cut_;  ///< of the fixed image
+  Box warped_box_;
+  dist::Window fixed_window_;  ///< over warped_box_, as the mask
+  dist::MaskWindow fixed_mask_;
+  dist::Window moving_window_;  ///< what the maps so far reached, and some more
+  dist::MaskWindow moving_mask_;
+  std::vector<Box> reached_;  ///< the boxes of these windows, of all ranks
   Field<float> warped_, grad_;
   double least_samples_ = 0;
 };
