@@ -50,8 +50,9 @@ struct Share {
 /// What all ranks made, as far as this rank owns it.
 template <class T>
 Field<T> distributed(Context& ctx, dist::Comm& comm, const Share& share, Field<T> made) {
-  const Box own = dist::Cut(comm, share.work.domain()).own(comm);
-  return own == share.made ? std::move(made) : dist::fetched(ctx, comm, share.work, made, own);
+  const dist::Cut cut(comm, share.work.domain());
+  return cut == share.work ? std::move(made)
+                           : dist::fetched(ctx, comm, share.work, made, cut.own(comm));
 }
 
 }  // namespace
