@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -10,6 +11,7 @@
 
 #include "ffdp/core/error.hpp"
 #include "ffdp/phantom/phantom.hpp"
+#include "ffdp/registration/images/distribution.hpp"
 #include "ffdp/registration/images/pyramid.hpp"
 #include "ffdp/registration/register.hpp"
 
@@ -239,6 +241,45 @@ TEST(Stages, VoxelsThatAreNoNumbersAreLeftOut) {
         if (v < 40) v = none;
     EXPECT_LT(error_of(ctx, c, run(preset("fast"), std::move(in), 2)).mean, 1.3 * want) << none;
   }
+}
+
+TEST(Stages, HotVoxelsDoNotMatter) {
+  Context ctx;
+  const Case c = make_case(ctx, brain_grid(), 4, Affine{Affine{}.linear, {3, -2, 4}});
+  const double want = error_of(ctx, c, run(preset("fast"), inputs(c.fixed, c.moving), 2)).mean;
+  for (const float hot : {1e6F, -1e6F, 3e38F})
+    for (const bool both : {false, true}) {
+      Inputs in = inputs(c.fixed, c.moving);
+      in.moving[0].data.view()(20, 21, 17) = hot;
+      for (int x = 10; both && x < 15; ++x) in.fixed[0].data.view()(22, 19, x) = hot;
+      EXPECT_LT(error_of(ctx, c, run(preset("fast"), std::move(in), 2)).mean, 1.3 * want) << hot;
+    }
+}
+
+TEST(Distribution, QuantilesHoldBesideVoxelsFarFromAllOthers) {
+  const Box box = box_of({20, 30, 40});
+  auto image = test::make_field(box, [](int z, int y, int x) { return 100 * noise(z, y, x, 1); });
+  Context ctx;
+  const Distribution clean(ctx, "clean", image, {});
+  std::vector<float> sorted(image.begin(), image.end());
+  std::sort(sorted.begin(), sorted.end());
+  for (const double q : {0.01, 0.25, 0.5, 0.99}) {
+    EXPECT_NEAR(clean.quantile(q), sorted[static_cast<std::size_t>(q * sorted.size())], 0.05);
+    EXPECT_NEAR(clean.share_below(clean.quantile(q)), q, 1e-9);
+  }
+  image.data()[77] = 1e9F;
+  image.data()[78] = -3e38F;
+  const Distribution hot(ctx, "hot", image, {});
+  for (const double q : {0.01, 0.25, 0.5, 0.99})
+    EXPECT_NEAR(hot.quantile(q), clean.quantile(q), 0.1);
+  EXPECT_LT(hot.robust().hi, 101);
+  EXPECT_GT(hot.robust().lo, -1);
+  // Hardly anything but background: all there is counts.
+  auto sparse =
+      test::make_field(box, [](int z, int y, int x) { return z == 3 && y == 4 && x < 5; });
+  const intensity::Range all = Distribution(ctx, "sparse", sparse, {}).robust();
+  EXPECT_EQ(all.lo, 0);
+  EXPECT_EQ(all.hi, 1);
 }
 
 TEST(Stages, RejectsWhatCannotBeRegistered) {

@@ -34,7 +34,7 @@ Distribution::Distribution(Context& ctx, dist::Comm& comm, const std::string& na
                                  ", an image with some contrast is needed");
   const intensity::Range everything{all_.lo, all_.hi};
   count(everything);
-  constexpr int enough = 64, most_rounds = 8;  // bins between the quantiles
+  constexpr int enough = 64, most_rounds = 16;  // bins between the quantiles
   for (int round = 0;; ++round) {
     const double first = std::floor((quantile(low) - lo_) * scale_);
     const double last = std::ceil((quantile(high) - lo_) * scale_);

@@ -5,6 +5,7 @@
 
 #include "ffdp/core/copy.hpp"
 #include "ffdp/core/error.hpp"
+#include "ffdp/core/log.hpp"
 #include "ffdp/dist/fetch.hpp"
 #include "ffdp/dist/ordered_sum.hpp"
 #include "ffdp/ops/intensity/intensity.hpp"
@@ -76,9 +77,20 @@ void match_histogram(Context& ctx, dist::Comm& comm, const Prepared& in,
 }
 
 void normalize(Context& ctx, dist::Comm& comm, const Prepared& in) {
-  const intensity::Range range = distribution(ctx, comm, in).robust();
-  intensity::rescale(ctx, in.image.data.stored(), range.lo, 1 / (range.hi - range.lo),
-                     in.image.data);
+  constexpr float far = 2;  // a hot voxel: further beyond the robust range than this [its width]
+  const Box own = in.image.data.stored();
+  const Distribution d = distribution(ctx, comm, in);
+  const intensity::Range robust = d.robust();
+  const float width = robust.hi - robust.lo;
+  if (d.all().lo < robust.lo - far * width || d.all().hi > robust.hi + far * width) {
+    if (comm.rank() == 0)
+      log(Level::warning, in.name + ": intensities from " + std::to_string(d.all().lo) + " to " +
+                            std::to_string(d.all().hi) + ", 99.8 % of them within " +
+                            std::to_string(robust.lo) + " and " + std::to_string(robust.hi) +
+                            ": clamped to these");
+    intensity::clamp(ctx, own, robust, in.image.data);
+  }
+  intensity::rescale(ctx, own, robust.lo, 1 / width, in.image.data);
   if (in.mask) extend(ctx, comm, in);
 }
 

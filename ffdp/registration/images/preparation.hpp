@@ -29,8 +29,9 @@ void winsorize(Context& ctx, dist::Comm& comm, const Prepared& in, double lo, do
 /// with ThresholdAtMeanIntensity).
 void match_histogram(Context& ctx, dist::Comm& comm, const Prepared& in, const Prepared& reference);
 
-/// Shifts and scales the robust range of the image to [0, 1], in place. What the mask hides becomes
-/// a continuation of what it shows.
+/// Shifts and scales the robust range of the image (0.1 to 99.9 %) to [0, 1], in place. An image
+/// with intensities that lie further from that range than twice its width, hot voxels, is clamped
+/// to it first. What the mask hides becomes a continuation of what it shows.
 void normalize(Context& ctx, dist::Comm& comm, const Prepared& in);
 
 }  // namespace ffdp::registration

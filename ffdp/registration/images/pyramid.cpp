@@ -55,6 +55,47 @@ Field<T> distributed(Context& ctx, dist::Comm& comm, const Share& share, Field<T
                            : dist::fetched(ctx, comm, share.work, made, cut.own(comm));
 }
 
+/// An image as far as its mask lets it through on a level grid, and how much of each voxel the mask
+/// covers; over what this rank owns of the level.
+struct Masked {
+  Field<float> image, coverage;
+  Masked(Context& ctx, dist::Comm& comm, const ImageRef& full, const Image<std::uint8_t>& mask,
+         const Box& level) {
+    const Box from = full.grid.domain();
+    const Share share(comm, from, level);
+    Field<float> made(ctx.backend, share.made), covered(ctx.backend, share.made);
+    const dist::Window source(ctx, comm, full, share.needed);
+    const dist::MaskWindow counts(ctx, comm, &mask, share.needed);
+    if (!share.made.empty())
+      resize::shrink_masked(ctx, {}, from, level, share.made, source.view(), counts.view(), made,
+                            covered);
+    image = distributed(ctx, comm, share, std::move(made));
+    coverage = distributed(ctx, comm, share, std::move(covered));
+  }
+};
+
+/// Voxels of a mask [voxels].
+double count(Context& ctx, dist::Comm& comm, const Box& domain, View<const std::uint8_t> mask) {
+  const dist::Cut cut(comm, domain);
+  return static_cast<double>(
+      dist::sum_count(comm, cut, intensity::count(ctx, cut.own(comm), mask)));
+}
+
+/// Voxels of a level that a mask covers as a share of the full grid says they should be [voxels].
+double expected(Context& ctx, dist::Comm& comm, const Image<std::uint8_t>& mask,
+                const Box& level) {
+  const Box full = mask.grid.domain();
+  return count(ctx, comm, full, mask.data) * static_cast<double>(level.volume()) /
+         static_cast<double>(full.volume());
+}
+
+/// Voxels of which a mask covers at least `share` [voxels]; marks them.
+double mark(Context& ctx, dist::Comm& comm, const Box& level, const Field<float>& coverage,
+            float share, Field<std::uint8_t>& mask) {
+  intensity::store_mask(ctx, mask.stored(), share, coverage, mask);
+  return count(ctx, comm, level, mask);
+}
+
 }  // namespace
 
 Image<float> shrink_to(Context& ctx, dist::Comm& comm, const ImageRef& image, const Grid& level) {
@@ -66,34 +107,34 @@ Image<float> shrink_to(Context& ctx, dist::Comm& comm, const ImageRef& image, co
   return {level, distributed(ctx, comm, share, std::move(made))};
 }
 
+double masked_spacing(Context& ctx, dist::Comm& comm, const Pair& pair, double wanted) {
+  constexpr double least_share = 0.75, least_across = 8, finer = 0.8;
+  const auto thick_enough = [&](const ImageRef& image, const Image<std::uint8_t>& mask,
+                                double spacing) {
+    const Grid level = level_grid(mask.grid, spacing, 8);
+    if (level.size == mask.grid.size) return true;
+    const Masked small(ctx, comm, image, mask, level.domain());
+    Field<std::uint8_t> kept(ctx.backend, small.coverage.stored());
+    const double voxels = mark(ctx, comm, level.domain(), small.coverage, 0.5F, kept);
+    return voxels >= least_share * expected(ctx, comm, mask, level.domain()) &&
+           voxels >= std::pow(least_across, level.dimension());
+  };
+  while (pair.fixed_mask && !thick_enough(pair.fixed, *pair.fixed_mask, wanted)) wanted *= finer;
+  while (pair.moving_mask && !thick_enough(pair.moving, *pair.moving_mask, wanted)) wanted *= finer;
+  return wanted;
+}
+
 MaskedImage shrink_to(Context& ctx, dist::Comm& comm, const ImageRef& image,
                       const Image<std::uint8_t>& mask, const Grid& level) {
   if (level.size == image.grid.size)
     return {shrink_to(ctx, comm, image, level), {level, copy_to(ctx, ctx.backend, mask.data)}};
-  const Box from = image.grid.domain(), to = level.domain();
-  const Share share(comm, from, to);
-  Field<float> made(ctx.backend, share.made), coverage(ctx.backend, share.made);
-  {
-    const dist::Window source(ctx, comm, image, share.needed);
-    const dist::MaskWindow counts(ctx, comm, &mask, share.needed);
-    if (!share.made.empty())
-      resize::shrink_masked(ctx, {}, from, to, share.made, source.view(), counts.view(), made,
-                            coverage);
-  }
-  MaskedImage result{{level, distributed(ctx, comm, share, std::move(made))}, {level, {}}};
-  coverage = distributed(ctx, comm, share, std::move(coverage));
-  const dist::Cut from_cut(comm, from), to_cut(comm, to);
-  const Box own = to_cut.own(comm);
-  result.mask.data = Field<std::uint8_t>(ctx.backend, own);
-  const auto count = [&](const dist::Cut& cut, View<const std::uint8_t> voxels) {
-    return static_cast<double>(
-        dist::sum_count(comm, cut, intensity::count(ctx, cut.own(comm), voxels)));
-  };
-  const double voxels = count(from_cut, mask.data) * static_cast<double>(to.volume()) /
-                        static_cast<double>(from.volume());
-  for (float share_inside = 0.5F; share_inside > 1e-6F; share_inside /= 2) {
-    intensity::store_mask(ctx, own, share_inside, coverage, result.mask.data);
-    const double kept = count(to_cut, result.mask.data);
+  const Box to = level.domain();
+  Masked small(ctx, comm, image, mask, to);
+  MaskedImage result{{level, std::move(small.image)},
+                     {level, Field<std::uint8_t>(ctx.backend, small.coverage.stored())}};
+  const double voxels = expected(ctx, comm, mask, to);
+  for (float share = 0.5F; share > 1e-6F; share /= 2) {
+    const double kept = mark(ctx, comm, to, small.coverage, share, result.mask.data);
     if (kept > 0 && kept >= 0.5 * voxels) break;
   }
   return result;

@@ -4,6 +4,7 @@
 #include "ffdp/core/context.hpp"
 #include "ffdp/core/image.hpp"
 #include "ffdp/dist/comm.hpp"
+#include "ffdp/registration/images/pair.hpp"
 
 namespace ffdp::registration {
 
@@ -14,6 +15,11 @@ Grid level_grid(const Grid& full, double spacing, int least);
 
 /// Smallest spacing of the axes that have more than one voxel [mm].
 double finest_spacing(const Grid& grid);
+
+/// The spacing wanted of a level [mm], or a finer one where a mask would lose a quarter of its
+/// volume there or keep fewer voxels than a cube (in a slice: square) eight wide.
+/// Collective.
+double masked_spacing(Context& ctx, dist::Comm& comm, const Pair& pair, double wanted);
 
 /// The image on the level grid (Gaussian and resampling, ops/resize). Collective.
 /// @param image  stored over at least what this rank owns

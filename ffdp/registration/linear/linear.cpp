@@ -2,9 +2,11 @@
 #include "ffdp/registration/linear/linear.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include <Eigen/Dense>
@@ -13,7 +15,6 @@
 #include "ffdp/dist/ordered_sum.hpp"
 #include "ffdp/ops/intensity/intensity.hpp"
 #include "ffdp/ops/sampler/sampler.hpp"
-#include "ffdp/registration/images/pyramid.hpp"
 
 namespace ffdp::registration {
 namespace {
@@ -48,17 +49,6 @@ double dot(const Affine& a, const Affine& b) {
     for (int j = 0; j < 3; ++j) sum += a.linear[i][j] * b.linear[i][j];
   }
   return sum;
-}
-
-Eigen::Matrix3d rotation(double x, double y, double z) {
-  const Eigen::Vector3d w(x, y, z);
-  const double angle = w.norm();
-  if (angle < 1e-12) {
-    Eigen::Matrix3d r = Eigen::Matrix3d::Identity();
-    r(0, 1) = -z, r(0, 2) = y, r(1, 0) = z, r(1, 2) = -x, r(2, 0) = -y, r(2, 1) = x;
-    return r;
-  }
-  return Eigen::AngleAxisd(angle, w / angle).toRotationMatrix();
 }
 
 /// Root mean square of a coordinate over the extent, about its centre [mm].
@@ -291,21 +281,44 @@ void LinearProblem::reach_moving(const sampler::Params& p) {
   if (moving_.mask.data.view()) moving_mask_ = dist::MaskWindow(ctx_, comm_, &moving_.mask, box);
 }
 
-double LinearProblem::evaluate(const Affine& map, Affine* gradient) {
-  const Box domain = fixed_.image.grid.domain(), own = cut_.own(comm_);
-  const Affine to_index = moving_.image.grid.to_index(), to_world = fixed_.image.grid.to_world();
+sampler::Params LinearProblem::sampling(const Affine& map) const {
   sampler::Params p;
-  p.map = to_index * map * to_world;
+  p.map = moving_.image.grid.to_index() * map * fixed_.image.grid.to_world();
   p.displacement_map = p.map.linear;
   p.moving_domain = moving_.image.grid.domain();
+  return p;
+}
+
+std::int64_t LinearProblem::warp(const Affine& map) {
+  const Box domain = fixed_.image.grid.domain(), own = cut_.own(comm_);
+  const sampler::Params p = sampling(map);
   reach_moving(p);
   const ImageView moving = moving_window_.view();
   const VectorView<const float> none;
   const sampler::Masks masks{fixed_mask_.view(), moving_mask_.view()};
   for (const Box& rim : dist::rims(warped_box_, own))
     sampler::forward_uncounted(ctx_, p, domain, rim, moving, none, masks, warped_);
-  const std::int64_t outside = dist::sum_count(
-      comm_, cut_, sampler::forward(ctx_, p, domain, own, moving, none, masks, warped_));
+  return dist::sum_count(comm_, cut_,
+                         sampler::forward(ctx_, p, domain, own, moving, none, masks, warped_));
+}
+
+void LinearProblem::keep_overlap(std::span<const Affine> maps) {
+  const Box own = cut_.own(comm_);
+  if (fixed_.mask.data.empty()) {
+    fixed_.mask = {fixed_.image.grid, Field<std::uint8_t>(ctx_.backend, own)};
+    intensity::store_mask(ctx_, own, -std::numeric_limits<float>::infinity(), fixed_.image.data,
+                          fixed_.mask.data);
+  }
+  for (const Affine& map : maps) {
+    warp(map);
+    intensity::drop_missing(ctx_, own, warped_, fixed_.mask.data);
+  }
+  fixed_mask_ = dist::MaskWindow(ctx_, comm_, &fixed_.mask, warped_box_);
+}
+
+double LinearProblem::evaluate(const Affine& map, Affine* gradient) {
+  const Box domain = fixed_.image.grid.domain();
+  const std::int64_t outside = warp(map);
   if (static_cast<double>(domain.volume() - outside) < std::max(least_samples_, 16.0))
     return std::numeric_limits<double>::infinity();
   const Cost cost =
@@ -313,62 +326,18 @@ double LinearProblem::evaluate(const Affine& map, Affine* gradient) {
                              gradient ? grad_.view() : View<float>{});
   if (!gradient) return cost.value;
   const auto sums = dist::ordered_sum(
-      comm_, cut_, sampler::backward_affine(ctx_, p, domain, own, moving, none, grad_));
+      comm_, cut_,
+      sampler::backward_affine(ctx_, sampling(map), domain, cut_.own(comm_), moving_window_.view(),
+                               VectorView<const float>{}, grad_));
   Affine index_gradient;
   const double scale = cost.grad_factor / cost.samples;
   for (int i = 0; i < 3; ++i) {
     for (int j = 0; j < 3; ++j) index_gradient.linear[i][j] = scale * sums.map[i][j];
     index_gradient.translation[i] = scale * sums.translation[i];
   }
-  *gradient = pull_back(to_index, index_gradient, to_world);
+  *gradient =
+      pull_back(moving_.image.grid.to_index(), index_gradient, fixed_.image.grid.to_world());
   return cost.value;
-}
-
-int parameters(LinearKind kind, int dimension) {
-  const bool flat = dimension == 2;
-  switch (kind) {
-    case LinearKind::translation:
-      return dimension;
-    case LinearKind::rigid:
-      return flat ? 3 : 6;
-    case LinearKind::similarity:
-      return flat ? 4 : 7;
-    case LinearKind::affine:
-      return flat ? 6 : 12;
-  }
-  return 0;
-}
-
-Affine parametric_map(LinearKind kind, int dimension, const std::vector<double>& theta,
-                      const Vec3& centre, double radius) {
-  const bool flat = dimension == 2;
-  Eigen::Matrix3d m = Eigen::Matrix3d::Identity();
-  std::size_t next = 0;
-  if (kind == LinearKind::affine) {
-    for (int i = 0; i < dimension; ++i)
-      for (int j = 0; j < dimension; ++j) m(i, j) += theta[next++] / radius;
-  } else if (kind != LinearKind::translation) {
-    if (flat) {
-      m = rotation(0, 0, theta[0] / radius);
-      next = 1;
-    } else {
-      m = rotation(theta[0] / radius, theta[1] / radius, theta[2] / radius);
-      next = 3;
-    }
-    if (kind == LinearKind::similarity) {
-      const double scale = std::exp(theta[next++] / radius);
-      m *= scale;
-      if (flat) m(2, 2) = 1;
-    }
-  }
-  Affine r;
-  const Eigen::Vector3d c(centre[0], centre[1], centre[2]);
-  const Eigen::Vector3d t = c - m * c;
-  for (int i = 0; i < 3; ++i) {
-    for (int j = 0; j < 3; ++j) r.linear[i][j] = m(i, j);
-    r.translation[i] = t[i] + (i < dimension ? theta[next + i] : 0);
-  }
-  return r;
 }
 
 Affine minimize(LinearProblem& problem, LinearKind kind, const Affine& start, int iterations,
@@ -404,23 +373,44 @@ Affine minimize(LinearProblem& problem, LinearKind kind, const Affine& start, in
   return family.map(to_std(at.theta));
 }
 
+namespace {
+
+/// Whether a map is clearly better than another one, over the voxels that both see: a turn that
+/// hides background from a metric looks better than it is.
+bool clearly_better(LinearProblem problem, MetricKind kind, const Affine& map, const Affine& than) {
+  problem.keep_overlap(std::array{map, than});
+  const double other = problem.evaluate(than, nullptr);
+  // LNCC is at best -1.
+  const double scale = kind == MetricKind::lncc ? 1 + other : std::abs(other);
+  return problem.evaluate(map, nullptr) < other - clear_gain * scale;
+}
+
+}  // namespace
+
 Affine run_linear(Context& ctx, dist::Comm& comm, const LinearStage& stage, const Pair& pair,
                   const Affine& start, const ProgressSink& progress) {
   Affine map = start;
   const double finest = finest_spacing(pair.fixed.grid);
   const int levels = static_cast<int>(stage.resolutions.size());
-  const char* names[] = {"translation", "rigid", "similarity", "affine"};
+  const char* const names[] = {"translation", "rigid", "similarity", "affine"};
+  const char* const name = names[static_cast<int>(stage.kind)];
   for (int level = 0; level < levels; ++level) {
-    LinearProblem problem(ctx, comm, pair, stage.metric, stage.resolutions[level] * finest);
+    const double spacing = masked_spacing(ctx, comm, pair, stage.resolutions[level] * finest);
+    LinearProblem problem(ctx, comm, pair, stage.metric, spacing);
     const int iterations = stage.iterations[level];
-    map = minimize(
-        problem, stage.kind, map, iterations, stage.tolerance,
-        [&](int iteration, double cost, double motion) {
-          if (progress)
-            progress({names[static_cast<int>(stage.kind)], level, levels, iteration, iterations,
-                      cost, motion});
-        },
-        nullptr);
+    const Affine before = map;
+    double cost = 0;
+    const auto report = [&](int iteration, double now, double motion) {
+      if (progress) progress({name, level, levels, iteration, iterations, now, motion});
+    };
+    map = minimize(problem, stage.kind, before, iterations, stage.tolerance, report, &cost);
+    require(std::isfinite(cost),
+            std::string(name) +
+                ": the images do not overlap inside their masks at the start of the stage");
+    if (turn_between(map, before) > 2 * needs_reason &&
+        !clearly_better({ctx, comm, pair, stage.metric, spacing}, stage.metric.kind, map, before))
+      map = minimize(problem, LinearKind::translation, before, iterations, stage.tolerance, report,
+                     nullptr);
     if (level == levels - 1 && iterations > 0) map = newton_step(problem, stage.kind, map);
   }
   return map;

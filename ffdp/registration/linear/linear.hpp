@@ -2,12 +2,14 @@
 #pragma once
 
 #include <functional>
+#include <span>
 #include <vector>
 
 #include "ffdp/dist/window.hpp"
 #include "ffdp/ops/sampler/sampler.hpp"
 #include "ffdp/registration/images/pair.hpp"
 #include "ffdp/registration/images/pyramid.hpp"
+#include "ffdp/registration/linear/maps.hpp"
 #include "ffdp/registration/metrics/metric.hpp"
 #include "ffdp/registration/progress.hpp"
 
@@ -25,6 +27,10 @@ class LinearProblem {
   /// matrix in an Affine. Infinite where the images hardly overlap.
   double evaluate(const Affine& map, Affine* gradient);
 
+  /// From now on counts the fixed voxels only that lie inside the moving image under all of `maps`,
+  /// so that their costs can be compared.
+  void keep_overlap(std::span<const Affine> maps);
+
   const Grid& fixed_grid() const { return fixed_.image.grid; }
   /// Stored over what this rank owns; masks are empty where there is none.
   const MaskedImage& fixed() const { return fixed_; }
@@ -32,6 +38,9 @@ class LinearProblem {
 
  private:
   void reach_moving(const sampler::Params& p);
+  /// Resamples moving; returns how many fixed voxels have no sample [voxels].
+  std::int64_t warp(const Affine& map);
+  sampler::Params sampling(const Affine& map) const;
 
   Context& ctx_;
   dist::Comm& comm_;
@@ -48,14 +57,6 @@ class LinearProblem {
   double least_samples_ = 0;
 };
 
-/// How many parameters a kind of map has.
-int parameters(LinearKind kind, int dimension);
-
-/// The map of `kind` with parameters `theta` about `centre`, identity at 0. Every parameter is in
-/// mm: the motion it causes at `radius` mm from the centre.
-Affine parametric_map(LinearKind kind, int dimension, const std::vector<double>& theta,
-                      const Vec3& centre, double radius);
-
 /// Minimises the cost over `kind` from `start` at one resolution; BFGS with the exact gradient.
 /// Ends at a zero of the gradient, whatever the last bits of the cost.
 /// @return the map reached, LPS mm
@@ -63,7 +64,9 @@ Affine minimize(LinearProblem& problem, LinearKind kind, const Affine& start, in
                 double tolerance, const std::function<void(int, double, double)>& progress,
                 double* cost);
 
-/// Runs a linear stage over its levels, and one Newton step at the last of them.
+/// Runs a linear stage over its levels, and one Newton step at the last of them. A level that turns
+/// by more than a few degrees without being clearly better shifts only: round objects fit
+/// themselves in many orientations.
 Affine run_linear(Context& ctx, dist::Comm& comm, const LinearStage& stage, const Pair& pair,
                   const Affine& start, const ProgressSink& progress);
 
