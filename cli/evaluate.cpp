@@ -94,10 +94,10 @@ ordered_json warp_report(Context& ctx, const EvaluateCommand& command,
   const Box domain = grid.domain();
   const VectorField<float> u = transforms::to_voxels(ctx, std::move(warp));
   ordered_json report;
-  add_folds(report, "everywhere", jacobian::statistics(ctx, domain, domain, u, {}));
+  add_folds(report, "everywhere", jacobian::statistics(ctx, domain, domain, u, {}).total());
   if (mask.data.empty()) return report;
   require_same_space(grid, command.warp, mask.grid, "the mask");
-  add_folds(report, "inside", jacobian::statistics(ctx, domain, domain, u, mask.data));
+  add_folds(report, "inside", jacobian::statistics(ctx, domain, domain, u, mask.data).total());
   return report;
 }
 

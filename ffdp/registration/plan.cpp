@@ -7,7 +7,7 @@
 
 #include "ffdp/core/error.hpp"
 #include "ffdp/registration/deformable/deformable.hpp"
-#include "ffdp/registration/deformable/level.hpp"
+#include "ffdp/registration/deformable/slab_planes.hpp"
 #include "ffdp/registration/images/pyramid.hpp"
 
 namespace ffdp::registration {

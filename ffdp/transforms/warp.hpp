@@ -3,6 +3,7 @@
 
 #include "ffdp/core/context.hpp"
 #include "ffdp/core/image.hpp"
+#include "ffdp/dist/cut.hpp"
 #include "ffdp/ops/jacobian/jacobian.hpp"
 
 namespace ffdp::transforms {
@@ -17,9 +18,11 @@ VectorField<float> to_voxels(Context& ctx, DisplacementImage displacement);
 std::int64_t mark_missing(DisplacementImage& displacement);
 
 /// Smooths u around voxels where the Jacobian determinant is below `least`, until there are none
-/// (or `rounds` are over), and nowhere else.
-/// @return statistics of the determinant after it
-jacobian::Statistics repair_folds(Context& ctx, VectorField<float>& displacement, double least,
-                                  int rounds);
+/// (or `rounds` are over), and nowhere else. Collective.
+/// @param cut           whole field, and what this rank owns of it
+/// @param displacement  [3,z,y,x] u [voxels], stored over what this rank owns
+/// @return statistics of the determinant after it, over the whole field
+jacobian::Statistics repair_folds(Context& ctx, dist::Comm& comm, const dist::Cut& cut,
+                                  VectorField<float>& displacement, double least, int rounds);
 
 }  // namespace ffdp::transforms

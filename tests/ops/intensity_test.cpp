@@ -37,7 +37,7 @@ TEST_P(Intensity, StatisticsMatchReference) {
   for (const bool masked : {false, true}) {
     const View<const std::uint8_t> m = masked ? mask.view() : View<std::uint8_t>{};
     const auto samples = reference::samples(domain, image, m);
-    const Statistics s = statistics(ctx, domain, image, m);
+    const Statistics s = statistics(ctx, domain, image, m).total();
     EXPECT_EQ(s.count, std::ssize(samples));
     EXPECT_EQ(s.count + s.not_finite, m ? count(ctx, domain, m) : domain.volume());
     EXPECT_GT(s.not_finite, 0);
@@ -52,7 +52,7 @@ TEST_P(Intensity, StatisticsMatchReference) {
 
 TEST_P(Intensity, HistogramMatchesReferenceAndHoldsItsEnds) {
   const auto samples = reference::samples(domain, image, mask.view());
-  const Statistics s = statistics(ctx, domain, image, mask);
+  const Statistics s = statistics(ctx, domain, image, mask).total();
   for (const int bins : {1, 7, 4096}) {
     const auto got = histogram(ctx, domain, {s.lo, s.hi}, bins, image, mask);
     ASSERT_EQ(std::ssize(got), bins);
@@ -65,7 +65,7 @@ TEST_P(Intensity, HistogramMatchesReferenceAndHoldsItsEnds) {
 
 TEST_P(Intensity, MomentsMatchReference) {
   const auto samples = reference::samples(domain, image, mask.view());
-  const Moments m = moments(ctx, domain, {905, 940}, image, mask);
+  const Moments m = moments(ctx, domain, {905, 940}, image, mask).total();
   const auto want = [&](int a, int i, int b, int j) {
     return reference::moment(samples, 905, 940, a, i, b, j);
   };
@@ -79,16 +79,16 @@ TEST_P(Intensity, MomentsMatchReference) {
 
 TEST_P(Intensity, ShardedEqualsWhole) {
   const Range range{900, 950};
-  const Statistics s = statistics(ctx, domain, image, mask);
+  const Statistics s = statistics(ctx, domain, image, mask).total();
   const auto bins = histogram(ctx, domain, range, 64, image, mask);
-  const Moments m = moments(ctx, domain, range, image, {});
+  const Moments m = moments(ctx, domain, range, image, {}).total();
   for (const auto& boxes : test::splits(domain)) {
     Statistics sum;
     Moments moment_sum;
     std::vector<std::int64_t> counts(64, 0);
     for (const Box& box : boxes) {
-      sum += statistics(ctx, box, image, mask);
-      moment_sum += moments(ctx, box, range, image, {});
+      sum += statistics(ctx, box, image, mask).total();
+      moment_sum += moments(ctx, box, range, image, {}).total();
       const auto part = histogram(ctx, box, range, 64, image, mask);
       for (std::size_t b = 0; b < counts.size(); ++b) counts[b] += part[b];
     }
@@ -102,12 +102,12 @@ TEST_P(Intensity, ShardedEqualsWhole) {
 }
 
 TEST_P(Intensity, ThreadsDoNotShow) {
-  const Statistics two = statistics(ctx, domain, image, mask);
-  const Moments moments_of_two = moments(ctx, domain, {905, 940}, image, {});
+  const Statistics two = statistics(ctx, domain, image, mask).total();
+  const Moments moments_of_two = moments(ctx, domain, {905, 940}, image, {}).total();
   const auto bins = histogram(ctx, domain, {900, 950}, 64, image, mask);
   ctx.threads = 5;
-  EXPECT_EQ(statistics(ctx, domain, image, mask).sum_squares, two.sum_squares);
-  EXPECT_EQ(moments(ctx, domain, {905, 940}, image, {}).first, moments_of_two.first);
+  EXPECT_EQ(statistics(ctx, domain, image, mask).total().sum_squares, two.sum_squares);
+  EXPECT_EQ(moments(ctx, domain, {905, 940}, image, {}).total().first, moments_of_two.first);
   EXPECT_EQ(histogram(ctx, domain, {900, 950}, 64, image, mask), bins);
 }
 

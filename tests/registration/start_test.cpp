@@ -247,6 +247,7 @@ TEST(Pyramid, AMaskNeverVanishesAndKeepsItsVolume) {
   const Grid grid = centred({48, 48, 48}, {1, 1, 1});
   const auto flat = image_of(grid, 0, 0, [](Vec3 p) { return p[0]; });
   Context ctx;
+  dist::SoloComm solo;
   for (const double half : {0.6, 1.5, 4.0, 12.0}) {
     const auto sheet = image_of<std::uint8_t>(
         grid, 0, 0, [&](Vec3 p) { return std::abs(p[1] - 0.3) < half ? 1 : 0; });
@@ -254,7 +255,7 @@ TEST(Pyramid, AMaskNeverVanishesAndKeepsItsVolume) {
     for (const std::uint8_t m : sheet.data) full += m;
     for (const double spacing : {2.0, 4.0, 8.0}) {
       const Grid level = level_grid(grid, spacing, 4);
-      const MaskedImage small = shrink_to(ctx, flat, sheet, level);
+      const MaskedImage small = shrink_to(ctx, solo, flat, sheet, level);
       double kept = 0;
       for (const std::uint8_t m : small.mask.data) kept += m;
       const double share = kept * std::pow(48.0 / level.size[0], 3) / full;

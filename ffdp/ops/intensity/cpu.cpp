@@ -25,10 +25,11 @@ void map_voxels(const Context& ctx, const Box& box, View<In> in, View<Out> out, 
   });
 }
 
-/// Sum over the counted voxels of what body(z, y, x, sum) adds, plane by plane in the order of z.
+/// Sums over the counted voxels of what body(z, y, x, sum) adds.
 template <class Sum, class Body>
-Sum sum_voxels(const Context& ctx, const Box& box, View<const std::uint8_t> mask, Body&& body) {
-  return parallel_sum<Sum>(ctx, box.size(0), [&](std::int64_t i, int) {
+PlaneSums<Sum> sum_voxels(const Context& ctx, const Box& box, View<const std::uint8_t> mask,
+                          Body&& body) {
+  return plane_sums<Sum>(ctx, box.size(0), [&](std::int64_t i, int) {
     Sum sum{};
     const int z = box.lo[0] + static_cast<int>(i);
     for (int y = box.lo[1]; y < box.hi[1]; ++y)
@@ -40,8 +41,8 @@ Sum sum_voxels(const Context& ctx, const Box& box, View<const std::uint8_t> mask
 
 }  // namespace
 
-Statistics statistics(Context& ctx, Box box, const ImageView& image,
-                      View<const std::uint8_t> mask) {
+PlaneSums<Statistics> statistics(Context& ctx, Box box, const ImageView& image,
+                                 View<const std::uint8_t> mask) {
   return visit_loaded(image, [&](auto loaded) {
     return sum_voxels<Statistics>(ctx, box, mask, [&](int z, int y, int x, Statistics& s) {
       const float v = loaded(z, y, x);
@@ -59,7 +60,8 @@ Statistics statistics(Context& ctx, Box box, const ImageView& image,
 }
 
 std::int64_t count(Context& ctx, Box box, View<const std::uint8_t> mask) {
-  return sum_voxels<std::int64_t>(ctx, box, mask, [](int, int, int, std::int64_t& n) { ++n; });
+  return sum_voxels<std::int64_t>(ctx, box, mask, [](int, int, int, std::int64_t& n) { ++n; })
+      .total();
 }
 
 std::vector<std::int64_t> histogram(Context& ctx, Box box, Range range, int bins,
@@ -86,8 +88,8 @@ std::vector<std::int64_t> histogram(Context& ctx, Box box, Range range, int bins
   return result;
 }
 
-Moments moments(Context& ctx, Box box, Range range, View<const float> image,
-                View<const std::uint8_t> mask) {
+PlaneSums<Moments> moments(Context& ctx, Box box, Range range, View<const float> image,
+                           View<const std::uint8_t> mask) {
   return sum_voxels<Moments>(ctx, box, mask, [&](int z, int y, int x, Moments& m) {
     const auto w = static_cast<double>(clamped(image(z, y, x), range) - range.lo);
     if (!(w > 0)) return;

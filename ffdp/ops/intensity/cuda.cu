@@ -87,9 +87,10 @@ void load_as(const Context& ctx, const Box& box, Loaded<T> from, View<float> to)
 }  // namespace
 
 /// Reads a voxel once, 1 B more with a mask.
-Statistics statistics(Context& ctx, Box box, const ImageView& image,
-                      View<const std::uint8_t> mask) {
-  return visit_loaded(image, [&](auto loaded) { return statistics_of(ctx, box, loaded, mask); });
+PlaneSums<Statistics> statistics(Context& ctx, Box box, const ImageView& image,
+                                 View<const std::uint8_t> mask) {
+  return {
+      {visit_loaded(image, [&](auto loaded) { return statistics_of(ctx, box, loaded, mask); })}};
 }
 
 /// Reads 1 B/voxel.
@@ -121,8 +122,8 @@ std::vector<std::int64_t> histogram(Context& ctx, Box box, Range range, int bins
 }
 
 /// Reads 4 B/voxel, 1 B more with a mask.
-Moments moments(Context& ctx, Box box, Range range, View<const float> image,
-                View<const std::uint8_t> mask) {
+PlaneSums<Moments> moments(Context& ctx, Box box, Range range, View<const float> image,
+                           View<const std::uint8_t> mask) {
   using Ten = device::Sums<10>;
   const auto t = device::sum_voxels<Ten>(ctx, box, [=] __device__(int z, int y, int x, Ten& sum) {
     if (mask && mask(z, y, x) == 0) return;

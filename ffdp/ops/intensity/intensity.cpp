@@ -18,8 +18,8 @@ void check(const Box& box, const char* name, const auto& view) {
 
 }  // namespace
 
-Statistics statistics(Context& ctx, Box box, const ImageView& image,
-                      View<const std::uint8_t> mask) {
+PlaneSums<Statistics> statistics(Context& ctx, Box box, const ImageView& image,
+                                 View<const std::uint8_t> mask) {
   check(box, "image", image);
   if (mask) check(box, "mask", mask);
   return dispatch(
@@ -47,8 +47,8 @@ std::vector<std::int64_t> histogram(Context& ctx, Box box, Range range, int bins
       [&](auto& c) { return cuda::histogram(c, box, range, bins, image, mask); });
 }
 
-Moments moments(Context& ctx, Box box, Range range, View<const float> image,
-                View<const std::uint8_t> mask) {
+PlaneSums<Moments> moments(Context& ctx, Box box, Range range, View<const float> image,
+                           View<const std::uint8_t> mask) {
   check(box, "image", image);
   if (mask) check(box, "mask", mask);
   return dispatch(

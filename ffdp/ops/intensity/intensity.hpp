@@ -9,6 +9,7 @@
 #include "ffdp/core/affine.hpp"
 #include "ffdp/core/context.hpp"
 #include "ffdp/core/image_view.hpp"
+#include "ffdp/core/plane_sums.hpp"
 
 /// What the stages ask of the voxels of an image, or do to each alone: sums, histogram, moments,
 /// changes of intensity and of storage. No halo; `box` is a part of an image, shards add up.
@@ -42,7 +43,8 @@ struct Statistics {
 
 /// @param image  [z,y,x] intensity in any storage, stored over at least box
 /// @param mask   [z,y,x] nonzero where a voxel counts, stored over at least box; null for all
-Statistics statistics(Context&, Box box, const ImageView& image, View<const std::uint8_t> mask);
+PlaneSums<Statistics> statistics(Context&, Box box, const ImageView& image,
+                                 View<const std::uint8_t> mask);
 
 /// Number of nonzero voxels of a mask [voxels].
 std::int64_t count(Context&, Box box, View<const std::uint8_t> mask);
@@ -68,8 +70,8 @@ struct Moments {
   }
 };
 /// @param mask  [z,y,x] nonzero where a voxel counts; null for all
-Moments moments(Context&, Box box, Range range, View<const float> image,
-                View<const std::uint8_t> mask);
+PlaneSums<Moments> moments(Context&, Box box, Range range, View<const float> image,
+                           View<const std::uint8_t> mask);
 
 /// v <- (v - lo) * scale.
 void rescale(Context&, Box box, float lo, float scale, View<float> image);

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "ffdp/core/error.hpp"
+#include "ffdp/dist/ordered_sum.hpp"
 
 namespace ffdp::registration {
 namespace {
@@ -16,14 +17,23 @@ constexpr double low = 0.001, high = 0.999;  // [1]
 
 /// A few voxels far from all others leave the others one bin: then the part between the robust
 /// quantiles is counted again, with as much room on both sides.
-Distribution::Distribution(Context& ctx, const std::string& name, const ImageView& image,
-                           View<const std::uint8_t> mask) {
-  all_ = intensity::statistics(ctx, image.stored, image, mask);
+Distribution::Distribution(Context& ctx, dist::Comm& comm, const std::string& name,
+                           const ImageRef& image, View<const std::uint8_t> mask) {
+  const dist::Cut cut(comm, image.grid.domain());
+  const Box own = cut.own(comm);
+  const auto count = [&](const intensity::Range& range) {
+    lo_ = static_cast<double>(range.lo);
+    hi_ = static_cast<double>(range.hi);
+    scale_ = bins / (hi_ - lo_);
+    counts_ = intensity::histogram(ctx, own, range, bins, image.data, mask);
+    dist::sum_counts(comm, cut, counts_);
+  };
+  all_ = dist::ordered_sum(comm, cut, intensity::statistics(ctx, own, image.data, mask));
   require(all_.count > 0, name + ": no voxel lies inside the mask");
   require(all_.hi > all_.lo, name + ": every voxel is " + std::to_string(all_.lo) +
                                  ", an image with some contrast is needed");
   const intensity::Range everything{all_.lo, all_.hi};
-  count(ctx, everything, image, mask);
+  count(everything);
   constexpr int enough = 64, most_rounds = 16;  // bins between the quantiles
   for (int round = 0;; ++round) {
     const double first = std::floor((quantile(low) - lo_) * scale_);
@@ -34,18 +44,10 @@ Distribution::Distribution(Context& ctx, const std::string& name, const ImageVie
         std::max(all_.lo, static_cast<float>(lo_ + (first - room) / scale_)),
         std::min(all_.hi, static_cast<float>(lo_ + (last + room) / scale_))};
     if (!(range.hi > range.lo) || round == most_rounds) break;
-    count(ctx, range, image, mask);
+    count(range);
   }
   nearly_constant_ = true;
-  count(ctx, everything, image, mask);
-}
-
-void Distribution::count(Context& ctx, intensity::Range range, const ImageView& image,
-                         View<const std::uint8_t> mask) {
-  lo_ = static_cast<double>(range.lo);
-  hi_ = static_cast<double>(range.hi);
-  scale_ = bins / (hi_ - lo_);
-  counts_ = intensity::histogram(ctx, image.stored, range, bins, image, mask);
+  count(everything);
 }
 
 double Distribution::quantile(double q) const {

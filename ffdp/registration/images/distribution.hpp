@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "ffdp/core/image.hpp"
+#include "ffdp/dist/comm.hpp"
 #include "ffdp/ops/intensity/intensity.hpp"
 
 namespace ffdp::registration {
@@ -14,8 +16,9 @@ namespace ffdp::registration {
 class Distribution {
  public:
   /// Of all voxels, or of those where `mask` is not 0. Throws InvalidArgument naming the image
-  /// where none counts or all are equal.
-  Distribution(Context& ctx, const std::string& name, const ImageView& image,
+  /// where none counts or all are equal. Collective.
+  /// @param image, mask  stored over at least what this rank owns
+  Distribution(Context& ctx, dist::Comm& comm, const std::string& name, const ImageRef& image,
                View<const std::uint8_t> mask);
 
   const intensity::Statistics& all() const { return all_; }
@@ -28,9 +31,6 @@ class Distribution {
   intensity::Range robust() const;
 
  private:
-  void count(Context& ctx, intensity::Range range, const ImageView& image,
-             View<const std::uint8_t> mask);
-
   intensity::Statistics all_;
   double lo_ = 0, hi_ = 1;  ///< of the bins [intensity]
   double scale_ = 1;        ///< [bins / intensity]

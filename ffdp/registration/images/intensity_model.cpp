@@ -5,9 +5,9 @@
 
 namespace ffdp::registration {
 
-IntensityModel intensity_model(Context& ctx, const char* name, const ImageView& image,
-                               View<const std::uint8_t> mask) {
-  const Distribution distribution(ctx, name, image, mask);
+IntensityModel intensity_model(Context& ctx, dist::Comm& comm, const char* name,
+                               const ImageRef& image, View<const std::uint8_t> mask) {
+  const Distribution distribution(ctx, comm, name, image, mask);
   const intensity::Statistics& all = distribution.all();
   const auto count = static_cast<double>(all.count);
   const double mean = all.sum / count;

@@ -5,31 +5,33 @@
 
 #include "ffdp/core/context.hpp"
 #include "ffdp/core/image.hpp"
+#include "ffdp/dist/comm.hpp"
 
 namespace ffdp::registration {
 
-/// An image to be prepared: what its mask hides, where there is one, has no say in anything.
+/// An image to be prepared: what its mask hides, where there is one, has no say in anything. Image
+/// and mask are stored over what this rank owns; all functions here are collective.
 struct Prepared {
   const std::string& name;  ///< for messages
   Image<float>& image;
-  View<const std::uint8_t> mask;  ///< [z,y,x] over the grid of the image; null: all counts
+  View<const std::uint8_t> mask;  ///< [z,y,x] stored as the image; null: all counts
 };
 
 /// Throws InvalidArgument unless the image can be registered: at least two voxels along x and y,
 /// some contrast inside the mask.
-void require_registrable(Context& ctx, const Prepared& in);
+void require_registrable(Context& ctx, dist::Comm& comm, const Prepared& in);
 
 /// Clamps intensities to the quantiles `lo` and `hi` (0 to 1), in place.
-void winsorize(Context& ctx, const Prepared& in, double lo, double hi);
+void winsorize(Context& ctx, dist::Comm& comm, const Prepared& in, double lo, double hi);
 
 /// Maps the intensities of `in` so that its distribution above its mean resembles that of
 /// `reference`: piecewise linear between 12 matched quantiles (ITK's HistogramMatchingImageFilter
 /// with ThresholdAtMeanIntensity).
-void match_histogram(Context& ctx, const Prepared& in, const Prepared& reference);
+void match_histogram(Context& ctx, dist::Comm& comm, const Prepared& in, const Prepared& reference);
 
 /// Shifts and scales the robust range of the image (0.1 to 99.9 %) to [0, 1], in place. An image
 /// with intensities that lie further from that range than twice its width, hot voxels, is clamped
 /// to it first. What the mask hides becomes a continuation of what it shows.
-void normalize(Context& ctx, const Prepared& in);
+void normalize(Context& ctx, dist::Comm& comm, const Prepared& in);
 
 }  // namespace ffdp::registration

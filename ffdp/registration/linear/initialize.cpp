@@ -11,6 +11,7 @@
 #include <Eigen/Dense>
 
 #include "ffdp/core/error.hpp"
+#include "ffdp/dist/ordered_sum.hpp"
 #include "ffdp/ops/intensity/intensity.hpp"
 #include "ffdp/registration/images/pyramid.hpp"
 
@@ -28,11 +29,13 @@ struct Mass {
   Matrix3d covariance = Matrix3d::Identity();
 };
 
-Mass mass_of(Context& ctx, const char* name, const MaskedImage& in) {
+Mass mass_of(Context& ctx, dist::Comm& comm, const char* name, const MaskedImage& in) {
   const View<const std::uint8_t> mask = in.mask.data;
-  const IntensityModel model = intensity_model(ctx, name, in.image.data, mask);
+  const IntensityModel model = intensity_model(ctx, comm, name, in.image, mask);
   const Grid& grid = in.image.grid;
-  const auto m = intensity::moments(ctx, grid.domain(), {model.lo, model.hi}, in.image.data, mask);
+  const dist::Cut cut(comm, grid.domain());
+  const auto m = dist::ordered_sum(
+      comm, cut, intensity::moments(ctx, cut.own(comm), {model.lo, model.hi}, in.image.data, mask));
   require(m.mass > 0, "initialization: an image holds no mass above its darkest intensity");
   const Affine world = grid.to_world();
   Matrix3d linear, second;
@@ -185,11 +188,11 @@ Affine initialize(Context& ctx, dist::Comm& comm, Initialization kind, LinearKin
   double extent = 0;
   for (int a = 0; a < 3; ++a)
     extent = std::max(extent, fixed_grid.size[a] * fixed_grid.spacing_zyx()[a]);
-  const double spacing = std::max(masked_spacing(ctx, pair, extent / 28), extent / 112);
+  const double spacing = std::max(masked_spacing(ctx, comm, pair, extent / 28), extent / 112);
   const MetricConfig metric{.kind = MetricKind::mi};
   LinearProblem problem(ctx, comm, pair, metric, spacing);
-  const Mass fixed = mass_of(ctx, "fixed", problem.fixed());
-  const Mass moving = mass_of(ctx, "moving", problem.moving());
+  const Mass fixed = mass_of(ctx, comm, "fixed", problem.fixed());
+  const Mass moving = mass_of(ctx, comm, "moving", problem.moving());
   const Affine mass_centre = about(unturned, fixed.centre, moving.centre);
   if (kind == Initialization::centre_of_mass) return mass_centre;
 

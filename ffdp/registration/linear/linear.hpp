@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "ffdp/dist/window.hpp"
 #include "ffdp/ops/sampler/sampler.hpp"
 #include "ffdp/registration/images/pair.hpp"
 #include "ffdp/registration/images/pyramid.hpp"
@@ -14,7 +15,8 @@
 
 namespace ffdp::registration {
 
-/// A pair at one resolution, with the cost of an affine map and its gradient.
+/// A pair at one resolution, with the cost of an affine map and its gradient. All ranks make and
+/// ask it together.
 class LinearProblem {
  public:
   /// @param spacing  wanted spacing of the level [mm]
@@ -30,19 +32,27 @@ class LinearProblem {
   void keep_overlap(std::span<const Affine> maps);
 
   const Grid& fixed_grid() const { return fixed_.image.grid; }
+  /// Stored over what this rank owns; masks are empty where there is none.
   const MaskedImage& fixed() const { return fixed_; }
   const MaskedImage& moving() const { return moving_; }
 
  private:
+  void reach_moving(const sampler::Params& p);
   /// Resamples moving; returns how many fixed voxels have no sample [voxels].
   std::int64_t warp(const Affine& map);
   sampler::Params sampling(const Affine& map) const;
 
   Context& ctx_;
   dist::Comm& comm_;
-  MetricConfig metric_;
-  MaskedImage fixed_, moving_;  ///< masks are empty where there is none
-  IntensityModel fixed_model_, moving_model_;
+  Metric metric_;
+  MaskedImage fixed_, moving_;
+  dist::Cut cut_;  ///< of the fixed image
+  Box warped_box_;
+  dist::Window fixed_window_;  ///< over warped_box_, as the mask
+  dist::MaskWindow fixed_mask_;
+  dist::Window moving_window_;  ///< what the maps so far reached, and some more
+  dist::MaskWindow moving_mask_;
+  std::vector<Box> reached_;  ///< the boxes of these windows, of all ranks
   Field<float> warped_, grad_;
   double least_samples_ = 0;
 };
