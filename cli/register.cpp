@@ -14,8 +14,10 @@
 #include "cli/plan.hpp"
 #include "cli/progress.hpp"
 #include "cli/recipe.hpp"
+#include "cli/register_inputs.hpp"
 #include "cli/register_options.hpp"
 #include "cli/register_output.hpp"
+#include "cli/slices.hpp"
 #include <nlohmann/json.hpp>
 #include <sys/resource.h>
 
@@ -30,44 +32,6 @@ using registration::Config;
 using Options = RegisterOptions;
 
 constexpr std::int64_t large = std::int64_t{4} << 30U;  // [bytes]
-
-/// Every file on a thread of its own, for a .gz file is unpacked by one thread.
-std::vector<Image<float>> read_images(const std::vector<std::string>& paths) {
-  std::vector<std::future<Image<float>>> reading;
-  reading.reserve(paths.size());
-  for (const auto& path : paths)
-    reading.push_back(std::async(std::launch::async, io::read_image<float>, path));
-  std::vector<Image<float>> images;
-  images.reserve(paths.size());
-  for (auto& image : reading) images.push_back(image.get());
-  return images;
-}
-
-registration::Inputs read_inputs(Context& ctx, const Options& o) {
-  registration::Inputs in;
-  in.written = written(o.output);
-  auto moving = std::async(std::launch::async, read_images, o.moving);
-  in.fixed = read_images(o.fixed);
-  in.moving = moving.get();
-  in.fixed_names = o.fixed;
-  in.moving_names = o.moving;
-  if (!o.fixed_mask.empty()) in.fixed_mask = read_mask(o.fixed_mask);
-  if (!o.moving_mask.empty()) in.moving_mask = read_mask(o.moving_mask);
-  const auto check_grid = [](const std::optional<Image<std::uint8_t>>& mask, const Grid& grid,
-                             const std::string& path, const std::string& image) {
-    if (mask && !same_space(mask->grid, grid, 1e-2))
-      throw InvalidArgument(path + ": lies on another grid than " + image);
-  };
-  check_grid(in.fixed_mask, in.fixed[0].grid, o.fixed_mask, o.fixed[0]);
-  check_grid(in.moving_mask, in.moving[0].grid, o.moving_mask, o.moving[0]);
-  if (!o.start.empty()) {
-    const auto chain = read_chain(ctx, o.start);
-    const Affine* affine = chain.as_affine();
-    require(affine || chain.is_identity(), o.start[0] + ": an affine is wanted to start from");
-    in.start = affine ? *affine : Affine{};
-  }
-  return in;
-}
 
 long peak_mib() {
   rusage usage{};
@@ -143,6 +107,11 @@ void check_options(RegisterOptions& o) {
   if (o.print_config) return;
   require(!o.fixed.empty() && !o.moving.empty(), "register: a fixed and a moving image are wanted");
   require(!o.output.prefix.empty(), "register: --output PREFIX is wanted");
+  for (const char* ending : {".nii", ".nii.gz", ".mat", ".h5", ".txt", ".json"})
+    require(!o.output.prefix.ends_with(ending), "register: --output " + o.output.prefix +
+                                                    " is the name of a file, a prefix as out/s1_ " +
+                                                    "is wanted: several files are written");
+  parse_outside(o.output.outside);
   o.output.fixed = o.fixed[0];
   o.output.moving = o.moving[0];
 }
@@ -157,10 +126,7 @@ void run(Options o, const CLI::App& command, const std::vector<std::string>& com
   }
   DeviceStart device(o.device);
   Context ctx = start(o.common);
-  for (const auto& path : {o.fixed_mask, o.moving_mask, o.output.moving_labels})
-    if (!path.empty()) io::read_info(path);
-  for (const auto* paths : {&o.fixed, &o.moving})
-    for (const auto& path : *paths) io::read_info(path);
+  check_headers(o);
   // A large registration that will not fit is refused before its images are read; a small one does
   // not wait for the device.
   if (plan_of(o, config, Backend::cuda, 0).peak > large) {
@@ -181,6 +147,7 @@ void run(Options o, const CLI::App& command, const std::vector<std::string>& com
   const double ready_seconds = elapsed();
   Originals originals = keep_originals(ctx, o.output, inputs);
   originals.labels = std::move(labels);
+  const Slices slices(ctx, inputs);
   dist::SoloComm comm;
   registration::Result result;
   {
@@ -189,6 +156,7 @@ void run(Options o, const CLI::App& command, const std::vector<std::string>& com
                                            : Verbosity::normal);
     result = registration::register_images(ctx, comm, config, std::move(inputs), printer.sink());
   }
+  slices.restore(ctx, result);
   nlohmann::json record = provenance(o, config, ctx, result, command_line);
   const double before_writing = elapsed();
   const auto jac = result.jacobian;
@@ -199,7 +167,7 @@ void run(Options o, const CLI::App& command, const std::vector<std::string>& com
                        {"total", elapsed()}};
   record["peak_mib"] = peak_mib();
   if (ctx.backend == Backend::cuda) record["peak_device_mib"] = peak_device_bytes() >> 20U;
-  io::write_file(o.output.prefix + ".json", record.dump(1) + "\n");
+  io::write_file(record_name(o.output.prefix), record.dump(1) + "\n");
   if (o.common.quiet) return;
   std::printf("%s -> %s: %.1f s, %ld MiB", o.output.moving.c_str(), o.output.fixed.c_str(),
               elapsed(), peak_mib());
@@ -208,7 +176,7 @@ void run(Options o, const CLI::App& command, const std::vector<std::string>& com
                 static_cast<long long>(jac.folded), jac.min, jac.max, jac.sd_log());
   std::printf("\nwritten: %s{", o.output.prefix.c_str());
   for (const auto& name : written) std::printf("%s,", name.c_str());
-  std::printf(".json}\n");
+  std::printf("%s}\n", record_name(o.output.prefix).substr(o.output.prefix.size()).c_str());
 }
 
 }  // namespace

@@ -48,7 +48,9 @@ struct NiftiWriter::State {
 
   State(const std::string& name, HeaderContent header, const WriteOptions& options)
       : content(std::move(header)),
-        sink(name, name.ends_with(".gz") ? std::max(options.compression_level, 1) : 0,
+        sink(name,
+             name.ends_with(".gz") || name.ends_with(".GZ") ? std::max(options.compression_level, 1)
+                                                            : 0,
              options.threads),
         expected(content.grid.domain().volume() * content.series.volumes *
                  content.series.components),
