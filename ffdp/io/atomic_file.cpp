@@ -84,14 +84,14 @@ void check_writable(const std::string& path) {
   AtomicFile unused(path);  // goes again without commit()
 }
 
-AtomicFile::AtomicFile(const std::string& path) : path_(final_name(path)) {
+AtomicFile::AtomicFile(const std::string& path) : path_(path), target_(final_name(path)) {
   struct stat status;
-  if (::stat(path_.c_str(), &status) == 0 && !S_ISREG(status.st_mode)) {
-    descriptor_ = ::open(path_.c_str(), O_WRONLY | O_CLOEXEC);
+  if (::stat(target_.c_str(), &status) == 0 && !S_ISREG(status.st_mode)) {
+    descriptor_ = ::open(target_.c_str(), O_WRONLY | O_CLOEXEC);
     if (descriptor_ < 0) fail("cannot be written", errno);
     return;
   }
-  temporary_ = temporary_name(path_);
+  temporary_ = temporary_name(target_);
   slot_ = register_unfinished(temporary_);
   descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (descriptor_ < 0) {
@@ -126,7 +126,7 @@ void AtomicFile::commit() {
   descriptor_ = -1;
   int error = ::close(descriptor) == 0 ? 0 : errno;
   if (!temporary_.empty()) {
-    if (error == 0 && std::rename(temporary_.c_str(), path_.c_str()) != 0) error = errno;
+    if (error == 0 && std::rename(temporary_.c_str(), target_.c_str()) != 0) error = errno;
     if (error != 0) ::unlink(temporary_.c_str());
     unregister_unfinished(slot_);
   }

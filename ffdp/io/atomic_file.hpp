@@ -28,8 +28,8 @@ class AtomicFile {
  private:
   [[noreturn]] void fail(const char* what, int error) const;
 
-  std::string path_;
-  std::string temporary_;  ///< empty where the target is written directly
+  std::string path_, target_;  ///< as given, and where it leads
+  std::string temporary_;      ///< empty where the target is written directly
   int descriptor_ = -1;
   int slot_ = -1;  ///< in the registry of unfinished files
 };

@@ -114,7 +114,7 @@ NiftiReader::NiftiReader(const std::string& path) {
   OpenNifti file = open_nifti(path);
   info_ = std::move(file.info);
   source_ = std::move(file.source);
-  log_warnings(info_);
+  if (info_.unsupported.empty()) log_warnings(info_);
 }
 NiftiReader::NiftiReader(NiftiReader&&) noexcept = default;
 NiftiReader& NiftiReader::operator=(NiftiReader&&) noexcept = default;
