@@ -263,7 +263,7 @@ void parse(const Reader& h, const ByteSource& source, NiftiInfo& info) {
   const double offset =
       h.version == 1 ? h.real(data_at, 0) : static_cast<double>(h.get<std::int64_t>(data_at.v2));
   const int least = pair ? 0 : h.version == 1 ? header1_bytes : header2_bytes;
-  if (!(offset < 1e15))
+  if (!(std::abs(offset) < 1e15))
     throw IoError(info.path + ": voxels start at byte " + std::to_string(offset));
   info.data_offset = std::max<std::int64_t>(static_cast<std::int64_t>(offset), least);
   check_file_holds(source, info, std::max<int>(h.get<std::int16_t>(h.at(bitpix_at)), 0));

@@ -340,6 +340,8 @@ TEST_F(RegisterProgram, BadInputEndsInOneLineAndNoFile) {
       {fixed + " " + moving + " --iterations 10xa", "10xa"},
       {fixed + " " + moving + " --set deformable/0/stepp=1", "stepp"},
       {fixed + " " + moving + " --set deformable/0/step=3", "step"},
+      {fixed + " " + moving + " --set deformable/~step=3", "~step"},
+      {fixed + " " + moving + " --set deformable/one/step=3", "deformable/one/step"},
       {fixed + " " + moving + " -c " + path("unknown.json"), "stepp"},
       {fixed + " " + moving + " -c " + path("word.json"), "nearest"},
       {fixed + " " + moving + " --fixed-mask " + path("none.nii"), "none.nii"},

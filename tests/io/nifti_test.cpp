@@ -610,6 +610,18 @@ TEST(Nifti, ColoursHaveAGeometryButNoNumbers) {
     EXPECT_NE(message_of(read).find("voxels are RGB24"), std::string::npos);
 }
 
+TEST(Nifti, VoxelsCannotStartAnywhere) {
+  const test::TemporaryFolder folder;
+  std::string bytes = file_bytes(folder, DataType::uint8);
+  for (const float offset : {-1e30F, 1e30F, NAN}) {
+    put_value(bytes, 108, offset);
+    put_bytes(folder / "a.nii", bytes);
+    EXPECT_NE(message_of([&] { read_info(folder / "a.nii"); }).find("voxels start at"),
+              std::string::npos)
+        << offset;
+  }
+}
+
 TEST(Nifti, WherePixdimSaysNothingTheSformDoes) {
   const test::TemporaryFolder folder;
   std::string bytes = file_bytes(folder, DataType::uint8);
