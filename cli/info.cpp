@@ -46,20 +46,8 @@ const char* code_name(int code) {
   return code >= 0 && code <= 5 ? names[code] : "invalid";
 }
 
-void print_image(const io::NiftiInfo& info) {
-  std::printf("%s: NIfTI-%d %s%s\n", info.path.c_str(), info.version,
-              info.data_path == info.path ? "image" : "pair of .hdr and .img",
-              info.compressed ? ", gzip" : "");
-  print_grid(info.grid);
-  std::printf("  voxels     %s, %s-endian, value = %.9g * stored + %.9g\n",
-              info.unsupported.empty() ? to_string(info.type) : info.unsupported.c_str(),
-              info.big_endian ? "big" : "little", info.slope, info.intercept);
-  if (info.volumes() > 1)
-    std::printf("  volumes    %lld, step %.9g\n", static_cast<long long>(info.volumes()),
-                info.time_step);
-  if (info.components() > 1)
-    std::printf("  components %lld, intent %d\n", static_cast<long long>(info.components()),
-                info.intent);
+/// Where a NIfTI header has its grid from.
+void print_codes(const io::NiftiInfo& info) {
   const char* source = info.grid_source == io::GridSource::sform   ? "the sform"
                        : info.grid_source == io::GridSource::qform ? "the qform"
                                                                    : "the spacing alone";
@@ -70,6 +58,25 @@ void print_image(const io::NiftiInfo& info) {
   std::printf("  qform code %d (%s), index to RAS mm\n", info.qform_code,
               code_name(info.qform_code));
   print_affine("qform", info.qform);
+}
+
+void print_image(const io::NiftiInfo& info) {
+  const std::string kind =
+      info.kind == "NIfTI" ? "NIfTI-" + std::to_string(info.version) : info.kind;
+  const bool pair = info.kind == "NIfTI" && info.data_path != info.path;
+  std::printf("%s: %s %s%s\n", info.path.c_str(), kind.c_str(),
+              pair ? "pair of .hdr and .img" : "image", info.compressed ? ", gzip" : "");
+  print_grid(info.grid);
+  std::printf("  voxels     %s, %s-endian, value = %.9g * stored + %.9g\n",
+              info.unsupported.empty() ? to_string(info.type) : info.unsupported.c_str(),
+              info.big_endian ? "big" : "little", info.slope, info.intercept);
+  if (info.volumes() > 1)
+    std::printf("  volumes    %lld, step %.9g\n", static_cast<long long>(info.volumes()),
+                info.time_step);
+  if (info.components() > 1)
+    std::printf("  components %lld, intent %d\n", static_cast<long long>(info.components()),
+                info.intent);
+  if (info.kind == "NIfTI") print_codes(info);
   for (const std::string& warning : info.warnings)
     std::printf("  warning    %s\n", warning.c_str());
 }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include <fcntl.h>
@@ -56,6 +57,11 @@ ByteSource::ByteSource(const std::string& path) : path_(path) {
   }
 }
 
+ByteSource::ByteSource(const std::string& path, std::string content)
+    : path_(path), content_(std::move(content)) {
+  file_size_ = static_cast<std::int64_t>(content_.size());
+}
+
 ByteSource::~ByteSource() {
   if (descriptor_ >= 0) ::close(descriptor_);
 }
@@ -65,6 +71,13 @@ std::int64_t ByteSource::most_bytes() const {
 }
 
 std::size_t ByteSource::read_some(void* to, std::size_t bytes) {
+  if (descriptor_ < 0) {
+    const auto at = static_cast<std::size_t>(std::min(position_, file_size_));
+    const std::size_t n = std::min(bytes, content_.size() - at);
+    std::copy_n(content_.data() + at, n, static_cast<char*>(to));
+    position_ += static_cast<std::int64_t>(n);
+    return n;
+  }
   const std::size_t got = gzip_ ? gzip_->read_some(static_cast<char*>(to), bytes)
                                 : read_at(path_, descriptor_, position_, to, bytes);
   position_ += static_cast<std::int64_t>(got);

@@ -19,6 +19,8 @@ class ByteSource {
  public:
   /// Throws IoError naming path and reason.
   explicit ByteSource(const std::string& path);
+  /// Of bytes that `path` held in another form.
+  ByteSource(const std::string& path, std::string content);
   ByteSource(const ByteSource&) = delete;
   ByteSource& operator=(const ByteSource&) = delete;
   ByteSource(ByteSource&&) = delete;
@@ -42,6 +44,7 @@ class ByteSource {
   std::string path_;
   int descriptor_ = -1;
   std::unique_ptr<GzipReader> gzip_;  ///< null for a raw file
+  std::string content_;               ///< instead of a file, where descriptor_ is -1
   std::int64_t file_size_ = 0;
   std::int64_t position_ = 0;
 };

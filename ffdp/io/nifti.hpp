@@ -29,12 +29,14 @@ struct Series {
   friend bool operator==(const Series&, const Series&) = default;
 };
 
-/// What the header of a NIfTI-1 or -2 file says. Sizes have been checked against the file.
+/// What the header of a NIfTI-1 or -2 file says, or of a MetaImage or NRRD file. Sizes have been
+/// checked against the file.
 struct NiftiInfo {
   std::string path;
-  std::string data_path;    ///< the file with the voxels: path, or the .img of a pair
-  std::string unsupported;  ///< "RGB24" and so on, where voxels cannot be read; else empty
-  int version = 1;          ///< 1 or 2
+  std::string data_path;       ///< the file with the voxels: path, or the .img of a pair
+  std::string kind = "NIfTI";  ///< or "MetaImage", "NRRD"
+  std::string unsupported;     ///< "RGB24" and so on, where voxels cannot be read; else empty
+  int version = 1;             ///< 1 or 2
   bool compressed = false;
   bool big_endian = false;
   int dimension = 3;                                      ///< dim[0]: number of axes
@@ -42,6 +44,7 @@ struct NiftiInfo {
   Grid grid;                                              ///< as ITK 5.4 decides, LPS mm
   GridSource grid_source = GridSource::spacing_only;
   DataType type = DataType::float32;
+  bool interleaved = false;               ///< components lie beside each other, voxel by voxel
   double slope = 1, intercept = 0;        ///< value = slope * stored + intercept; 1, 0 where absent
   double time_step = 1, time_offset = 0;  ///< pixdim[4] and toffset [time_unit]
   int time_unit = 8;                      ///< NIfTI's code
@@ -70,11 +73,12 @@ int file_dimension(const Grid& grid);
 
 /// Whether the name ends in .nii or .nii.gz, upper or lower case: what a file is written as.
 bool is_nifti_name(const std::string& path);
-/// Whether a file holds NIfTI, or is part of a .hdr/.img pair, whatever its name. Throws IoError
-/// where it cannot be read.
+/// Whether a file holds NIfTI, MetaImage or NRRD, or is part of a .hdr/.img pair, whatever its
+/// name. Throws IoError where it cannot be read.
 bool is_nifti(const std::string& path);
 
-/// Reads and checks a header, of a single file or, by either name, of a .hdr/.img pair. Throws
+/// Reads and checks a header, of a single file (NIfTI; MetaImage and NRRD with voxels in it or
+/// beside it) or, by either name, of a .hdr/.img pair. Throws
 /// IoError (missing, truncated, not NIfTI, an axis of size 0, a file too small for what it
 /// announces: nothing of that size is allocated).
 NiftiInfo read_info(const std::string& path);

@@ -11,6 +11,7 @@
 
 #include "ffdp/core/error.hpp"
 #include "ffdp/io/orientation.hpp"
+#include "ffdp/io/text_headers.hpp"
 
 namespace ffdp::io {
 namespace {
@@ -296,7 +297,11 @@ bool is_nifti_name(const std::string& path) {
 
 bool is_nifti(const std::string& path) {
   ByteSource source(path);
-  if (!magic_of(Bytes(source)).empty() || is_nifti_name(path)) return true;
+  const Bytes bytes(source);
+  if (!magic_of(bytes).empty() || is_nifti_name(path)) return true;
+  const std::string start(bytes.header, std::min<std::size_t>(bytes.got, 10));
+  if (start.starts_with("NRRD000") || start == "ObjectType" || start.starts_with("NDims"))
+    return true;
   const std::string header = partner(path, ".img", ".hdr");
   if (header.empty()) return false;
   ByteSource header_source(header);
@@ -316,6 +321,8 @@ OpenNifti open_nifti(const std::string& path) {
     bytes = Bytes(header_source);
   }
   const std::optional<Reader> found = recognise(bytes.header, bytes.got);
+  if (!found)
+    if (auto other = open_text_header(path)) return std::move(*other);
   if (!found) throw IoError(path + ": is no NIfTI file (.nii or .nii.gz)");
   const std::string magic = magic_of(bytes);
   if (magic.empty())

@@ -102,6 +102,26 @@ void read_view(ByteSource& source, const NiftiInfo& info, std::int64_t first, Vi
   }
 }
 
+/// Likewise, of component `component` of a file whose vectors lie one by one.
+template <class T>
+void read_component(ByteSource& source, const NiftiInfo& info, std::int64_t component,
+                    View<T> out) {
+  const Box& box = out.stored;
+  const std::int64_t width = info.components(),
+                     size = static_cast<std::int64_t>(size_of(info.type));
+  std::vector<std::byte> raw;
+  std::vector<T> vectors(static_cast<std::size_t>(width * box.size(2)));
+  for (int z = box.lo[0]; z < box.hi[0]; ++z)
+    for (int y = box.lo[1]; y < box.hi[1]; ++y) {
+      const std::int64_t voxel =
+          (std::int64_t{z} * info.grid.size[1] + y) * info.grid.size[2] + box.lo[2];
+      source.seek(info.data_offset + voxel * width * size);
+      read_values(source, info, raw, vectors.data(), width * box.size(2));
+      for (int x = 0; x < box.size(2); ++x)
+        out(z, y, box.lo[2] + x) = vectors[static_cast<std::size_t>(width * x + component)];
+    }
+}
+
 void log_warnings(const NiftiInfo& info) {
   for (const std::string& warning : info.warnings) log(Level::warning, info.path + ": " + warning);
 }
@@ -133,7 +153,10 @@ Field<T> NiftiReader::read_box(const Box& box, std::int64_t volume) {
     throw IoError(info_.path + ": voxels are " + info_.unsupported +
                   ", real numbers of 8 to 64 bits are supported");
   Field<T> field(Backend::cpu, box);
-  read_view<T>(*source_, info_, volume * info_.grid.domain().volume(), field);
+  if (info_.interleaved && info_.components() > 1)
+    read_component<T>(*source_, info_, volume, field);
+  else
+    read_view<T>(*source_, info_, volume * info_.grid.domain().volume(), field);
   return field;
 }
 
@@ -150,6 +173,8 @@ Image<T> read_image(const std::string& path) {
 }
 
 bool is_displacement(const NiftiInfo& info) {
+  // Some programs write the components as volumes.
+  if (info.dimension == 4 && info.volumes() == 3 && info.components() == 1) return true;
   return info.dimension == 5 && info.volumes() == 1 &&
          (info.components() == 3 || (info.components() == 2 && info.grid.size[0] == 1));
 }
@@ -171,11 +196,14 @@ DisplacementImage read_displacement(const std::string& path) {
   const std::int64_t voxels = info.grid.domain().volume();
   for (int c = 0; c < 3; ++c) {
     const View<float> component = image.data.view()[c];
-    if (c >= info.components()) {
+    if (c >= info.volumes() * info.components()) {
       std::fill(component.data, component.data + voxels, 0.0F);
       continue;
     }
-    read_view<float>(source, info, c * voxels, component);
+    if (info.interleaved)
+      read_component<float>(source, info, c, component);
+    else
+      read_view<float>(source, info, c * voxels, component);
     if (info.intent == intent_displacement && c < 2)
       for (std::int64_t i = 0; i < voxels; ++i) component.data[i] = -component.data[i];
   }

@@ -61,7 +61,7 @@ void check_finite(const TransformFile& file) {
 
 TransformFile read_any(const std::string& path) {
   if (is_nifti(path)) {
-    TransformFile file{path, "displacement field, NIfTI", {}, {}};
+    TransformFile file{path, "displacement field, " + read_info(path).kind, {}, {}};
     const auto field = std::make_shared<const DisplacementImage>(read_displacement(path));
     file.add("DisplacementField", field);
     file.dimension = file_dimension(field->grid);

@@ -23,6 +23,9 @@ put lta/b.lta 'type = 1\nnxforms = 1\n1 4 4\n1 0 0 5\n0 1 0 6\n0 0 1 7\n0 0 0 1\
 put points/a.csv 'x,y,z,t,label\n1,2,3,0,7\n'
 put points/b.csv '\xef\xbb\xbfx;y;z\r1,5;2;3\r'
 put points/c.fcsv '# CoordinateSystem = 0\n# columns = id,x,y,z\nF-1,1,2,3\n'
+put nifti/a.mha 'ObjectType = Image\nNDims = 3\nDimSize = 2 2 1\nElementSpacing = 1 1 2\nElementType = MET_UCHAR\nElementDataFile = LOCAL\nabcd'
+put nifti/b.mha 'NDims = 2\nDimSize = 2 2\nElementNumberOfChannels = 2\nCompressedData = True\nTransformMatrix = 1 0 0 1\nElementType = MET_UCHAR\nElementDataFile = LOCAL\nabcdefgh'
+put nifti/a.nrrd 'NRRD0004\ntype: uchar\ndimension: 3\nspace: RAS\nsizes: 2 2 1\nspace directions: (1,0,0) (0,1,0) (0,0,1)\nencoding: raw\nspace origin: (0,0,0)\n\nabcd'
 put recipe/a.json '{"preset": "fast", "winsorize_lo": 0.1, "deformable": [{"shrink": [4, 2], "metrics": [{"kind": "mi", "bins": 32}]}]}'
 put recipe/b.json 'deformable/0/step=0.4'
 
