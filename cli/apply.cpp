@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "ffdp/registration/apply.hpp"
+#include "ffdp/transforms/apply.hpp"
 
 #include <map>
 #include <memory>
@@ -14,9 +14,9 @@
 namespace ffdp::cli {
 namespace {
 
-using registration::ApplyParams;
-using registration::CompositeTransform;
-using registration::Interpolation;
+using transforms::ApplyParams;
+using transforms::CompositeTransform;
+using transforms::Interpolation;
 
 const std::map<std::string, Interpolation> interpolations{{"linear", Interpolation::linear},
                                                           {"nearest", Interpolation::nearest},
@@ -59,9 +59,9 @@ void apply_to_volume(Context& ctx, const Options& o, io::NiftiReader& input, std
     writer.write(values.data(), static_cast<std::int64_t>(values.size()));
   };
   if (keeps_labels(o.params.interpolation))
-    registration::apply_label<T>(ctx, o.params, grid, chain, moving, write);
+    transforms::apply_label<T>(ctx, o.params, grid, chain, moving, write);
   else
-    registration::apply<T>(ctx, o.params, grid, chain, moving, write);
+    transforms::apply<T>(ctx, o.params, grid, chain, moving, write);
 }
 
 void apply_to_image(Context& ctx, const Options& o) {

@@ -29,7 +29,7 @@
 #include "ffdp/ops/mse/mse.hpp"
 #include "ffdp/ops/sampler/sampler.hpp"
 #include "ffdp/ops/smooth/smooth.hpp"
-#include "ffdp/registration/level.hpp"
+#include "ffdp/registration/deformable/level.hpp"
 #include "ffdp/registration/plan.hpp"
 
 namespace ffdp::cli {

@@ -12,8 +12,8 @@
 #include "ffdp/core/device.hpp"
 #include "ffdp/core/error.hpp"
 #include "ffdp/core/log.hpp"
-#include "ffdp/registration/apply.hpp"
-#include "ffdp/registration/invert_displacement.hpp"
+#include "ffdp/transforms/apply.hpp"
+#include "ffdp/transforms/invert.hpp"
 
 namespace ffdp::cli {
 namespace {
@@ -27,7 +27,7 @@ int usable_processors() {
 }
 
 DisplacementImage invert_field(Context& ctx, const DisplacementImage& displacement) {
-  auto inverse = registration::invert_displacement(ctx, inverse_tolerance, displacement);
+  auto inverse = transforms::invert_displacement(ctx, inverse_tolerance, displacement);
   if (inverse.residual.unconverged > 0)
     log(Level::warning, "invert: " + std::to_string(inverse.residual.unconverged) +
                             " voxels have no inverse to " + std::to_string(inverse_tolerance) +
@@ -108,12 +108,11 @@ TransformArgument parse_transform_argument(const std::string& text) {
   return {body.substr(0, comma), flag == "1"};
 }
 
-registration::CompositeTransform read_chain(Context& ctx,
-                                            const std::vector<std::string>& arguments) {
-  registration::CompositeTransform chain;
+transforms::CompositeTransform read_chain(Context& ctx, const std::vector<std::string>& arguments) {
+  transforms::CompositeTransform chain;
   for (const std::string& text : arguments) {
     const TransformArgument argument = parse_transform_argument(text);
-    registration::CompositeTransform one;
+    transforms::CompositeTransform one;
     for (const io::Transform& transform : io::read_transform(argument.path).transforms)
       one.append(transform);
     if (!argument.inverted) {
@@ -121,7 +120,7 @@ registration::CompositeTransform read_chain(Context& ctx,
       continue;
     }
     try {
-      chain.append(registration::inverse(ctx, one, invert_field));
+      chain.append(transforms::inverse(ctx, one, invert_field));
     } catch (const InvalidArgument& error) {
       throw InvalidArgument(argument.path + ": cannot be inverted: " + error.what());
     }
@@ -135,9 +134,8 @@ void add_compression(CLI::App& command, int& level) {
       ->capture_default_str();
 }
 
-void write_chain(Context& ctx, const std::string& path,
-                 const registration::CompositeTransform& chain, const Grid* grid,
-                 int compression_level) {
+void write_chain(Context& ctx, const std::string& path, const transforms::CompositeTransform& chain,
+                 const Grid* grid, int compression_level) {
   if (path.ends_with(".h5")) return io::write_composite(path, chain.steps());
   if (!io::is_nifti_name(path)) {
     const Affine* affine = chain.as_affine();
@@ -157,7 +155,7 @@ void write_chain(Context& ctx, const std::string& path,
                          : nullptr;
   if (only != nullptr && (*only)->grid == *grid)
     return io::write_displacement(path, **only, options);
-  io::write_displacement(path, registration::compose(ctx, *grid, chain), options);
+  io::write_displacement(path, transforms::compose(ctx, *grid, chain), options);
 }
 
 }  // namespace ffdp::cli

@@ -10,7 +10,7 @@
 #include "ffdp/core/context.hpp"
 #include "ffdp/io/nifti.hpp"
 #include "ffdp/io/transform_file.hpp"
-#include "ffdp/registration/transform.hpp"
+#include "ffdp/transforms/composite_transform.hpp"
 
 namespace ffdp::cli {
 
@@ -52,16 +52,14 @@ TransformArgument parse_transform_argument(const std::string& text);
 
 /// The chain of -t arguments, ANTs' way: the moving image meets the last one first, so a point of
 /// the reference meets the first one first.
-registration::CompositeTransform read_chain(Context& ctx,
-                                            const std::vector<std::string>& arguments);
+transforms::CompositeTransform read_chain(Context& ctx, const std::vector<std::string>& arguments);
 
 /// Adds --compression.
 void add_compression(CLI::App& command, int& level);
 
 /// Writes a chain by the ending of `path`: a warp (.nii, .nii.gz) on `grid`, an affine (.mat, .txt,
 /// .tfm) or a composite (.h5). `grid` may be null where none is needed.
-void write_chain(Context& ctx, const std::string& path,
-                 const registration::CompositeTransform& chain, const Grid* grid,
-                 int compression_level);
+void write_chain(Context& ctx, const std::string& path, const transforms::CompositeTransform& chain,
+                 const Grid* grid, int compression_level);
 
 }  // namespace ffdp::cli

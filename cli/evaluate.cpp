@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "ffdp/registration/evaluate.hpp"
-
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -15,11 +13,12 @@
 #include <nlohmann/json.hpp>
 
 #include "ffdp/core/error.hpp"
+#include "ffdp/evaluation/scores.hpp"
 #include "ffdp/io/atomic_file.hpp"
 #include "ffdp/io/points_csv.hpp"
 #include "ffdp/ops/jacobian/jacobian.hpp"
-#include "ffdp/registration/apply.hpp"
-#include "ffdp/registration/warp.hpp"
+#include "ffdp/transforms/apply.hpp"
+#include "ffdp/transforms/warp.hpp"
 
 namespace ffdp::cli {
 namespace {
@@ -60,9 +59,9 @@ ordered_json labels_report(Context& ctx, const EvaluateCommand& command) {
   const auto warped = io::read_image<std::int32_t>(command.warped_labels);
   require_same_space(fixed.grid, command.fixed_labels, warped.grid, command.warped_labels);
   const auto scores =
-      registration::compare_labels(ctx, fixed.grid.spacing_zyx(), fixed.data, warped.data);
+      evaluation::compare_labels(ctx, fixed.grid.spacing_zyx(), fixed.data, warped.data);
   ordered_json table = ordered_json::array();
-  for (const registration::LabelScore& s : scores.labels)
+  for (const evaluation::LabelScore& s : scores.labels)
     table.push_back({{"label", s.label},
                      {"fixed_voxels", s.fixed_voxels},
                      {"warped_voxels", s.warped_voxels},
@@ -90,7 +89,7 @@ ordered_json warp_report(Context& ctx, const EvaluateCommand& command,
   DisplacementImage warp = io::read_displacement(command.warp);
   const Grid grid = warp.grid;
   const Box domain = grid.domain();
-  const VectorField<float> u = registration::to_voxels(ctx, std::move(warp));
+  const VectorField<float> u = transforms::to_voxels(ctx, std::move(warp));
   ordered_json report;
   add_folds(report, "everywhere", jacobian::statistics(ctx, domain, domain, u, {}));
   if (mask.data.empty()) return report;
@@ -105,11 +104,11 @@ ordered_json image_report(Context& ctx, const EvaluateCommand& command,
   const auto warped = io::read_image<float>(command.warped);
   require_same_space(fixed.grid, command.fixed, warped.grid, command.warped);
   if (!mask.data.empty()) require_same_space(fixed.grid, command.fixed, mask.grid, "the mask");
-  const auto s = registration::compare_images(ctx, fixed.data, warped.data, mask.data);
+  const auto s = evaluation::compare_images(ctx, fixed.data, warped.data, mask.data);
   return {{"voxels", s.voxels}, {"ncc", s.ncc}, {"mi", s.mi}};
 }
 
-ordered_json point_entry(const registration::PointScores& s) {
+ordered_json point_entry(const evaluation::PointScores& s) {
   return {{"points", s.count},     {"mean_mm", s.mean}, {"sd_mm", s.sd},
           {"median_mm", s.median}, {"p95_mm", s.p95},   {"max_mm", s.max}};
 }
@@ -119,8 +118,8 @@ ordered_json truth_report(Context& ctx, const EvaluateCommand& command,
   const DisplacementImage truth = io::read_displacement(command.true_warp);
   if (!mask.data.empty()) require_same_space(truth.grid, command.true_warp, mask.grid, "the mask");
   const DisplacementImage warp =
-      registration::compose(ctx, truth.grid, read_chain(ctx, command.transforms));
-  return point_entry(registration::compare_warps(warp.data, truth.data, mask.data));
+      transforms::compose(ctx, truth.grid, read_chain(ctx, command.transforms));
+  return point_entry(evaluation::compare_warps(warp.data, truth.data, mask.data));
 }
 
 /// How far a point gets from itself when it goes through one warp and then the other; in voxels of
@@ -128,14 +127,14 @@ ordered_json truth_report(Context& ctx, const EvaluateCommand& command,
 ordered_json consistency_entry(Context& ctx, const std::shared_ptr<const DisplacementImage>& first,
                                const std::shared_ptr<const DisplacementImage>& second,
                                const Image<std::uint8_t>& mask) {
-  registration::CompositeTransform chain;
+  transforms::CompositeTransform chain;
   chain.append(first);
   chain.append(second);
   const auto& spacing = first->grid.spacing;
   const double voxel = *std::min_element(spacing.begin(), spacing.end());
   double sum = 0, largest = 0;
   std::int64_t count = 0, voxels = 0;
-  registration::compose(ctx, first->grid, chain, [&](std::span<const Vec3> vectors) {
+  transforms::compose(ctx, first->grid, chain, [&](std::span<const Vec3> vectors) {
     for (const Vec3& v : vectors) {
       if (!mask.data.empty() && !mask.data.data()[voxels++]) continue;
       const double length = std::hypot(v[0], v[1], v[2]) / voxel;
@@ -166,8 +165,8 @@ ordered_json point_report(Context& ctx, const EvaluateCommand& command) {
   const auto moving = io::read_points(command.moving_points).points;
   std::vector<Vec3> mapped = fixed;
   read_chain(ctx, command.transforms).map(ctx, mapped);
-  return {{"before", point_entry(registration::compare_points(fixed, moving))},
-          {"after", point_entry(registration::compare_points(mapped, moving))}};
+  return {{"before", point_entry(evaluation::compare_points(fixed, moving))},
+          {"after", point_entry(evaluation::compare_points(mapped, moving))}};
 }
 
 /// The mask of --mask, else where --fixed-labels is not background, else empty.

@@ -15,7 +15,7 @@ struct Options {
 };
 
 /// The grid of the first displacement in the chain, if there is one.
-std::optional<Grid> grid_of(const registration::CompositeTransform& chain) {
+std::optional<Grid> grid_of(const transforms::CompositeTransform& chain) {
   for (const auto& step : chain.steps())
     if (const auto* field = std::get_if<std::shared_ptr<const DisplacementImage>>(&step))
       return (*field)->grid;

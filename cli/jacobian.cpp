@@ -11,7 +11,7 @@
 #include "cli/commands.hpp"
 #include "cli/common.hpp"
 
-#include "ffdp/registration/warp.hpp"
+#include "ffdp/transforms/warp.hpp"
 
 namespace ffdp::cli {
 namespace {
@@ -27,7 +27,7 @@ void run(const JacobianCommand& command) {
   Context ctx = start(command.common);
   DisplacementImage displacement = io::read_displacement(command.warp);
   const Grid grid = displacement.grid;
-  const VectorField<float> u = registration::to_voxels(ctx, std::move(displacement));
+  const VectorField<float> u = transforms::to_voxels(ctx, std::move(displacement));
   const Box domain = grid.domain();
   const jacobian::Statistics s = jacobian::statistics(ctx, domain, domain, u, {});
   Image<float> determinant{grid, Field<float>(Backend::cpu, domain)};

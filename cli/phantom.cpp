@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "ffdp/registration/phantom.hpp"
+#include "ffdp/phantom/phantom.hpp"
 
 #include <algorithm>
 #include <array>
@@ -22,7 +22,7 @@
 namespace ffdp::cli {
 namespace {
 
-using registration::Phantom;
+using phantom::Phantom;
 
 struct PhantomCommand {
   std::string output;
@@ -158,7 +158,7 @@ void write_true_warp(const PhantomCommand& command, const Grid& grid, const Phan
 void run(const PhantomCommand& command) {
   const Grid grid = grid_of(command);
   Phantom phantom;
-  phantom.contrast = registration::contrast_from(command.contrast);
+  phantom.contrast = phantom::contrast_from(command.contrast);
   phantom.subject = phantom.warp = command.seed;
   phantom.scan = 2 * command.seed;
   phantom.noise = command.noise;
@@ -168,7 +168,7 @@ void run(const PhantomCommand& command) {
   moving.scan = phantom.scan + 1;
   moving.pose = pose_of(command);
   if (!command.moving_contrast.empty())
-    moving.contrast = registration::contrast_from(command.moving_contrast);
+    moving.contrast = phantom::contrast_from(command.moving_contrast);
   if (!command.pair) {
     phantom.pose = moving.pose;
     write_brain(command, grid, phantom, command.output + ".nii.gz",

@@ -3,7 +3,7 @@
 
 #include <memory>
 
-#include "ffdp/registration/linear.hpp"
+#include "ffdp/registration/linear/linear.hpp"
 
 namespace ffdp::cli {
 

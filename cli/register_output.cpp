@@ -15,7 +15,7 @@
 #include "ffdp/io/transform_file.hpp"
 #include "ffdp/ops/sampler/sampler.hpp"
 #include "ffdp/ops/vectors/vectors.hpp"
-#include "ffdp/registration/apply.hpp"
+#include "ffdp/transforms/apply.hpp"
 
 namespace ffdp::cli {
 namespace {
@@ -156,7 +156,7 @@ void write_inverse_warped(Context& ctx, const OutputOptions& o, const char* name
 }
 
 void write_labels(Context& ctx, const OutputOptions& o, const Grid& grid,
-                  const registration::CompositeTransform& chain) {
+                  const transforms::CompositeTransform& chain) {
   const io::NiftiInfo info = io::read_info(o.moving_labels);
   io::WriteOptions options = write_options(ctx, o);
   options.type = info.value_type();
@@ -164,8 +164,8 @@ void write_labels(Context& ctx, const OutputOptions& o, const Grid& grid,
   io::visit(info.value_type(), [&](auto zero) {
     using T = decltype(zero);
     const Image<T> labels = io::read_volume<T>(info, 0);
-    registration::apply_label<T>(
-        ctx, {.interpolation = registration::Interpolation::label}, grid, chain, labels,
+    transforms::apply_label<T>(
+        ctx, {.interpolation = transforms::Interpolation::label}, grid, chain, labels,
         [&](std::span<const T> values) { writer.write(values.data(), std::ssize(values)); });
   });
   writer.commit();
@@ -220,11 +220,11 @@ std::vector<std::string> write_result(Context& ctx, const OutputOptions& o, Orig
   result.inverse = VectorField<float>();
   Context host;
   host.threads = ctx.threads;
-  registration::CompositeTransform chain;
+  transforms::CompositeTransform chain;
   if (deformable) {
     if (on_device) result.displacement = copy_to(ctx, Backend::cpu, result.displacement);
     chain.append(std::make_shared<const DisplacementImage>(
-        registration::to_world(host, grid, std::move(result.displacement))));
+        transforms::to_world(host, grid, std::move(result.displacement))));
   }
   chain.append(result.affine);
   write_labels(host, o, grid, chain);

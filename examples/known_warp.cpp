@@ -7,7 +7,7 @@
 #include "ffdp/core/field.hpp"
 #include "ffdp/ops/jacobian/jacobian.hpp"
 #include "ffdp/ops/sampler/sampler.hpp"
-#include "ffdp/registration/phantom.hpp"
+#include "ffdp/phantom/phantom.hpp"
 
 namespace {
 
@@ -37,8 +37,8 @@ int run() {
   Context ctx;
   ctx.threads = 2;
 
-  registration::Phantom moving = registration::fitted_to(grid, {});
-  registration::Phantom fixed = moving;
+  phantom::Phantom moving = phantom::fitted_to(grid, {});
+  phantom::Phantom fixed = moving;
   fixed.warp_mm = 6;
   fixed.scan = 2;
   Field<float> fixed_image(Backend::cpu, domain), moving_image(Backend::cpu, domain);

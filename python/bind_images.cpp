@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bindings.hpp"
 
+#include "ffdp/evaluation/scores.hpp"
 #include "ffdp/io/nifti.hpp"
 #include "ffdp/io/points_csv.hpp"
 #include "ffdp/ops/jacobian/jacobian.hpp"
-#include "ffdp/registration/evaluate.hpp"
-#include "ffdp/registration/phantom.hpp"
-#include "ffdp/registration/warp.hpp"
+#include "ffdp/phantom/phantom.hpp"
+#include "ffdp/transforms/warp.hpp"
 
 namespace ffdp::python {
 namespace {
@@ -51,31 +51,31 @@ void bind_write(nb::module_& m) {
 }
 
 /// Voxels of a procedural brain and its labels; see Phantom.
-nb::tuple make_phantom(const registration::Phantom& phantom, const Grid& grid, int threads) {
+nb::tuple make_phantom(const phantom::Phantom& brain, const Grid& grid, int threads) {
   Context ctx = cpu_context(threads);
   const Box domain = grid.domain();
   Field<float> image(Backend::cpu, domain);
   Field<std::uint8_t> labels(Backend::cpu, domain);
   {
     const nb::gil_scoped_release released;
-    registration::make_phantom(ctx, phantom, grid, domain, image, labels);
+    phantom::make_phantom(ctx, brain, grid, domain, image, labels);
   }
   return nb::make_tuple(array_of(std::move(image)), array_of(std::move(labels)));
 }
 
-nb::object make_true_warp(const registration::Phantom& fixed, const registration::Phantom& moving,
+nb::object make_true_warp(const phantom::Phantom& fixed, const phantom::Phantom& moving,
                           const Grid& grid, int threads) {
   Context ctx = cpu_context(threads);
   VectorField<float> warp(Backend::cpu, grid.domain());
   {
     const nb::gil_scoped_release released;
-    registration::make_true_warp(ctx, fixed, moving, grid, grid.domain(), warp);
+    phantom::make_true_warp(ctx, fixed, moving, grid, grid.domain(), warp);
   }
   return array_of(std::move(warp));
 }
 
 void bind_phantom(nb::module_& m) {
-  using registration::Phantom;
+  using phantom::Phantom;
   nb::class_<Phantom>(m, "Phantom")
       .def(nb::init<>())
       .def_rw("subject", &Phantom::subject)
@@ -86,16 +86,16 @@ void bind_phantom(nb::module_& m) {
       .def_rw("warp", &Phantom::warp)
       .def("set_contrast",
            [](Phantom& p, const std::string& name) {
-             p.contrast = registration::contrast_from(name);
+             p.contrast = phantom::contrast_from(name);
            })
       .def("set_pose", [](Phantom& p, const Matrix& pose) { p.pose = affine_of(pose); })
       .def("fitted_to",
-           [](const Phantom& p, const Grid& grid) { return registration::fitted_to(grid, p); });
+           [](const Phantom& p, const Grid& grid) { return phantom::fitted_to(grid, p); });
   m.def("make_phantom", &make_phantom, "phantom"_a, "grid"_a, "threads"_a = 0);
   m.def("make_true_warp", &make_true_warp, "fixed"_a, "moving"_a, "grid"_a, "threads"_a = 0);
 }
 
-nb::dict point_entry(const registration::PointScores& s) {
+nb::dict point_entry(const evaluation::PointScores& s) {
   nb::dict d;
   d["points"] = s.count;
   d["mean_mm"] = s.mean;
@@ -119,10 +119,10 @@ View<const std::uint8_t> view_of(const Mask& mask, const Grid& grid) {
 nb::dict compare_labels(const Grid& grid, Array<std::int32_t, 3> fixed,
                         Array<std::int32_t, 3> warped) {
   Context ctx = cpu_context(0);
-  registration::LabelScores scores;
+  evaluation::LabelScores scores;
   {
     const nb::gil_scoped_release released;
-    scores = registration::compare_labels(ctx, grid.spacing_zyx(), view_of(fixed, grid),
+    scores = evaluation::compare_labels(ctx, grid.spacing_zyx(), view_of(fixed, grid),
                                           view_of(warped, grid));
   }
   nb::list table;
@@ -150,7 +150,7 @@ nb::dict compare_labels(const Grid& grid, Array<std::int32_t, 3> fixed,
 nb::dict compare_images(const Grid& grid, Array<float, 3> fixed, Array<float, 3> warped,
                         Mask mask) {
   Context ctx = cpu_context(0);
-  const auto s = registration::compare_images(ctx, view_of(fixed, grid), view_of(warped, grid),
+  const auto s = evaluation::compare_images(ctx, view_of(fixed, grid), view_of(warped, grid),
                                               view_of(mask, grid));
   nb::dict d;
   d["voxels"] = s.voxels;
@@ -171,7 +171,7 @@ VectorField<float> voxels_of(Context& ctx, const Array<float, 4>& displacement, 
   const auto from = vectors_of(displacement, grid);
   VectorField<float> field(Backend::cpu, grid.domain());
   std::copy_n(from.data, displacement.size(), field.data());
-  return registration::to_voxels(ctx, {grid, std::move(field)});
+  return transforms::to_voxels(ctx, {grid, std::move(field)});
 }
 
 nb::dict fold_entry(const std::string& where, const jacobian::Statistics& s) {
@@ -209,12 +209,12 @@ void bind_evaluation(nb::module_& m) {
   m.def("compare_labels", &compare_labels);
   m.def("compare_images", &compare_images, "grid"_a, "fixed"_a, "warped"_a, "mask"_a.none());
   m.def("compare_points", [](const std::vector<Vec3>& mapped, const std::vector<Vec3>& wanted) {
-    return point_entry(registration::compare_points(mapped, wanted));
+    return point_entry(evaluation::compare_points(mapped, wanted));
   });
   m.def(
       "compare_warps",
       [](const Grid& grid, Array<float, 4> warp, Array<float, 4> truth, Mask mask) {
-        return point_entry(registration::compare_warps(vectors_of(warp, grid),
+        return point_entry(evaluation::compare_warps(vectors_of(warp, grid),
                                                        vectors_of(truth, grid),
                                                        view_of(mask, grid)));
       },

@@ -3,14 +3,14 @@
 #include "cli/common.hpp"
 
 #include "ffdp/io/transform_file.hpp"
-#include "ffdp/registration/apply.hpp"
-#include "ffdp/registration/invert_displacement.hpp"
+#include "ffdp/transforms/apply.hpp"
+#include "ffdp/transforms/invert.hpp"
 
 namespace ffdp::python {
 namespace {
 
 using namespace nb::literals;
-using registration::CompositeTransform;
+using transforms::CompositeTransform;
 using DisplacementPointer = std::shared_ptr<const DisplacementImage>;
 
 constexpr double inverse_tolerance = 0.01;  // [voxels], as the program's
@@ -18,8 +18,8 @@ constexpr double inverse_tolerance = 0.01;  // [voxels], as the program's
 CompositeTransform inverse_of(const CompositeTransform& chain) {
   Context ctx = cpu_context(0);
   const nb::gil_scoped_release released;
-  return registration::inverse(ctx, chain, [](Context& own, const DisplacementImage& d) {
-    return registration::invert_displacement(own, inverse_tolerance, d).image;
+  return transforms::inverse(ctx, chain, [](Context& own, const DisplacementImage& d) {
+    return transforms::invert_displacement(own, inverse_tolerance, d).image;
   });
 }
 
@@ -67,12 +67,12 @@ CompositeTransform composed(const CompositeTransform& chain, const Grid& grid) {
   Context ctx = cpu_context(0);
   const nb::gil_scoped_release released;
   CompositeTransform one;
-  one.append(std::make_shared<const DisplacementImage>(registration::compose(ctx, grid, chain)));
+  one.append(std::make_shared<const DisplacementImage>(transforms::compose(ctx, grid, chain)));
   return one;
 }
 
-registration::Interpolation interpolation_of(const std::string& name) {
-  using registration::Interpolation;
+transforms::Interpolation interpolation_of(const std::string& name) {
+  using transforms::Interpolation;
   const std::pair<const char*, Interpolation> names[] = {{"linear", Interpolation::linear},
                                                          {"nearest", Interpolation::nearest},
                                                          {"label", Interpolation::label},
@@ -91,7 +91,7 @@ nb::object apply(const CompositeTransform& chain,
                  const Grid& fixed_grid, const std::string& interpolation, double fill,
                  int threads) {
   Context ctx = cpu_context(threads);
-  const registration::ApplyParams params{interpolation_of(interpolation), fill};
+  const transforms::ApplyParams params{interpolation_of(interpolation), fill};
   const bool labels = interpolation == "label" || interpolation == "nearest";
   const Image<T> moving = image_of<T>("apply", array, moving_grid);
   const Box domain = fixed_grid.domain();
@@ -105,14 +105,14 @@ nb::object apply(const CompositeTransform& chain,
   if (labels) {
     Field<T> out(Backend::cpu, domain);
     fill_field.template operator()<T, T>(out, [&](const auto& consume) {
-      registration::apply_label<T>(ctx, params, fixed_grid, chain, moving, consume);
+      transforms::apply_label<T>(ctx, params, fixed_grid, chain, moving, consume);
     });
     return array_of(std::move(out));
   }
   using Out = std::conditional_t<std::is_same_v<T, double>, double, float>;
   Field<Out> out(Backend::cpu, domain);
   fill_field.template operator()<Out, double>(out, [&](const auto& consume) {
-    registration::apply<T>(ctx, params, fixed_grid, chain, moving, consume);
+    transforms::apply<T>(ctx, params, fixed_grid, chain, moving, consume);
   });
   return array_of(std::move(out));
 }

@@ -11,8 +11,15 @@ ALLOWED = {  # layer -> layers it may include
     "ops": {"core", "ops"},
     "dist": {"core", "dist"},
     "io": {"core", "io"},
-    "registration": {"core", "ops", "dist", "registration"},
+    "transforms": {"core", "ops", "dist", "transforms"},
+    "evaluation": {"core", "ops", "dist", "evaluation"},
+    "phantom": {"core", "phantom"},
+    "registration": {"core", "ops", "dist", "transforms", "registration"},
 }
+# Rooms of registration/ -> rooms they may include.
+ROOMS = {"images": {"images"}, "metrics": {"images", "metrics"}, "linear": {"images", "metrics", "linear"},
+         "deformable": {"images", "metrics", "deformable"}}
+OPEN_HALL = {"config.hpp", "progress.hpp"}  # files of registration/ that its rooms may include
 FUSED = {"descent": {"adam", "smooth", "compose"}}  # an op that fuses others may know them
 HOMES = {"mpi.h": ["ffdp/dist/"], "nccl.h": ["ffdp/dist/"], "cuda_runtime.h": ["ffdp/core/", ".cu"],
          "CLI/CLI.hpp": ["cli/"], "zlib.h": ["ffdp/io/"], "libdeflate.h": ["ffdp/io/"],
@@ -38,6 +45,10 @@ def problem(path, included):
         return None
     if target[1] not in ALLOWED[parts[1]]:
         return f"{parts[1]} may not know {target[1]}"
+    if parts[1] == target[1] == "registration" and parts[2] in ROOMS:
+        known = target[2] in OPEN_HALL if len(target) == 3 else target[2] in ROOMS[parts[2]]
+        if not known:
+            return f"registration/{parts[2]} may not know {'/'.join(target[2:])}"
     if parts[1] == target[1] == "ops" and target[2] not in {"common", parts[2]} | FUSED.get(parts[2], set()):
         return f"op {parts[2]} may not know op {target[2]}"
     return None
@@ -62,10 +73,14 @@ def check(root):
 def self_test():
     """Each line of `bad` must be found, `good` must pass."""
     good = [("ffdp/ops/lncc/cpu.cpp", "ffdp/ops/common/simd.hpp"), ("cli/main.cpp", "ffdp/io/nifti.hpp"),
-            ("ffdp/dist/mpi.cpp", "mpi.h"), ("ffdp/ops/a/reference.hpp", "ffdp/ops/common/reference.hpp"), ("tests/ops/a_test.cpp", "ffdp/ops/lncc/reference.hpp")]
+            ("ffdp/dist/mpi.cpp", "mpi.h"), ("ffdp/registration/linear/a.cpp", "ffdp/registration/images/pair.hpp"),
+            ("ffdp/ops/a/reference.hpp", "ffdp/ops/common/reference.hpp"), ("tests/ops/a_test.cpp", "ffdp/ops/lncc/reference.hpp")]
     bad = [("ffdp/ops/lncc/lncc.cpp", "ffdp/registration/register.hpp"), ("ffdp/core/view.hpp", "mpi.h"),
            ("ffdp/ops/lncc/cpu.cpp", "ffdp/ops/smooth/smooth.hpp"), ("ffdp/io/nifti.cpp", "ffdp/ops/lncc/lncc.hpp"),
            ("ffdp/registration/register.cpp", "ffdp/io/nifti.hpp"), ("ffdp/core/grid.cpp", "ffdp/core/affine.cpp"),
+           ("ffdp/registration/linear/a.cpp", "ffdp/registration/register.hpp"),
+           ("ffdp/registration/images/a.cpp", "ffdp/registration/metrics/metric.hpp"),
+           ("ffdp/transforms/apply.cpp", "ffdp/registration/config.hpp"),
            ("ffdp/ops/lncc/cpu.cpp", "ffdp/ops/lncc/reference.hpp"), ("ffdp/core/log.cpp", "cli/commands.hpp")]
     failed = 0
     for cases, wanted in ((good, 0), (bad, 1)):

@@ -19,7 +19,7 @@
 #include "ffdp/core/device.hpp"
 #include "ffdp/core/error.hpp"
 #include "ffdp/core/parallel.hpp"
-#include "ffdp/registration/phantom.hpp"
+#include "ffdp/phantom/phantom.hpp"
 #include "ffdp/registration/plan.hpp"
 #include "ffdp/registration/register.hpp"
 
@@ -27,6 +27,11 @@ namespace {
 
 using namespace ffdp;
 using namespace ffdp::registration;
+using phantom::Contrast;
+using phantom::fitted_to;
+using phantom::make_phantom;
+using phantom::make_true_warp;
+using phantom::Phantom;
 
 double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();

@@ -6,9 +6,9 @@
 #include <cstdio>
 
 #include "ffdp/core/error.hpp"
-#include "ffdp/registration/deformable.hpp"
-#include "ffdp/registration/level.hpp"
-#include "ffdp/registration/pyramid.hpp"
+#include "ffdp/registration/deformable/deformable.hpp"
+#include "ffdp/registration/deformable/level.hpp"
+#include "ffdp/registration/images/pyramid.hpp"
 
 namespace ffdp::registration {
 namespace {
@@ -124,17 +124,6 @@ std::string gib(std::int64_t bytes) {
 }
 
 }  // namespace
-
-std::int64_t slab_budget(MemoryMode mode, Backend backend, std::int64_t voxels) {
-  // Beside images, warp and moments: 48 B/voxel in all in standard mode, 36 in compact mode. Small
-  // levels run whole, for their kernels are short.
-  const bool compact = mode == MemoryMode::compact;
-  const double each = compact ? 8 : 11;
-  const std::int64_t least = compact                    ? 64 << 20U
-                             : backend == Backend::cuda ? std::int64_t{2} << 30U
-                                                        : 256 << 20U;
-  return std::max(least, static_cast<std::int64_t>(each * static_cast<double>(voxels)));
-}
 
 Config resolved(const Config& config, const Grid& fixed) {
   Config r = config;

@@ -52,7 +52,4 @@ Plan choose_plan(const Config& config, const Extent& extent, Backend backend,
 /// The configuration with shrink factors and iterations filled in for this fixed image.
 Config resolved(const Config& config, const Grid& fixed);
 
-/// Memory an iteration may use for slabs of planes at a level of `voxels` [bytes].
-std::int64_t slab_budget(MemoryMode mode, Backend backend, std::int64_t voxels);
-
 }  // namespace ffdp::registration

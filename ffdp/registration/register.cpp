@@ -11,9 +11,9 @@
 #include "ffdp/ops/intensity/intensity.hpp"
 #include "ffdp/ops/sampler/sampler.hpp"
 #include "ffdp/ops/vectors/vectors.hpp"
-#include "ffdp/registration/initialize.hpp"
+#include "ffdp/registration/images/preparation.hpp"
+#include "ffdp/registration/linear/initialize.hpp"
 #include "ffdp/registration/plan.hpp"
-#include "ffdp/registration/preprocess.hpp"
 
 namespace ffdp::registration {
 namespace {
@@ -143,7 +143,7 @@ VectorField<float> backward_warp(Context& ctx, dist::Comm& comm, const Deformabl
     swapped.push_back({resampled[i], pairs[i].fixed, mask ? &*mask : nullptr, pairs[i].fixed_mask});
   const auto u = run_deformable(ctx, comm, stage, swapped, Affine{}, memory, {}, progress, trace);
   resampled.clear();
-  return inverse_warp(ctx, u, tolerance, nullptr);
+  return transforms::inverse_warp(ctx, u, tolerance, nullptr);
 }
 
 }  // namespace
@@ -207,9 +207,9 @@ Result register_images(Context& ctx, dist::Comm& comm, const Config& config, Inp
   working.reset();
   in = Inputs();
   ctx.release_scratch();
-  result.jacobian = repair_folds(ctx, result.displacement, 0.01, 20);
-  result.inverse =
-      inverse_warp(ctx, result.displacement, config.inverse_tolerance, &result.inverse_residual);
+  result.jacobian = transforms::repair_folds(ctx, result.displacement, 0.01, 20);
+  result.inverse = transforms::inverse_warp(ctx, result.displacement, config.inverse_tolerance,
+                                            &result.inverse_residual);
   clock.stage("inverse");
   return result;
 }

@@ -5,9 +5,10 @@
 #include <string>
 #include <vector>
 
-#include "ffdp/registration/deformable.hpp"
+#include "ffdp/registration/deformable/deformable.hpp"
 #include "ffdp/registration/plan.hpp"
-#include "ffdp/registration/warp.hpp"
+#include "ffdp/transforms/invert.hpp"
+#include "ffdp/transforms/warp.hpp"
 
 namespace ffdp::registration {
 

@@ -17,12 +17,17 @@
 #include <gtest/gtest.h>
 
 #include "ffdp/core/copy.hpp"
-#include "ffdp/registration/phantom.hpp"
+#include "ffdp/phantom/phantom.hpp"
+#include "ffdp/registration/linear/linear.hpp"
 #include "ffdp/registration/register.hpp"
 
 namespace ffdp::registration {
 namespace {
 
+using phantom::Phantom;
+using transforms::inverse_warp;
+using transforms::repair_folds;
+using transforms::to_world;
 struct Case {
   std::string name;
   std::function<void(Config&)> change;
@@ -45,14 +50,14 @@ Affine pose_of(const Grid& grid) {
 /// A phantom brain and the same one, warped and posed; with masks.
 Inputs inputs(const Grid& grid, bool masked) {
   Context ctx;
-  Phantom fixed = fitted_to(grid, {}), moving = fixed;
+  Phantom fixed = phantom::fitted_to(grid, {}), moving = fixed;
   fixed.warp_mm = 8;
   moving.scan = 2;
   moving.pose = pose_of(grid);
   Inputs in;
   const auto make = [&](const Phantom& phantom) {
     Image<float> image{grid, Field<float>(Backend::cpu, grid.domain())};
-    make_phantom(ctx, phantom, grid, grid.domain(), image.data, {});
+    phantom::make_phantom(ctx, phantom, grid, grid.domain(), image.data, {});
     return image;
   };
   in.fixed.push_back(make(fixed));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "ffdp/registration/level.hpp"
+#include "ffdp/registration/deformable/level.hpp"
 
 #include <cmath>
 

@@ -13,11 +13,16 @@
 #include <gtest/gtest.h>
 
 #include "ffdp/core/error.hpp"
-#include "ffdp/registration/evaluate.hpp"
-#include "ffdp/registration/phantom.hpp"
+#include "ffdp/evaluation/scores.hpp"
+#include "ffdp/phantom/phantom.hpp"
+#include "ffdp/registration/linear/linear.hpp"
 
 namespace ffdp::registration {
 namespace {
+
+using evaluation::PointScores;
+using phantom::Contrast;
+using phantom::Phantom;
 
 /// A pair of phantoms and the truth between them.
 struct Truth {
@@ -29,7 +34,7 @@ struct Truth {
     grid.spacing = {2.5, 2.5, 2.5};
     const Vec3 centre = grid.centre();
     grid.origin = {-centre[0], -centre[1], -centre[2]};
-    fixed = moving = fitted_to(grid, {});
+    fixed = moving = phantom::fitted_to(grid, {});
     moving.scan = 2;
   }
   Inputs inputs() const {
@@ -37,7 +42,7 @@ struct Truth {
     for (const Phantom* phantom : {&fixed, &moving}) {
       Context ctx;
       Image<float> image{grid, Field<float>(Backend::cpu, grid.domain())};
-      make_phantom(ctx, *phantom, grid, grid.domain(), image.data, {});
+      phantom::make_phantom(ctx, *phantom, grid, grid.domain(), image.data, {});
       (phantom == &fixed ? in.fixed : in.moving).push_back(std::move(image));
     }
     in.fixed_names = {"fixed"};
@@ -47,7 +52,7 @@ struct Truth {
   Field<std::uint8_t> head() const {
     Context ctx;
     Field<std::uint8_t> labels(Backend::cpu, grid.domain());
-    make_phantom(ctx, fixed, grid, grid.domain(), {}, labels);
+    phantom::make_phantom(ctx, fixed, grid, grid.domain(), {}, labels);
     return labels;
   }
   /// Displacement [mm] of the whole map of `result`.
@@ -65,8 +70,8 @@ struct Truth {
   PointScores error(const Result& result) const {
     Context ctx;
     VectorField<float> truth(Backend::cpu, grid.domain());
-    make_true_warp(ctx, fixed, moving, grid, grid.domain(), truth);
-    return compare_warps(map_of(result), truth, head());
+    phantom::make_true_warp(ctx, fixed, moving, grid, grid.domain(), truth);
+    return evaluation::compare_warps(map_of(result), truth, head());
   }
 };
 
@@ -123,7 +128,7 @@ TEST(Register, RecoversALargeAffine) {
 
 TEST(Register, RecoversAWarpOfASlice) {
   Truth truth({1, 76, 60});
-  truth.fixed = truth.moving = fitted_to(truth.grid, {});
+  truth.fixed = truth.moving = phantom::fitted_to(truth.grid, {});
   truth.fixed.scan = 5;
   const double a = 0.15;
   truth.moving.pose.linear = {
@@ -168,7 +173,8 @@ TEST(Register, IsInvariantUnderScaleAndShiftOfIntensities) {
   Inputs other = truth.inputs();
   for (float& value : other.moving[0].data) value = 0.01F * value - 3;
   const Result got = run(preset("fast"), std::move(other), 2);
-  const PointScores apart = compare_warps(truth.map_of(got), truth.map_of(want), truth.head());
+  const PointScores apart =
+      evaluation::compare_warps(truth.map_of(got), truth.map_of(want), truth.head());
   // Rounding moves the intensities in their last bits; a hundred iterations carry that into the
   // few voxels that hardly have a gradient.
   EXPECT_LT(apart.mean, 0.06 * 2.5);
@@ -188,7 +194,8 @@ TEST(Register, LinearStagesEndAtTheSameMapWhateverTheLastBits) {
       value = std::bit_cast<float>(std::bit_cast<std::uint32_t>(value) ^ last_bit);
     });
     const Result got = run(preset("affine"), std::move(other), 2);
-    const PointScores apart = compare_warps(truth.map_of(got), truth.map_of(want), truth.head());
+    const PointScores apart =
+        evaluation::compare_warps(truth.map_of(got), truth.map_of(want), truth.head());
     EXPECT_LT(apart.mean, 0.01 * 2.5);
   }
 }

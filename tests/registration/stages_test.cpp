@@ -9,13 +9,17 @@
 #include <gtest/gtest.h>
 
 #include "ffdp/core/error.hpp"
-#include "ffdp/registration/phantom.hpp"
-#include "ffdp/registration/pyramid.hpp"
+#include "ffdp/phantom/phantom.hpp"
+#include "ffdp/registration/images/pyramid.hpp"
 #include "ffdp/registration/register.hpp"
 
 namespace ffdp::registration {
 namespace {
 
+using phantom::fitted_to;
+using phantom::make_phantom;
+using phantom::make_true_warp;
+using phantom::Phantom;
 using test::brain_grid;
 
 struct Case {

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <vector>
+
+#include "ffdp/core/context.hpp"
+#include "ffdp/dist/comm.hpp"
+#include "ffdp/registration/config.hpp"
+#include "ffdp/registration/images/pair.hpp"
+#include "ffdp/registration/progress.hpp"
+
+namespace ffdp::registration {
+
+/// Cost at every iteration of one level.
+struct LevelTrace {
+  Grid grid;
+  std::vector<double> costs;
+  double seconds = 0;
+};
+
+/// Greedy deformable stage: u on the fixed grid, coarse to fine (DESIGN.md 2 and 3).
+/// @param pairs   image pairs, all on the grid of pairs[0].fixed; metrics name them by index
+/// @param affine  fixed to moving, LPS mm; stays as it is
+/// @param memory  standard or compact
+/// @param start   [3,z,y,x] displacement to start from, on any grid of the same extent, in its own
+///                voxels; empty for none
+/// @return u [3,z,y,x] on the fixed grid, components z, y, x [voxels]
+VectorField<float> run_deformable(Context& ctx, dist::Comm& comm, const DeformableStage& stage,
+                                  const std::vector<Pair>& pairs, const Affine& affine,
+                                  MemoryMode memory, VectorField<float> start,
+                                  const ProgressSink& progress, std::vector<LevelTrace>* trace);
+
+/// Shrink factors from the image size: halved until the largest axis has at most about 64 voxels.
+std::vector<int> automatic_shrink(const Grid& grid);
+
+}  // namespace ffdp::registration

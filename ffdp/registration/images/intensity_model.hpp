@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+
+#include "ffdp/core/context.hpp"
+#include "ffdp/core/image.hpp"
+
+namespace ffdp::registration {
+
+/// What a metric needs to know of one image, the same on all ranks and fixed for a level.
+struct IntensityModel {
+  float mean = 0;        ///< [intensity]
+  float variance = 1;    ///< [intensity^2]
+  float lo = 0, hi = 1;  ///< robust range for MI [intensity]
+};
+
+/// Mean, variance and the 0.1 % and 99.9 % quantiles of the finite voxels, within `mask` where one
+/// is given. Throws InvalidArgument where the image is constant.
+IntensityModel intensity_model(Context& ctx, const char* name, const ImageView& image,
+                               View<const std::uint8_t> mask);
+
+}  // namespace ffdp::registration

@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ffdp/transforms/apply.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <exception>
+#include <limits>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "ffdp/core/error.hpp"
+#include "ffdp/core/parallel.hpp"
+#include "ffdp/ops/points/points.hpp"
+
+namespace ffdp::transforms {
+namespace {
+
+// A task's points stay in cache; a batch of tasks is one parallel region.
+constexpr std::int64_t task_points = std::int64_t{1} << 13;
+constexpr std::int64_t batch_tasks = 64;
+
+/// Fills `points` with affine(index) of the voxels [begin, begin + points.size()) of the grid.
+void voxel_points(const Grid& grid, const Affine& affine, std::int64_t begin,
+                  std::span<Vec3> points) {
+  const std::int64_t row = begin / grid.size[2];
+  int x = static_cast<int>(begin % grid.size[2]), y = static_cast<int>(row % grid.size[1]),
+      z = static_cast<int>(row / grid.size[1]);
+  for (Vec3& point : points) {
+    point = affine({static_cast<double>(z), static_cast<double>(y), static_cast<double>(x)});
+    if (++x < grid.size[2]) continue;
+    x = 0;
+    if (++y < grid.size[1]) continue;
+    y = 0;
+    ++z;
+  }
+}
+
+/// Maps the voxels of the grid through the chain and then by `last`, makes a value of each point
+/// by value_of(serial_context, first voxel, points, values) on all threads, and hands the values
+/// on in order. Nothing is thrown through a parallel region.
+template <class T, class ValueOf>
+void for_each_mapped(const Context& ctx, const Grid& grid, const CompositeTransform& transform,
+                     const Affine& last, ValueOf&& value_of, const Consumer<T>& consume) {
+  CompositeTransform chain;
+  chain.append(grid.to_world());
+  chain.append(transform);
+  chain.append(last);
+  // The leading affine is applied while points are made.
+  const Affine first = std::get<Affine>(chain.steps().front());
+  CompositeTransform rest;
+  for (std::size_t i = 1; i < chain.steps().size(); ++i) rest.append(chain.steps()[i]);
+
+  struct Worker {
+    Context serial;
+    std::vector<Vec3> points = std::vector<Vec3>(task_points);
+    std::exception_ptr error;
+  };
+  std::vector<Worker> workers(static_cast<std::size_t>(ctx.threads));
+  const std::int64_t voxels = grid.domain().volume(), batch = task_points * batch_tasks;
+  std::vector<T> values(static_cast<std::size_t>(std::min(batch, voxels)));
+  for (std::int64_t start = 0; start < voxels; start += batch) {
+    const std::int64_t count = std::min(batch, voxels - start);
+    parallel_for(ctx, (count + task_points - 1) / task_points, [&](std::int64_t t, int w) {
+      Worker& worker = workers[static_cast<std::size_t>(w)];
+      const std::size_t begin = static_cast<std::size_t>(t * task_points);
+      const std::size_t n =
+          static_cast<std::size_t>(std::min(task_points, count - t * task_points));
+      const std::int64_t voxel = start + t * task_points;
+      const std::span<Vec3> points(worker.points.data(), n);
+      try {
+        voxel_points(grid, first, voxel, points);
+        rest.map(worker.serial, points);
+        value_of(worker.serial, voxel, points, std::span<T>(values.data() + begin, n));
+      } catch (...) {
+        worker.error = std::current_exception();
+      }
+    });
+    for (const Worker& worker : workers)
+      if (worker.error) std::rethrow_exception(worker.error);
+    consume(std::span<const T>(values.data(), static_cast<std::size_t>(count)));
+  }
+}
+
+void check(const Grid& fixed_grid, bool has_moving) {
+  require(!fixed_grid.domain().empty(),
+          "apply: the reference grid " + to_string(fixed_grid.domain()) + " is empty");
+  require(has_moving, "apply: the moving image is empty");
+}
+
+template <class T>
+T exact_fill(double fill) {
+  if constexpr (std::is_integral_v<T>) {
+    const double least = static_cast<double>(std::numeric_limits<T>::min());
+    const double most = static_cast<double>(std::numeric_limits<T>::max());
+    require(fill == std::floor(fill) && fill >= least && fill <= most,
+            "apply: the default value " + std::to_string(fill) +
+                " is not a whole number in the range of the labels");
+    // 2^64 - 1 is no double; the comparison above lets 2^64 through.
+    if (fill >= most) return std::numeric_limits<T>::max();
+  }
+  return static_cast<T>(fill);
+}
+
+points::Mode mode_of(Interpolation interpolation) {
+  switch (interpolation) {
+    case Interpolation::linear:
+      return points::Mode::linear;
+    case Interpolation::nearest:
+      return points::Mode::nearest;
+    case Interpolation::bspline:
+      return points::Mode::bspline;
+    case Interpolation::sinc:
+      return points::Mode::sinc;
+    case Interpolation::label:
+      break;
+  }
+  throw InvalidArgument("apply: label interpolation keeps the type of the labels: apply_label");
+}
+
+template <class T>
+void apply_sampled(Context& ctx, const points::Params& params, const Grid& fixed_grid,
+                   const CompositeTransform& transform, const Grid& moving_grid,
+                   View<const T> moving, const Consumer<double>& consume) {
+  for_each_mapped<double>(
+      ctx, fixed_grid, transform, moving_grid.to_index(),
+      [&](Context& serial, std::int64_t, std::span<const Vec3> at, std::span<double> out) {
+        points::sample(serial, params, moving_grid.domain(), moving, at, out);
+      },
+      consume);
+}
+
+}  // namespace
+
+template <class T>
+void apply(Context& ctx, const ApplyParams& params, const Grid& fixed_grid,
+           const CompositeTransform& transform, const Image<T>& moving,
+           const Consumer<double>& consume) {
+  check(fixed_grid, !moving.data.empty());
+  const points::Params sampling{mode_of(params.interpolation), params.fill};
+  if (sampling.mode != points::Mode::bspline)
+    return apply_sampled<T>(ctx, sampling, fixed_grid, transform, moving.grid, moving.data.view(),
+                            consume);
+  // float holds the coefficients of 8- and 16-bit images to 1e-7 of their range.
+  using Coefficient =
+      std::conditional_t<(sizeof(T) > 2) && !std::is_same_v<T, float>, double, float>;
+  Field<Coefficient> coefficients(ctx.backend, moving.data.stored());
+  std::copy(moving.data.begin(), moving.data.end(), coefficients.begin());
+  points::bspline_coefficients(ctx, coefficients.view());
+  apply_sampled<Coefficient>(ctx, sampling, fixed_grid, transform, moving.grid, coefficients.view(),
+                             consume);
+}
+
+template <class T>
+void apply_label(Context& ctx, const ApplyParams& params, const Grid& fixed_grid,
+                 const CompositeTransform& transform, const Image<T>& moving,
+                 const Consumer<T>& consume) {
+  check(fixed_grid, !moving.data.empty());
+  require(params.interpolation == Interpolation::nearest ||
+              params.interpolation == Interpolation::label,
+          "apply: labels need nearest or label interpolation");
+  const T fill = exact_fill<T>(params.fill);
+  const View<const T> image = std::as_const(moving.data).view();
+  const Box domain = moving.grid.domain();
+  for_each_mapped<T>(
+      ctx, fixed_grid, transform, moving.grid.to_index(),
+      [&](Context& serial, std::int64_t, std::span<const Vec3> at, std::span<T> out) {
+        if (params.interpolation == Interpolation::nearest)
+          points::nearest_label<T>(serial, domain, image, fill, at, out);
+        else
+          points::vote_label<T>(serial, domain, image, fill, at, out);
+      },
+      consume);
+}
+
+void compose(Context& ctx, const Grid& grid, const CompositeTransform& transform,
+             const Consumer<Vec3>& consume) {
+  check(grid, true);
+  const Affine to_world = grid.to_world();
+  for_each_mapped<Vec3>(
+      ctx, grid, transform, Affine{},
+      [&](Context&, std::int64_t begin, std::span<const Vec3> ends, std::span<Vec3> out) {
+        voxel_points(grid, to_world, begin, out);
+        for (std::size_t i = 0; i < ends.size(); ++i)
+          for (std::size_t c = 0; c < 3; ++c) out[i][c] = ends[i][c] - out[i][c];
+      },
+      consume);
+}
+
+DisplacementImage compose(Context& ctx, const Grid& grid, const CompositeTransform& transform) {
+  DisplacementImage result{grid, VectorField<float>(ctx.backend, grid.domain())};
+  const std::int64_t voxels = grid.domain().volume();
+  float* const data = result.data.data();
+  std::int64_t done = 0;
+  // Fields with sentinels as large as a float can hold must not become infinite.
+  constexpr double most = std::numeric_limits<float>::max();
+  compose(ctx, grid, transform, [&](std::span<const Vec3> vectors) {
+    for (std::size_t i = 0; i < vectors.size(); ++i)
+      for (std::size_t c = 0; c < 3; ++c)
+        data[static_cast<std::int64_t>(c) * voxels + done + static_cast<std::int64_t>(i)] =
+            static_cast<float>(std::clamp(vectors[i][c], -most, most));
+    done += static_cast<std::int64_t>(vectors.size());
+  });
+  return result;
+}
+
+template void apply(Context&, const ApplyParams&, const Grid&, const CompositeTransform&,
+                    const Image<std::uint8_t>&, const Consumer<double>&);
+template void apply(Context&, const ApplyParams&, const Grid&, const CompositeTransform&,
+                    const Image<std::int8_t>&, const Consumer<double>&);
+template void apply(Context&, const ApplyParams&, const Grid&, const CompositeTransform&,
+                    const Image<std::uint16_t>&, const Consumer<double>&);
+template void apply(Context&, const ApplyParams&, const Grid&, const CompositeTransform&,
+                    const Image<std::int16_t>&, const Consumer<double>&);
+template void apply(Context&, const ApplyParams&, const Grid&, const CompositeTransform&,
+                    const Image<std::uint32_t>&, const Consumer<double>&);
+template void apply(Context&, const ApplyParams&, const Grid&, const CompositeTransform&,
+                    const Image<std::int32_t>&, const Consumer<double>&);
+template void apply(Context&, const ApplyParams&, const Grid&, const CompositeTransform&,
+                    const Image<std::uint64_t>&, const Consumer<double>&);
+template void apply(Context&, const ApplyParams&, const Grid&, const CompositeTransform&,
+                    const Image<std::int64_t>&, const Consumer<double>&);
+template void apply(Context&, const ApplyParams&, const Grid&, const CompositeTransform&,
+                    const Image<float>&, const Consumer<double>&);
+template void apply(Context&, const ApplyParams&, const Grid&, const CompositeTransform&,
+                    const Image<double>&, const Consumer<double>&);
+template void apply_label(Context&, const ApplyParams&, const Grid&, const CompositeTransform&,
+                          const Image<std::uint8_t>&, const Consumer<std::uint8_t>&);
+template void apply_label(Context&, const ApplyParams&, const Grid&, const CompositeTransform&,
+                          const Image<std::int8_t>&, const Consumer<std::int8_t>&);
+template void apply_label(Context&, const ApplyParams&, const Grid&, const CompositeTransform&,
+                          const Image<std::uint16_t>&, const Consumer<std::uint16_t>&);
+template void apply_label(Context&, const ApplyParams&, const Grid&, const CompositeTransform&,
+                          const Image<std::int16_t>&, const Consumer<std::int16_t>&);
+template void apply_label(Context&, const ApplyParams&, const Grid&, const CompositeTransform&,
+                          const Image<std::uint32_t>&, const Consumer<std::uint32_t>&);
+template void apply_label(Context&, const ApplyParams&, const Grid&, const CompositeTransform&,
+                          const Image<std::int32_t>&, const Consumer<std::int32_t>&);
+template void apply_label(Context&, const ApplyParams&, const Grid&, const CompositeTransform&,
+                          const Image<std::uint64_t>&, const Consumer<std::uint64_t>&);
+template void apply_label(Context&, const ApplyParams&, const Grid&, const CompositeTransform&,
+                          const Image<std::int64_t>&, const Consumer<std::int64_t>&);
+template void apply_label(Context&, const ApplyParams&, const Grid&, const CompositeTransform&,
+                          const Image<float>&, const Consumer<float>&);
+template void apply_label(Context&, const ApplyParams&, const Grid&, const CompositeTransform&,
+                          const Image<double>&, const Consumer<double>&);
+
+}  // namespace ffdp::transforms

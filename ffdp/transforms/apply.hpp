@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <functional>
+#include <span>
+
+#include "ffdp/core/context.hpp"
+#include "ffdp/core/image.hpp"
+#include "ffdp/transforms/composite_transform.hpp"
+
+namespace ffdp::transforms {
+
+/// How an image is sampled; label modes keep integers exact.
+enum class Interpolation { linear, nearest, label, bspline, sinc };
+
+struct ApplyParams {
+  Interpolation interpolation = Interpolation::linear;
+  double fill = 0;  ///< value outside the moving image [intensity]
+};
+
+/// Takes the next values of an output in file order (x fastest, then y, then z).
+template <class T>
+using Consumer = std::function<void(std::span<const T> values)>;
+
+/// Resamples `moving` to `fixed_grid` through `transform` (fixed to moving points), handing the
+/// values on in pieces: no coordinate field and no output of full size is made. The result does
+/// not depend on the number of threads.
+template <class T>
+void apply(Context& ctx, const ApplyParams& params, const Grid& fixed_grid,
+           const CompositeTransform& transform, const Image<T>& moving,
+           const Consumer<double>& consume);
+
+/// As apply, for nearest and label interpolation: values stay of type T. `fill` must be a whole
+/// number that T holds where T is an integer.
+template <class T>
+void apply_label(Context& ctx, const ApplyParams& params, const Grid& fixed_grid,
+                 const CompositeTransform& transform, const Image<T>& moving,
+                 const Consumer<T>& consume);
+
+/// The displacement p -> transform(p) - p at the voxels of `grid`, LPS mm.
+DisplacementImage compose(Context& ctx, const Grid& grid, const CompositeTransform& transform);
+
+/// As compose, handing on pieces of vectors in the order of voxels.
+void compose(Context& ctx, const Grid& grid, const CompositeTransform& transform,
+             const Consumer<Vec3>& consume);
+
+}  // namespace ffdp::transforms

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "ffdp/core/context.hpp"
+#include "ffdp/core/image.hpp"
+#include "ffdp/ops/jacobian/jacobian.hpp"
+
+namespace ffdp::transforms {
+
+/// u [3,z,y,x] in voxels (components z, y, x) as a displacement in LPS mm, and back; in place.
+DisplacementImage to_world(Context& ctx, const Grid& grid, VectorField<float> displacement);
+VectorField<float> to_voxels(Context& ctx, DisplacementImage displacement);
+
+/// Smooths u around voxels where the Jacobian determinant is below `least`, until there are none
+/// (or `rounds` are over), and nowhere else.
+/// @return statistics of the determinant after it
+jacobian::Statistics repair_folds(Context& ctx, VectorField<float>& displacement, double least,
+                                  int rounds);
+
+}  // namespace ffdp::transforms
