@@ -186,6 +186,8 @@ std::vector<std::string> write_result(Context& ctx, const OutputOptions& o, Orig
                                       registration::Result& result) {
   const Grid grid = result.fixed_grid;
   const bool on_device = ctx.backend == Backend::cuda, deformable = !result.displacement.empty();
+  const Grid moving_grid =
+      originals.moving.data.empty() ? io::read_info(o.moving).grid : originals.moving.grid;
   Image<float> moving, fixed;
   Jobs jobs(on_device);
   std::vector<std::string> written = {"0GenericAffine.mat"};
@@ -210,8 +212,7 @@ std::vector<std::string> write_result(Context& ctx, const OutputOptions& o, Orig
   }
   if (o.writes("inverse-warped")) {
     fixed = original(ctx, std::move(originals.fixed), o.fixed);
-    const Grid moving_grid = io::read_info(o.moving).grid;
-    add("InverseWarped.nii.gz", [&, moving_grid](Context& own, const char* name) {
+    add("InverseWarped.nii.gz", [&](Context& own, const char* name) {
       write_inverse_warped(own, o, name, result, moving_grid, fixed);
     });
   }

@@ -85,9 +85,7 @@ void bind_phantom(nb::module_& m) {
       .def_rw("warp_mm", &Phantom::warp_mm)
       .def_rw("warp", &Phantom::warp)
       .def("set_contrast",
-           [](Phantom& p, const std::string& name) {
-             p.contrast = phantom::contrast_from(name);
-           })
+           [](Phantom& p, const std::string& name) { p.contrast = phantom::contrast_from(name); })
       .def("set_pose", [](Phantom& p, const Matrix& pose) { p.pose = affine_of(pose); })
       .def("fitted_to",
            [](const Phantom& p, const Grid& grid) { return phantom::fitted_to(grid, p); });
@@ -123,7 +121,7 @@ nb::dict compare_labels(const Grid& grid, Array<std::int32_t, 3> fixed,
   {
     const nb::gil_scoped_release released;
     scores = evaluation::compare_labels(ctx, grid.spacing_zyx(), view_of(fixed, grid),
-                                          view_of(warped, grid));
+                                        view_of(warped, grid));
   }
   nb::list table;
   for (const auto& s : scores.labels) {
@@ -151,7 +149,7 @@ nb::dict compare_images(const Grid& grid, Array<float, 3> fixed, Array<float, 3>
                         Mask mask) {
   Context ctx = cpu_context(0);
   const auto s = evaluation::compare_images(ctx, view_of(fixed, grid), view_of(warped, grid),
-                                              view_of(mask, grid));
+                                            view_of(mask, grid));
   nb::dict d;
   d["voxels"] = s.voxels;
   d["ncc"] = s.ncc;
@@ -190,8 +188,8 @@ nb::dict jacobian_statistics(const Grid& grid, Array<float, 4> displacement, Mas
                              const std::string& where) {
   Context ctx = cpu_context(0);
   const auto u = voxels_of(ctx, displacement, grid);
-  return fold_entry(where, jacobian::statistics(ctx, grid.domain(), grid.domain(), u,
-                                                view_of(mask, grid)));
+  return fold_entry(
+      where, jacobian::statistics(ctx, grid.domain(), grid.domain(), u, view_of(mask, grid)));
 }
 
 nb::object jacobian_determinant(const Grid& grid, Array<float, 4> displacement) {
@@ -215,8 +213,7 @@ void bind_evaluation(nb::module_& m) {
       "compare_warps",
       [](const Grid& grid, Array<float, 4> warp, Array<float, 4> truth, Mask mask) {
         return point_entry(evaluation::compare_warps(vectors_of(warp, grid),
-                                                       vectors_of(truth, grid),
-                                                       view_of(mask, grid)));
+                                                     vectors_of(truth, grid), view_of(mask, grid)));
       },
       "grid"_a, "warp"_a, "truth"_a, "mask"_a.none());
   m.def("jacobian_statistics", &jacobian_statistics, "grid"_a, "displacement"_a, "mask"_a.none(),
@@ -239,8 +236,7 @@ void bind_images(nb::module_& m) {
       .def_ro("spacing", &Grid::spacing, "[mm], x, y, z.")
       .def_ro("origin", &Grid::origin, "Centre of voxel 0 [mm], LPS.")
       .def_ro("direction", &Grid::direction, "Columns: directions of the index axes x, y, z.")
-      .def("same_space",
-           [](const Grid& a, const Grid& b) { return ffdp::same_space(a, b, 1e-2); })
+      .def("same_space", [](const Grid& a, const Grid& b) { return ffdp::same_space(a, b, 1e-2); })
       .def("__eq__", [](const Grid& a, const Grid& b) { return a == b; })
       .def("__repr__", [](const Grid& g) { return "Grid(" + size_in_words(g.size) + ")"; });
   m.def("read_image", &read_image, "path"_a, "as_float"_a);

@@ -130,7 +130,8 @@ void bind_transforms(nb::module_& m) {
   nb::class_<CompositeTransform> c(m, "Chain");
   c.def(nb::init<>())
       .def("append", [](CompositeTransform& a, const CompositeTransform& b) { a.append(b); })
-      .def("append_affine", [](CompositeTransform& a, const Matrix& m4) { a.append(affine_of(m4)); })
+      .def("append_affine",
+           [](CompositeTransform& a, const Matrix& m4) { a.append(affine_of(m4)); })
       .def("steps", &steps_of)
       .def("inverse", &inverse_of)
       .def("map", &map_points)

@@ -10,6 +10,7 @@
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/unique_ptr.h>
 #include <nanobind/stl/vector.h>
 
 #include "ffdp/core/copy.hpp"
@@ -60,33 +61,31 @@ Image<T> image_of(const char* what, const nb::ndarray<const T, nb::ndim<3>, nb::
   return image;
 }
 
-/// An array that owns what `owner` owned; on whatever device that is.
+/// An array that owns what `field` owned: of NumPy, or on a device an object with __dlpack__.
 template <class T, class Owner>
-nb::ndarray<T> array_of(Owner&& field, std::initializer_list<std::size_t> shape, int device) {
-  auto* kept = new std::remove_cvref_t<Owner>(std::forward<Owner>(field));
-  const nb::capsule owner(kept, [](void* p) noexcept {
-    delete static_cast<std::remove_cvref_t<Owner>*>(p);
-  });
-  const bool on_device = kept->backend() == Backend::cuda;
-  return nb::ndarray<T>(kept->data(), shape, owner, {}, nb::dtype<T>(),
-                        on_device ? nb::device::cuda::value : nb::device::cpu::value, device);
+nb::object array_of(Owner&& field, const std::vector<std::size_t>& shape, int device) {
+  auto* kept = new Owner(std::forward<Owner>(field));
+  const nb::capsule owner(kept, [](void* p) noexcept { delete static_cast<Owner*>(p); });
+  if (kept->backend() == Backend::cuda)
+    return nb::cast(nb::ndarray<nb::array_api, T>(kept->data(), shape.size(), shape.data(), owner,
+                                                  nullptr, nb::dtype<T>(), nb::device::cuda::value,
+                                                  device));
+  return nb::cast(nb::ndarray<nb::numpy, T>(kept->data(), shape.size(), shape.data(), owner));
 }
 
+inline std::vector<std::size_t> shape_of(const Box& box) {
+  return {std::size_t(box.size(0)), std::size_t(box.size(1)), std::size_t(box.size(2))};
+}
 template <class T>
 nb::object array_of(Field<T>&& field, int device = 0) {
-  const Box box = field.stored();
-  return nb::cast(array_of<T>(std::move(field),
-                              {std::size_t(box.size(0)), std::size_t(box.size(1)),
-                               std::size_t(box.size(2))},
-                              device));
+  const auto shape = shape_of(field.stored());
+  return array_of<T, Field<T>>(std::move(field), shape, device);
 }
 template <class T>
 nb::object array_of(VectorField<T>&& field, int device = 0) {
-  const Box box = field.stored();
-  return nb::cast(array_of<T>(std::move(field),
-                              {3, std::size_t(box.size(0)), std::size_t(box.size(1)),
-                               std::size_t(box.size(2))},
-                              device));
+  auto shape = shape_of(field.stored());
+  shape.insert(shape.begin(), 3);
+  return array_of<T, VectorField<T>>(std::move(field), shape, device);
 }
 
 /// Four rows of a matrix, LPS mm.
