@@ -10,7 +10,9 @@ import torch.nn.functional as F  # noqa: E402
 
 import ffdp.torch as ft  # noqa: E402
 
-SIZES = [(5, 6, 7), (7, 8)]
+torch.set_num_threads(1)  # tensors are tiny here, and the machine is shared
+
+SIZES = [(5, 6, 5), (6, 7)]
 
 
 def rand(*shape, dtype=torch.float64, grad=True, seed=0, scale=1.0):
@@ -171,17 +173,17 @@ def test_determinant_of_a_linear_map():
 
 @pytest.mark.parametrize("kernel", ["mattes", "cubic"])
 def test_mi_of_float32_is_that_of_float64(kernel):
-    a = rand(2, 1, 9, 10, 11, grad=False)
-    b = (0.7 * a + 0.3 * rand(2, 1, 9, 10, 11, grad=False, seed=1))
+    a = rand(2, 1, 19, 20, 21, grad=False)
+    b = (0.5 * a + 0.5 * rand(2, 1, 19, 20, 21, grad=False, seed=1))
     results = []
     for dtype in (torch.float64, torch.float32):
-        p, t = (x.to(dtype).requires_grad_() for x in (a, b))
-        value = ft.mi(p, t, kernel=kernel)
+        p, t = (x.to(dtype).detach().clone().requires_grad_() for x in (a, b))
+        value = ft.mi(p, t, 12, kernel=kernel)
         value.backward()
         results.append((value.detach(), p.grad, t.grad))
     torch.testing.assert_close(results[1][0].double(), results[0][0], rtol=1e-5, atol=0)
     for one, other in zip(results[1][1:], results[0][1:]):
-        assert (one.double() - other).norm() <= 2e-3 * other.norm()  # empty bins: the library counts a hundredth
+        assert (one.double() - other).norm() <= 1e-3 * other.norm()  # histograms of integers, 2^-20 voxel each
 
 
 # --- types, shapes, errors --------------------------------------------------------------------------------------------
@@ -194,7 +196,7 @@ def calls(size, dtype, grad=True):
     affine = torch.eye(d, d + 1, dtype=dtype).repeat(2, 1, 1).requires_grad_(grad)
     return {"lncc": (lambda a, b: ft.lncc(a, b, 5), (a, b)),
             "lncc_map": (lambda a, b: ft.lncc(a, b, 5, reduction="none"), (a, b)),
-            "mi": (ft.mi, (a, b)), "mse": (ft.mse, (a, b)),
+            "mi": (lambda a, b: ft.mi(a, b, 8), (a, b)), "mse": (ft.mse, (a, b)),
             "mi_gaussian": (lambda a, b: ft.mi(a, b, kernel="gaussian"), (a, b)),
             "grid_sample": (ft.grid_sample, (a, u, affine)), "compose": (ft.compose, (u, v)),
             "integrate_svf": (lambda u: ft.integrate_svf(u, 3), (u,)),
@@ -217,10 +219,9 @@ def test_types_keep_and_agree_with_double(name, size, dtype):
     eps = {torch.float32: 1e-5, torch.float16: 2e-3, torch.bfloat16: 2e-2}[dtype]
     assert (out.double() - want).norm() <= eps * want.norm()
     grads, wanted = (torch.autograd.grad(o.sum(), i) for o, i in ((out, inputs), (want, precise)))
-    loose = 2e-3 if name == "mi" else 0
     for g, w in zip(grads, wanted):
         assert g.dtype == dtype
-        assert (g.double() - w).norm() <= max(10 * eps, loose) * w.norm() + 1e-12
+        assert (g.double() - w).norm() <= 10 * eps * w.norm() + 1e-12
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -235,7 +236,7 @@ def test_strided_inputs(name):
     (lambda a, u: ft.lncc(a, a, 4), "window is 4"),
     (lambda a, u: ft.lncc(a, a, 65), "65 voxels along an axis"),
     (lambda a, u: ft.lncc(a, a, eps_mode="none"), 'eps_mode is "none"'),
-    (lambda a, u: ft.lncc(a[0], a[0]), "wanted \\(batch"),
+    (lambda a, u: ft.lncc(a[0, 0], a[0, 0]), "wanted \\(batch"),
     (lambda a, u: ft.lncc(a, a, reduction="median"), "reduction is 'median'"),
     (lambda a, u: ft.grid_sample(a, u[:, :2]), "the displacement is"),
     (lambda a, u: ft.grid_sample(a, u, padding="reflect"), 'padding is "reflect"'),

@@ -14,6 +14,8 @@ _CENTRE_SAMPLES = 1 << 16
 
 def window_taps(window, kernel, sigma, axes):
     """Weights along each axis, z (a single 1 for images of one plane), y, x."""
+    if not isinstance(kernel, str):  # the weights themselves, along every axis
+        return [[1.0]] * (3 - axes) + [list(kernel)] * axes
     sizes = [window] * axes if isinstance(window, int) else list(window)
     if len(sizes) != axes or any(n < 1 or n % 2 == 0 for n in sizes):
         raise ValueError(f"lncc: window is {window}, wanted an odd number, or one for each of {axes} axes")
@@ -32,24 +34,18 @@ def _taps(size, kernel, sigma):
     raise ValueError(f"lncc: kernel is {kernel!r}, must be box, gaussian or triangular")
 
 
-class Params:
+def flat_params(taps, eps_mode, eps, smooth_nr, squared, moments):
     """Window and rule as the op takes them: flat lists and numbers."""
-
-    def __init__(self, taps, eps_mode, eps, smooth_nr, squared, moments):
-        if moments not in ("sums", "means"):
-            raise ValueError(f"lncc: moments is {moments!r}, must be sums or means")
-        weight = math.prod(sum(t) for t in taps) if moments == "sums" else 1.0
+    if moments not in ("sums", "means"):
+        raise ValueError(f"lncc: moments is {moments!r}, must be sums or means")
+    weight, flat = 1.0, []
+    for axis in taps:
+        weight *= sum(axis)
+        flat += axis
+    if moments == "sums":
         power = 1 if eps_mode.endswith("each") else 2  # of the epsilon that stands for variances
-        self.taps, self.eps_mode, self.squared = taps, eps_mode, squared
-        self.eps, self.smooth_nr = eps / weight**power, smooth_nr / weight**2
-
-    def flat(self):
-        return ([t for axis in self.taps for t in axis], [len(axis) for axis in self.taps], self.eps_mode, self.squared,
-                self.eps, self.smooth_nr)
-
-    @property
-    def radius(self):
-        return [len(axis) // 2 for axis in self.taps]
+        eps, smooth_nr = eps / weight**power, smooth_nr / weight**2
+    return flat, [len(axis) for axis in taps], eps_mode, squared, eps, smooth_nr
 
 
 def _native_params(taps, sizes, *rule):
@@ -164,28 +160,34 @@ def lncc(pred, target, window=9, *, kernel="box", sigma=None, eps=1e-5, eps_mode
     """Local normalised cross-correlation; larger is more alike. Gradients to both images, exact.
 
     pred, target: (batch, channel, [z,] y, x); float64 on the CPU stays, all else is summed in float32.
-    window: odd size, or one an axis; zeros outside the image. kernel: box, triangular, or gaussian of `sigma`
-    (window / 3). moments: whether eps and smooth_nr stand beside sums over the window, as in VoxelMorph and MONAI,
+    window: odd size, or one an axis; zeros outside the image. kernel: box, triangular, gaussian of `sigma`
+    (window / 3), or a list of weights for every axis. moments: whether eps and smooth_nr stand beside sums over the window, as in VoxelMorph and MONAI,
     or beside means. eps_mode, of variances vf and vm: product (vf vm + eps), clamped_product (max(vf vm, eps)),
     clamped_each (max(vf, eps) max(vm, eps)) or added_each ((vf + eps) (vm + eps)).
     squared: (c^2 + smooth_nr) / denominator, else c / sqrt(denominator). reduction: mean, sum, none (the map) or
     batch (means (batch, channel)). mask: (batch, 1 or channel, ...) weights of the windows.
     """
-    require_pair("lncc", pred, target)
     taps = window_taps(window, kernel, sigma, pred.ndim - 2)
-    flat = Params(taps, eps_mode, eps, smooth_nr, squared, moments).flat()
-    dtype, shape = pred.dtype, pred.shape
-    pred, target = working(pred, target)
+    flat = flat_params(taps, eps_mode, eps, smooth_nr, squared, moments)
     if reduction == "none":
+        require_pair("lncc", pred, target)
         if mask is not None:
             raise ValueError("lncc: a mask has no meaning with reduction none")
-        return lncc_map(pred, target, *flat).to(dtype)
+        return lncc_map(*working(pred, target), *flat).to(pred.dtype)
     if reduction not in ("mean", "sum", "batch"):
         raise ValueError(f"lncc: reduction is {reduction!r}, must be mean, sum, none or batch")
+    sums = lncc_sums(pred, target, flat, mask)
+    if reduction == "sum":
+        return sums[..., 0].sum().to(pred.dtype)
+    each = sums[..., 0] / (math.prod(pred.shape[2:]) if mask is None else sums[..., 1])
+    return (each if reduction == "batch" else each.mean()).to(pred.dtype)
+
+
+def lncc_sums(pred, target, flat, mask):
+    """Sums (batch, channel, 2) of weight cc and of weight, float64; flat: of flat_params."""
+    require_pair("lncc", pred, target)
+    shape = pred.shape
+    pred, target = working(pred, target)
     weight = None if mask is None else mask.detach().to(pred.dtype).expand(shape)
     graded = torch.is_grad_enabled()
-    sums = lncc_sum(pred, target, weight, *flat, graded and pred.requires_grad, graded and target.requires_grad)[0]
-    if reduction == "sum":
-        return sums[..., 0].sum().to(dtype)
-    each = sums[..., 0] / (math.prod(shape[2:]) if mask is None else sums[..., 1])
-    return (each if reduction == "batch" else each.mean()).to(dtype)
+    return lncc_sum(pred, target, weight, *flat, graded and pred.requires_grad, graded and target.requires_grad)[0]

@@ -15,6 +15,16 @@ from ._native import Where, boxed, require_pair, working
 
 PIECE = 1 << 18  # voxels whose weights are made at once
 ONE = 1 << 20    # a voxel in the integer histograms of the library
+
+
+def _slope_of_clamp_at_its_end():
+    """0 from PyTorch 2.15 on, 1 before; packages that clamp pass on what it is."""
+    x = torch.zeros(1)
+    with torch.enable_grad():
+        return torch.autograd.grad(x.requires_grad_().clamp(0, 1).sum(), x)[0].item()
+
+
+_END_PASSES = _slope_of_clamp_at_its_end() == 1
 _PADDING = 2     # bins on each side that only window tails reach, as in the library
 
 
@@ -27,14 +37,22 @@ def _cubic(d):
     return value, d.sign() * torch.where(inside, 1.5 * a**2 - 2 * a, -0.5 * outer**2)
 
 
+def _inside(x, lo, hi):
+    """1 where torch.clamp(x, lo, hi) has a slope."""
+    return ((x >= lo) & (x <= hi) if _END_PASSES else (x > lo) & (x < hi)).to(x.dtype)
+
+
 def soft_bins(x, kind, bins, lo, hi, sigma_ratio):
     """Weights (n, bins) of intensities (n,), and their derivatives w.r.t. the intensity.
 
-    kind: cubic, nearest, or gaussian: centres from lo to hi, sigma of sigma_ratio bins, sum 1 a voxel.
+    kind: cubic, nearest, gaussian (centres from lo to hi, sigma of sigma_ratio bins, sum 1 a voxel), or spline3 and
+    spline0: MONAI's, of intensities that are positions among the bins already.
     """
+    if kind in ("spline3", "spline0"):
+        return _monai_spline(x, kind, bins)
     if kind == "gaussian":
         width = (hi - lo) / (bins - 1)
-        inside = ((x > lo) & (x < hi)).to(x.dtype)
+        inside = _inside(x, lo, hi)
         d = (x.clamp(lo, hi)[:, None] - torch.linspace(lo, hi, bins, dtype=x.dtype, device=x.device)) / (
             sigma_ratio * width)
         w = torch.softmax(-0.5 * d**2, 1)
@@ -51,9 +69,20 @@ def soft_bins(x, kind, bins, lo, hi, sigma_ratio):
     return value, slope * (scale * inside)[:, None]
 
 
+def _monai_spline(at, kind, bins):
+    inside = _inside(at, _PADDING, bins - 1 - _PADDING)
+    d = at.clamp(_PADDING, bins - 1 - _PADDING)[:, None] - torch.arange(bins, dtype=at.dtype, device=at.device)
+    if kind == "spline3":
+        value, slope = _cubic(d)
+        return value, slope * inside[:, None]
+    value = (d.abs() < 0.5).to(at.dtype) + 0.5 * (d.abs() == 0.5)
+    return value, torch.zeros_like(value)
+
+
 def kinds_of(kernel):
     """Soft bins of pred and of target."""
-    kinds = {"mattes": ("cubic", "nearest"), "cubic": ("cubic", "cubic"), "gaussian": ("gaussian", "gaussian")}
+    kinds = {"mattes": ("cubic", "nearest"), "cubic": ("cubic", "cubic"), "gaussian": ("gaussian", "gaussian"),
+             "monai_spline": ("spline3", "spline0")}
     if kernel not in kinds:
         raise ValueError(f"mi: kernel is {kernel!r}, must be mattes, cubic or gaussian")
     return kinds[kernel]
@@ -79,16 +108,20 @@ def mi_of(joint, smooth_nr, smooth_dr):
 
     sum P log((P + smooth_nr) / (Pp Pt + smooth_dr) + smooth_dr); with zeros for smooth, sum P log(P / (Pp Pt)) over
     the bins that hold something."""
-    with torch.enable_grad():
-        counts = joint.detach().requires_grad_()
-        p = counts / counts.sum()
-        product = p.sum(1, keepdim=True) * p.sum(0, keepdim=True)
-        if smooth_nr == 0 and smooth_dr == 0:
-            tiny = torch.finfo(p.dtype).tiny
-            value = (p * (p.clamp(min=tiny) / product.clamp(min=tiny)).log()).sum()
-        else:
-            value = (p * ((p + smooth_nr) / (product + smooth_dr) + smooth_dr).log()).sum()
-        return value.detach(), torch.autograd.grad(value, counts)[0]
+    total = joint.sum()
+    p = joint / total
+    rows, columns = p.sum(1, keepdim=True), p.sum(0, keepdim=True)
+    tiny = torch.finfo(p.dtype).tiny if smooth_nr == 0 and smooth_dr == 0 else 0.0
+    above, below = (p + smooth_nr).clamp(min=tiny), (rows * columns + smooth_dr).clamp(min=tiny)
+    ratio = above / below + smooth_dr
+    by_product = -p / ratio * above / below**2
+    if smooth_nr == 0 and smooth_dr == 0:  # -p / product; empty rows and columns have no say
+        by_product = torch.where(p > 0, -p / below, 0.0)
+        by_p = ratio.log() + (p > 0)
+    else:
+        by_p = ratio.log() + p / (ratio * below)
+    slope = by_p + (by_product * columns).sum(1, keepdim=True) + (by_product * rows).sum(0, keepdim=True)
+    return (p * ratio.log()).sum(), (slope - (p * slope).sum()) / total
 
 
 def gradients(pred, target, table, kernel, bins, pred_range, target_range, sigma_ratio, wanted):
@@ -153,7 +186,7 @@ def one_pair(pred, target, rule, wanted, reduce=None):
     """Value and gradients of one pair of volumes. `reduce` adds histograms of other ranks."""
     kernel, bins, pred_range, target_range, sigma_ratio, smooth_nr, smooth_dr = rule
     reduce = reduce or (lambda counts: counts)
-    if pred.dtype == torch.float32 and kernel != "gaussian" and smooth_nr == smooth_dr == 0:
+    if pred.dtype == torch.float32 and kernel in ("mattes", "cubic") and smooth_nr == smooth_dr == 0:
         kernels = Kernels(kernel, bins, pred_range, target_range)
         value, table = kernels.evaluate(reduce(kernels.counts(pred, target)))
         grad = kernels.gradient(pred, target, table) if wanted[0] else None

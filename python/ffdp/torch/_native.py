@@ -6,7 +6,7 @@ import torch
 
 from .. import _ffdp
 
-WHOLE = None
+_WORTH_THREADS = 1 << 15  # elements; below, starting threads takes longer than the work
 
 
 class Where:
@@ -24,7 +24,8 @@ class Where:
                 raise NotImplementedError("ffdp.torch: this build has no CUDA backend")
             self.native = _ffdp.Where(1, torch.cuda.current_stream(tensor.device).cuda_stream, self._lend)
         elif tensor.device.type == "cpu":
-            self.native = _ffdp.Where(torch.get_num_threads(), None, None)
+            threads = torch.get_num_threads() if tensor.numel() >= _WORTH_THREADS else 1
+            self.native = _ffdp.Where(threads, None, None)
         else:
             raise NotImplementedError(f"ffdp.torch: tensors lie on {tensor.device}, cpu or cuda is wanted")
 
