@@ -30,6 +30,7 @@
 #include "ffdp/ops/sampler/sampler.hpp"
 #include "ffdp/ops/smooth/smooth.hpp"
 #include "ffdp/registration/deformable/level.hpp"
+#include "ffdp/registration/deformable/slab_planes.hpp"
 #include "ffdp/registration/plan.hpp"
 
 namespace ffdp::cli {
@@ -304,15 +305,15 @@ void iterations(Bench& b, registration::MetricKind kind, registration::MemoryMod
   const Image<float> fixed{grid, b.stored_image<float>(1)};
   const Image<T> moving{grid, b.stored_image<T>(2)};
   const registration::Pair pair{fixed, moving};
-  std::vector<registration::LevelPair> pairs{
-      registration::make_level_pair(b.ctx, pair, grid, 1, Affine{})};
+  dist::SoloComm comm;
+  std::vector<registration::LevelPair> pairs;
+  pairs.emplace_back(b.ctx, comm, pair, grid, 1, Affine{}, b.box);
   const int planes = registration::slab_planes(
       stage, b.box, registration::slab_budget(mode, b.ctx.backend, b.box.volume()));
-  dist::SoloComm comm;
   VectorField<float> u = b.vector_room();
   zero_bytes(b.ctx, u.data(), 3 * static_cast<std::size_t>(b.box.volume()) * sizeof(float));
-  registration::Level<T> level(b.ctx, comm, stage, grid, std::move(pairs), std::move(u), planes,
-                               b.repeats() + 2);
+  registration::Level<T> level(b.ctx, comm, stage, dist::Cut(comm, b.box), pairs, std::move(u),
+                               planes, b.repeats() + 2);
   b.row(name, 80, [&] { level.iterate(); });
 }
 

@@ -84,6 +84,16 @@ Context start(const Common& common) {
   return ctx;
 }
 
+Image<std::uint8_t> read_mask(const std::string& path) {
+  const Image<float> image = io::read_image<float>(path);
+  Image<std::uint8_t> mask{image.grid, Field<std::uint8_t>(Backend::cpu, image.grid.domain())};
+  std::transform(image.data.begin(), image.data.end(), mask.data.begin(),
+                 [](float v) { return static_cast<std::uint8_t>(v != 0 && v == v); });
+  require(std::any_of(mask.data.begin(), mask.data.end(), [](std::uint8_t m) { return m != 0; }),
+          path + ": the mask is empty");
+  return mask;
+}
+
 CLI::Option* add_transforms(CLI::App& command, std::vector<std::string>& transforms) {
   return command
       .add_option("-t,--transform", transforms,

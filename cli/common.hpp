@@ -40,6 +40,9 @@ class DeviceStart {
 /// CPU context; sends the library's warnings to stderr unless quiet.
 Context start(const Common& common);
 
+/// The mask in an image file: inside where the value is neither 0 nor NaN. Throws where none is.
+Image<std::uint8_t> read_mask(const std::string& path);
+
 /// Adds -t, --transform FILE or [FILE,1], repeatable.
 CLI::Option* add_transforms(CLI::App& command, std::vector<std::string>& transforms);
 

@@ -91,10 +91,10 @@ ordered_json warp_report(Context& ctx, const EvaluateCommand& command,
   const Box domain = grid.domain();
   const VectorField<float> u = transforms::to_voxels(ctx, std::move(warp));
   ordered_json report;
-  add_folds(report, "everywhere", jacobian::statistics(ctx, domain, domain, u, {}));
+  add_folds(report, "everywhere", jacobian::statistics(ctx, domain, domain, u, {}).total());
   if (mask.data.empty()) return report;
   require_same_space(grid, command.warp, mask.grid, "the mask");
-  add_folds(report, "inside", jacobian::statistics(ctx, domain, domain, u, mask.data));
+  add_folds(report, "inside", jacobian::statistics(ctx, domain, domain, u, mask.data).total());
   return report;
 }
 
@@ -170,14 +170,9 @@ ordered_json point_report(Context& ctx, const EvaluateCommand& command) {
 }
 
 /// The mask of --mask, else where --fixed-labels is not background, else empty.
-Image<std::uint8_t> read_mask(const EvaluateCommand& command) {
+Image<std::uint8_t> mask_of(const EvaluateCommand& command) {
   const std::string& path = command.mask.empty() ? command.fixed_labels : command.mask;
-  if (path.empty()) return {};
-  const auto values = io::read_image<float>(path);
-  Image<std::uint8_t> mask{values.grid, Field<std::uint8_t>(Backend::cpu, values.grid.domain())};
-  for (std::int64_t i = 0; i < values.data.size(); ++i)
-    mask.data.data()[i] = values.data.data()[i] != 0;
-  return mask;
+  return path.empty() ? Image<std::uint8_t>{} : read_mask(path);
 }
 
 double value(const ordered_json& entry) {
@@ -248,7 +243,7 @@ void run(const EvaluateCommand& command) {
   if (!images && !labels && !points && !warps)
     throw InvalidArgument(
         "evaluate: nothing to evaluate is given, wanted images, labels, a warp or points");
-  const Image<std::uint8_t> mask = images || warps ? read_mask(command) : Image<std::uint8_t>{};
+  const Image<std::uint8_t> mask = images || warps ? mask_of(command) : Image<std::uint8_t>{};
   if (labels) report["labels"] = labels_report(ctx, command);
   if (!command.warp.empty()) report["warp"] = warp_report(ctx, command, mask);
   if (!command.inverse_warp.empty()) report["inverse"] = consistency_report(ctx, command, mask);

@@ -29,7 +29,7 @@ void run(const JacobianCommand& command) {
   const Grid grid = displacement.grid;
   const VectorField<float> u = transforms::to_voxels(ctx, std::move(displacement));
   const Box domain = grid.domain();
-  const jacobian::Statistics s = jacobian::statistics(ctx, domain, domain, u, {});
+  const jacobian::Statistics s = jacobian::statistics(ctx, domain, domain, u, {}).total();
   Image<float> determinant{grid, Field<float>(Backend::cpu, domain)};
   jacobian::forward(ctx, domain, domain, u, determinant.data);
   if (command.log)

@@ -31,16 +31,6 @@ using Options = RegisterOptions;
 
 constexpr std::int64_t large = std::int64_t{4} << 30U;  // [bytes]
 
-Image<std::uint8_t> read_mask(const std::string& path) {
-  const Image<float> image = io::read_image<float>(path);
-  Image<std::uint8_t> mask{image.grid, Field<std::uint8_t>(Backend::cpu, image.grid.domain())};
-  std::transform(image.data.begin(), image.data.end(), mask.data.begin(),
-                 [](float v) { return static_cast<std::uint8_t>(v != 0); });
-  require(std::any_of(mask.data.begin(), mask.data.end(), [](std::uint8_t m) { return m != 0; }),
-          path + ": the mask is empty");
-  return mask;
-}
-
 /// Every file on a thread of its own, for a .gz file is unpacked by one thread.
 std::vector<Image<float>> read_images(const std::vector<std::string>& paths) {
   std::vector<std::future<Image<float>>> reading;

@@ -7,6 +7,7 @@
 #include <omp.h>
 
 #include "ffdp/core/context.hpp"
+#include "ffdp/core/plane_sums.hpp"
 
 namespace ffdp {
 
@@ -22,15 +23,19 @@ void parallel_for(const Context& ctx, std::int64_t n, Body&& body) {
   }
 }
 
+/// body(i, worker) for every plane i in [0, n) of a box.
+template <class Sum, class Body>
+PlaneSums<Sum> plane_sums(const Context& ctx, std::int64_t n, Body&& body) {
+  PlaneSums<Sum> sums{std::vector<Sum>(static_cast<std::size_t>(n))};
+  parallel_for(ctx, n, [&](std::int64_t i, int worker) { sums.of_planes[i] = body(i, worker); });
+  return sums;
+}
+
 /// Sum over i in [0, n) of body(i, worker), added in the order of i: the same bits at any thread
 /// count. Sum is a value type with operator+=.
 template <class Sum, class Body>
 Sum parallel_sum(const Context& ctx, std::int64_t n, Body&& body) {
-  std::vector<Sum> parts(static_cast<std::size_t>(n));
-  parallel_for(ctx, n, [&](std::int64_t i, int worker) { parts[i] = body(i, worker); });
-  Sum total{};
-  for (const Sum& part : parts) total += part;
-  return total;
+  return plane_sums<Sum>(ctx, n, body).total();
 }
 
 }  // namespace ffdp

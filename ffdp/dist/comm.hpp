@@ -3,13 +3,45 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
+#include <string>
+#include <type_traits>
+#include <vector>
 
 namespace ffdp::dist {
 
-/// The ranks that work on one registration. Collective calls are made by all of them in one order.
+/// A message to one rank; `data` must stay as it is until the exchange has been waited for.
+struct Send {
+  int to = 0;
+  const void* data = nullptr;
+  std::size_t bytes = 0;
+};
+/// Room for a message from one rank, whose size both sides know.
+struct Receive {
+  int from = 0;
+  void* data = nullptr;
+  std::size_t bytes = 0;
+};
+
+/// The ranks that work on one registration. All of them make the same calls in the same order: the
+/// k-th message from one rank to another is the k-th that the other receives from it. A rank that
+/// is lost, hangs or fails ends the waiting of the others with a CommError that names it.
 class Comm {
  public:
+  /// Messages under way.
+  class Pending {
+   public:
+    Pending() = default;
+    Pending(const Pending&) = delete;
+    Pending& operator=(const Pending&) = delete;
+    Pending(Pending&&) = delete;
+    Pending& operator=(Pending&&) = delete;
+    virtual ~Pending() = default;
+    /// Returns when everything has arrived and everything sent may be overwritten.
+    virtual void wait() = 0;
+  };
+
   Comm() = default;
   Comm(const Comm&) = delete;
   Comm& operator=(const Comm&) = delete;
@@ -19,22 +51,85 @@ class Comm {
 
   virtual int rank() const = 0;
   virtual int size() const = 0;
-  /// Sums over the ranks, added in rank order.
-  virtual void all_sum(std::span<double> values) = 0;
-  virtual void all_sum(std::span<std::int64_t> values) = 0;
-  virtual void all_max(std::span<double> values) = 0;
-  virtual void barrier() = 0;
+  /// "solo", "threads" or "mpi".
+  virtual std::string backend() const = 0;
+
+  /// Starts to send and to receive; other work can be done until the result is waited for.
+  /// Messages to oneself are allowed.
+  std::unique_ptr<Pending> start(std::span<const Send> sends, std::span<const Receive> receives);
+  void exchange(std::span<const Send> sends, std::span<const Receive> receives) {
+    start(sends, receives)->wait();
+  }
+
+  // Collective calls, each made by all ranks.
+
+  /// What every rank gave, in the order of the ranks. `all` has room for size() times `bytes`.
+  void all_gather(const void* mine, std::size_t bytes, void* all);
+  template <class T>
+  std::vector<T> all_gather(const T& mine);
+  /// Lists of any length, one after the other in the order of the ranks.
+  template <class T>
+  std::vector<T> all_gather_lists(std::span<const T> mine);
+  /// Sums of whole numbers.
+  void all_sum(std::span<std::int64_t> values);
+  /// Sums whose addends are multiples of one power of two, so that no order of addition rounds
+  /// (ops/common/exact_sum.hpp). Other sums: dist/ordered_sum.hpp.
+  void all_sum_exact(std::span<double> values);
+  void all_max(std::span<double> values);
+  /// Every rank gets what `root` has.
+  void broadcast(void* data, std::size_t bytes, int root);
+  void barrier();
+
+  /// Bytes sent to other ranks, and time spent waiting for them, since the beginning.
+  std::int64_t bytes_sent() const { return bytes_sent_; }
+  double seconds_waiting() const { return seconds_waiting_; }
+
+ private:
+  virtual std::unique_ptr<Pending> start_messages(std::span<const Send> sends,
+                                                  std::span<const Receive> receives) = 0;
+  class Timed;
+  std::int64_t bytes_sent_ = 0;
+  double seconds_waiting_ = 0;
 };
 
-/// One process: complete, with nothing to send.
+/// One process: complete, with nobody to talk to.
 class SoloComm final : public Comm {
  public:
   int rank() const override { return 0; }
   int size() const override { return 1; }
-  void all_sum(std::span<double>) override {}
-  void all_sum(std::span<std::int64_t>) override {}
-  void all_max(std::span<double>) override {}
-  void barrier() override {}
+  std::string backend() const override { return "solo"; }
+
+ private:
+  std::unique_ptr<Pending> start_messages(std::span<const Send> sends,
+                                          std::span<const Receive> receives) override;
 };
+
+template <class T>
+std::vector<T> Comm::all_gather(const T& mine) {
+  static_assert(std::is_trivially_copyable_v<T>);
+  std::vector<T> all(static_cast<std::size_t>(size()));
+  all_gather(&mine, sizeof(T), all.data());
+  return all;
+}
+
+template <class T>
+std::vector<T> Comm::all_gather_lists(std::span<const T> mine) {
+  static_assert(std::is_trivially_copyable_v<T>);
+  const std::vector<std::int64_t> counts = all_gather(static_cast<std::int64_t>(mine.size()));
+  std::size_t total = 0;
+  for (const std::int64_t count : counts) total += static_cast<std::size_t>(count);
+  std::vector<T> all(total);
+  std::vector<Send> sends;
+  std::vector<Receive> receives;
+  T* at = all.data();
+  for (int r = 0; r < size(); ++r) {
+    const auto count = static_cast<std::size_t>(counts[static_cast<std::size_t>(r)]);
+    sends.push_back({r, mine.data(), mine.size_bytes()});
+    receives.push_back({r, at, count * sizeof(T)});
+    at += count;
+  }
+  exchange(sends, receives);
+  return all;
+}
 
 }  // namespace ffdp::dist

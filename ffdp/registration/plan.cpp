@@ -7,7 +7,7 @@
 
 #include "ffdp/core/error.hpp"
 #include "ffdp/registration/deformable/deformable.hpp"
-#include "ffdp/registration/deformable/level.hpp"
+#include "ffdp/registration/deformable/slab_planes.hpp"
 #include "ffdp/registration/images/pyramid.hpp"
 
 namespace ffdp::registration {
@@ -25,9 +25,10 @@ struct LevelImages {
       if (level.size == full.size) return;
       const std::int64_t planes = std::int64_t{level.size[0]} * full.size[1] * full.size[2] * 4;
       const std::int64_t rows = std::int64_t{level.size[0]} * level.size[1] * full.size[2] * 4;
-      // A mask is shrunk as a float image.
-      shrinking = std::max(shrinking, planes + rows + masks * (4 * voxels(full)));
-      kept += voxels(level) * (4 * images + masks);
+      // With a mask the sums of the weights besides those of the image.
+      const std::int64_t shrunk = masks ? 2 * (planes + rows) + 4 * voxels(level) : planes + rows;
+      shrinking = std::max(shrinking, shrunk);
+      kept += voxels(level) * images * (masks ? 5 : 4);
     };
     add(extent.fixed, extent.fixed_masks, extent.pairs);
     add(extent.moving, extent.moving_masks, extent.pairs);

@@ -34,7 +34,7 @@ struct Written {
 struct Extent {
   Grid fixed, moving;
   int pairs = 1;
-  int fixed_masks = 0, moving_masks = 0;  ///< 0 or 1
+  int fixed_masks = 0, moving_masks = 0;  ///< different ones
   Written written{};
 };
 

@@ -5,9 +5,14 @@
 #include <chrono>
 #include <deque>
 #include <limits>
+#include <memory>
+#include <utility>
 
 #include "ffdp/core/copy.hpp"
 #include "ffdp/core/error.hpp"
+#include "ffdp/core/log.hpp"
+#include "ffdp/dist/ordered_sum.hpp"
+#include "ffdp/dist/window.hpp"
 #include "ffdp/ops/intensity/intensity.hpp"
 #include "ffdp/ops/sampler/sampler.hpp"
 #include "ffdp/ops/vectors/vectors.hpp"
@@ -32,10 +37,12 @@ class Clock {
   std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
 };
 
-void check_mask(Context& ctx, const char* name, const Image<std::uint8_t>& mask, const Grid& grid) {
+void check_mask(Context& ctx, dist::Comm& comm, const char* name, const Image<std::uint8_t>& mask,
+                const Grid& grid) {
   require(same_space(mask.grid, grid, 1e-2),
           std::string(name) + ": the mask lies on another grid than its image");
-  require(intensity::count(ctx, mask.grid.domain(), mask.data) > 0,
+  const dist::Cut cut(comm, mask.grid.domain());
+  require(dist::sum_count(comm, cut, intensity::count(ctx, cut.own(comm), mask.data)) > 0,
           std::string(name) + ": the mask is empty");
 }
 
@@ -52,43 +59,105 @@ void bring(Context& ctx, Inputs& in) {
     if (*mask) bring(ctx, **mask);
 }
 
-void check(Context& ctx, const Config& config, const Inputs& in) {
+void check(Context& ctx, dist::Comm& comm, const Config& config, const Inputs& in) {
   for (std::size_t i = 0; i < in.fixed.size(); ++i) {
-    require_registrable(ctx, in.fixed_names[i], in.fixed[i]);
-    require_registrable(ctx, in.moving_names[i], in.moving[i]);
     const int f = in.fixed[i].grid.dimension(), m = in.moving[i].grid.dimension();
     require(f == m, in.moving_names[i] + ": a " + std::to_string(m) + "-D image, " +
                         in.fixed_names[i] + " is " + std::to_string(f) + "-D");
     require(same_space(in.fixed[i].grid, in.fixed[0].grid, 1e-2),
             in.fixed_names[i] + ": lies on another grid than " + in.fixed_names[0]);
+    require(!in.moving_mask || same_space(in.moving[i].grid, in.moving[0].grid, 1e-2),
+            in.moving_names[i] + ": lies on another grid than " + in.moving_names[0] +
+                ", and so than the moving mask");
   }
   for (const auto& stage : config.deformable)
     for (const auto& metric : stage.metrics)
       require(metric.image_pair < static_cast<int>(in.fixed.size()),
               "register: a metric names image pair " + std::to_string(metric.image_pair) + " of " +
                   std::to_string(in.fixed.size()));
-  if (in.fixed_mask) check_mask(ctx, "fixed mask", *in.fixed_mask, in.fixed[0].grid);
-  if (in.moving_mask) check_mask(ctx, "moving mask", *in.moving_mask, in.moving[0].grid);
+  if (in.fixed_mask) check_mask(ctx, comm, "fixed mask", *in.fixed_mask, in.fixed[0].grid);
+  if (in.moving_mask) check_mask(ctx, comm, "moving mask", *in.moving_mask, in.moving[0].grid);
+}
+
+/// Where the images count: inside the mask that is given, and where a voxel is a finite number. One
+/// mask for all images but those that need their own.
+class Masks {
+ public:
+  Masks(Context& ctx, dist::Comm& comm, std::vector<Image<float>>& images,
+        const std::vector<std::string>& names, std::optional<Image<std::uint8_t>> given) {
+    const auto common =
+        given ? std::make_shared<const Image<std::uint8_t>>(*std::move(given)) : nullptr;
+    different_ = common ? 1 : 0;
+    for (std::size_t i = 0; i < images.size(); ++i) {
+      masks_.push_back(common);
+      const dist::Cut cut(comm, images[i].grid.domain());
+      const auto all = dist::ordered_sum(
+          comm, cut, intensity::statistics(ctx, cut.own(comm), images[i].data, (*this)(i)));
+      if (all.not_finite == 0) continue;
+      log(Level::warning, names[i] + ": " + std::to_string(all.not_finite) + " of " +
+                              std::to_string(all.not_finite + all.count) +
+                              " voxels are NaN or infinite: they are left out");
+      masks_.back() = finite(ctx, images[i], common.get());
+      ++different_;
+    }
+  }
+  const Image<std::uint8_t>* at(std::size_t i) const { return masks_[i].get(); }
+  View<const std::uint8_t> operator()(std::size_t i) const {
+    return masks_[i] ? masks_[i]->data.view() : View<const std::uint8_t>{};
+  }
+  int different() const { return different_; }
+
+ private:
+  static std::shared_ptr<const Image<std::uint8_t>> finite(Context& ctx, Image<float>& image,
+                                                           const Image<std::uint8_t>* common) {
+    const Box own = image.data.stored();
+    auto mask = std::make_shared<Image<std::uint8_t>>(
+        Image<std::uint8_t>{image.grid, Field<std::uint8_t>(ctx.backend, own)});
+    if (common)
+      copy(ctx, mask->data, common->data);
+    else
+      intensity::store_mask(ctx, own, -std::numeric_limits<float>::infinity(), image.data,
+                            mask->data);
+    intensity::drop_missing(ctx, own, image.data, mask->data);
+    return mask;
+  }
+  std::vector<std::shared_ptr<const Image<std::uint8_t>>> masks_;
+  int different_ = 0;
+};
+
+/// Intensities as the stages want them.
+void prepare(Context& ctx, dist::Comm& comm, const Config& config, Inputs& in,
+             const Masks& fixed_masks, const Masks& moving_masks) {
+  for (std::size_t i = 0; i < in.fixed.size(); ++i) {
+    const Prepared fixed{in.fixed_names[i], in.fixed[i], fixed_masks(i)};
+    const Prepared moving{in.moving_names[i], in.moving[i], moving_masks(i)};
+    for (const Prepared& image : {fixed, moving}) require_registrable(ctx, comm, image);
+    if (config.winsorize_lo > 0 || config.winsorize_hi < 1)
+      for (const Prepared& image : {fixed, moving})
+        winsorize(ctx, comm, image, config.winsorize_lo, config.winsorize_hi);
+    if (config.match_histograms) match_histogram(ctx, comm, moving, fixed);
+    for (const Prepared& image : {fixed, moving}) normalize(ctx, comm, image);
+  }
 }
 
 /// The images as the stages use them: those of the inputs, or half-precision copies of the moving
 /// ones, for which those of the inputs are given up.
 class Working {
  public:
-  Working(Context& ctx, Inputs& in, MemoryMode memory) {
+  Working(Context& ctx, Inputs& in, const Masks& fixed_masks, const Masks& moving_masks,
+          MemoryMode memory) {
     for (std::size_t i = 0; i < in.fixed.size(); ++i)
-      pairs.push_back({in.fixed[i], keep(ctx, in.moving[i], memory),
-                       in.fixed_mask ? &*in.fixed_mask : nullptr,
-                       in.moving_mask ? &*in.moving_mask : nullptr});
+      pairs.push_back(
+          {in.fixed[i], keep(ctx, in.moving[i], memory), fixed_masks.at(i), moving_masks.at(i)});
   }
   std::vector<Pair> pairs;
 
  private:
   ImageRef keep(Context& ctx, Image<float>& image, MemoryMode memory) {
     if (memory != MemoryMode::compact) return image;
-    const Box domain = image.grid.domain();
-    halves_.push_back({image.grid, Field<Half>(ctx.backend, domain)});
-    intensity::store(ctx, domain, image.data, halves_.back().data);
+    const Box own = image.data.stored();
+    halves_.push_back({image.grid, Field<Half>(ctx.backend, own)});
+    intensity::store(ctx, own, image.data, halves_.back().data);
     synchronize(ctx);
     image.data = Field<float>();
     return halves_.back();
@@ -96,12 +165,12 @@ class Working {
   std::deque<Image<Half>> halves_;
 };
 
-Extent extent_of(const Inputs& in) {
+Extent extent_of(const Inputs& in, int fixed_masks, int moving_masks) {
   return {.fixed = in.fixed[0].grid,
           .moving = in.moving[0].grid,
           .pairs = static_cast<int>(in.fixed.size()),
-          .fixed_masks = in.fixed_mask ? 1 : 0,
-          .moving_masks = in.moving_mask ? 1 : 0,
+          .fixed_masks = fixed_masks,
+          .moving_masks = moving_masks,
           .written = in.written};
 }
 
@@ -113,7 +182,8 @@ VectorField<float> backward_warp(Context& ctx, dist::Comm& comm, const Deformabl
                                  MemoryMode memory, double tolerance, const ProgressSink& progress,
                                  std::vector<LevelTrace>* trace) {
   const Grid& grid = pairs[0].fixed.grid;
-  const Box domain = grid.domain();
+  const dist::Cut cut(comm, grid.domain());
+  const Box own = cut.own(comm);
   std::vector<Image<float>> resampled;
   std::vector<Pair> swapped;
   std::optional<Image<std::uint8_t>> mask;
@@ -122,20 +192,21 @@ VectorField<float> backward_warp(Context& ctx, dist::Comm& comm, const Deformabl
     p.map = pair.moving.grid.to_index() * affine * grid.to_world();
     p.displacement_map = p.map.linear;
     p.moving_domain = pair.moving.grid.domain();
-    resampled.push_back({grid, Field<float>(ctx.backend, domain)});
-    const VectorView<const float> none;
-    const View<const std::uint8_t> moving_mask =
-        pair.moving_mask ? pair.moving_mask->data.view() : View<const std::uint8_t>{};
+    const Box reached = sampler::reach(p, own, {}, {});
+    const dist::Window moving(ctx, comm, pair.moving, reached);
+    const dist::MaskWindow moving_mask(ctx, comm, pair.moving_mask, reached);
+    resampled.push_back({grid, Field<float>(ctx.backend, own)});
     auto& image = resampled.back().data;
-    const std::int64_t outside =
-        sampler::forward(ctx, p, domain, domain, pair.moving.data, none, {{}, moving_mask}, image);
+    const std::int64_t outside = dist::sum_count(
+        comm, cut,
+        sampler::forward(ctx, p, cut.domain(), own, moving.view(), VectorView<const float>{},
+                         {{}, moving_mask.view()}, image));
     if (outside > 0) {
       if (!mask) {  // 1 wherever there is a sample of this pair
-        mask = Image<std::uint8_t>{grid, Field<std::uint8_t>(ctx.backend, domain)};
-        intensity::store_mask(ctx, domain, -std::numeric_limits<float>::infinity(), image,
-                              mask->data);
+        mask = Image<std::uint8_t>{grid, Field<std::uint8_t>(ctx.backend, own)};
+        intensity::store_mask(ctx, own, -std::numeric_limits<float>::infinity(), image, mask->data);
       }
-      intensity::drop_missing(ctx, domain, image, mask->data);
+      intensity::drop_missing(ctx, own, image, mask->data);
     }
   }
   swapped.reserve(pairs.size());
@@ -143,7 +214,7 @@ VectorField<float> backward_warp(Context& ctx, dist::Comm& comm, const Deformabl
     swapped.push_back({resampled[i], pairs[i].fixed, mask ? &*mask : nullptr, pairs[i].fixed_mask});
   const auto u = run_deformable(ctx, comm, stage, swapped, Affine{}, memory, {}, progress, trace);
   resampled.clear();
-  return transforms::inverse_warp(ctx, u, tolerance, nullptr);
+  return transforms::inverse_warp(ctx, comm, cut, u, tolerance, nullptr);
 }
 
 }  // namespace
@@ -157,22 +228,23 @@ Result register_images(Context& ctx, dist::Comm& comm, const Config& config, Inp
           "register: " + std::to_string(in.fixed.size()) + " fixed and " +
               std::to_string(in.moving.size()) + " moving images, as many of both are needed");
   const Grid grid = in.fixed[0].grid;
+  const dist::Cut cut(comm, grid.domain());
   const Config full = resolved(config, grid);
-  result.plan = choose_plan(full, extent_of(in), ctx.backend, available_bytes(ctx.backend));
+  const std::int64_t available = available_bytes(ctx.backend);
+  const int given[2] = {in.fixed_mask ? 1 : 0, in.moving_mask ? 1 : 0};
+  result.plan = choose_plan(full, extent_of(in, given[0], given[1]), ctx.backend, available);
   bring(ctx, in);
-  check(ctx, config, in);
-  for (std::size_t i = 0; i < in.fixed.size(); ++i) {
-    if (config.winsorize_lo > 0 || config.winsorize_hi < 1) {
-      winsorize(ctx, in.fixed[i], config.winsorize_lo, config.winsorize_hi);
-      winsorize(ctx, in.moving[i], config.winsorize_lo, config.winsorize_hi);
-    }
-    if (config.match_histograms) match_histogram(ctx, in.moving[i], in.fixed[i]);
-    normalize(ctx, in.fixed_names[i], in.fixed[i]);
-    normalize(ctx, in.moving_names[i], in.moving[i]);
-  }
+  check(ctx, comm, config, in);
+  std::optional<Masks> fixed_masks, moving_masks;
+  fixed_masks.emplace(ctx, comm, in.fixed, in.fixed_names, std::exchange(in.fixed_mask, {}));
+  moving_masks.emplace(ctx, comm, in.moving, in.moving_names, std::exchange(in.moving_mask, {}));
+  const int needed[2] = {fixed_masks->different(), moving_masks->different()};
+  if (needed[0] > given[0] || needed[1] > given[1])
+    result.plan = choose_plan(full, extent_of(in, needed[0], needed[1]), ctx.backend, available);
+  prepare(ctx, comm, config, in, *fixed_masks, *moving_masks);
   result.fixed_grid = grid;
   const MemoryMode memory = result.plan.mode;
-  std::optional<Working> working(std::in_place, ctx, in, memory);
+  std::optional<Working> working(std::in_place, ctx, in, *fixed_masks, *moving_masks, memory);
   const std::vector<Pair>& pairs = working->pairs;
   clock.stage("preparation");
 
@@ -193,23 +265,26 @@ Result register_images(Context& ctx, dist::Comm& comm, const Config& config, Inp
       run_deformable(ctx, comm, stage, pairs, result.affine, memory, {}, progress, &result.levels);
   clock.stage("deformable");
   if (config.symmetric) {
-    vectors::average(ctx, grid.domain(), result.displacement,
+    vectors::average(ctx, cut.own(comm), result.displacement,
                      backward_warp(ctx, comm, stage, pairs, result.affine, memory,
                                    config.inverse_tolerance, progress, &result.levels));
     clock.stage("deformable, backward");
     DeformableStage refine = stage;
     refine.shrink = {stage.shrink.back()};
     refine.iterations = {config.refine};
-    result.displacement = run_deformable(ctx, comm, refine, pairs, result.affine, memory,
-                                         std::move(result.displacement), progress, &result.levels);
+    result.displacement =
+        run_deformable(ctx, comm, refine, pairs, result.affine, memory,
+                       {std::move(result.displacement), cut.domain()}, progress, &result.levels);
     clock.stage("deformable, refinement");
   }
   working.reset();
+  fixed_masks.reset();
+  moving_masks.reset();
   in = Inputs();
   ctx.release_scratch();
-  result.jacobian = transforms::repair_folds(ctx, result.displacement, 0.01, 20);
-  result.inverse = transforms::inverse_warp(ctx, result.displacement, config.inverse_tolerance,
-                                            &result.inverse_residual);
+  result.jacobian = transforms::repair_folds(ctx, comm, cut, result.displacement, 0.01, 20);
+  result.inverse = transforms::inverse_warp(ctx, comm, cut, result.displacement,
+                                            config.inverse_tolerance, &result.inverse_residual);
   clock.stage("inverse");
   return result;
 }

@@ -12,7 +12,8 @@
 
 namespace ffdp::registration {
 
-/// What is registered. The images, on either backend, are consumed: register_images moves them to
+/// What is registered: of every image and mask what this rank owns (dist::Cut of its grid). The
+/// images, on either backend, are consumed: register_images moves them to
 /// that of its context and works on them in place.
 struct Inputs {
   std::vector<Image<float>> fixed;   ///< at least one; all on the grid of the first
@@ -30,7 +31,7 @@ struct StageTime {
 };
 
 /// phi(p) = affine(p + d(p)), fixed point p to moving point; d is `displacement` in mm. The fields
-/// lie on the backend of the context.
+/// lie on the backend of the context, over what this rank owns of the fixed grid.
 struct Result {
   Grid fixed_grid;
   Affine affine;                    ///< LPS mm
@@ -45,6 +46,8 @@ struct Result {
 
 /// The whole registration: checks, intensity preparation, initialisation, linear stages, deformable
 /// stage, inverse. Throws InvalidArgument where an input cannot be registered, before any work.
+/// Collective: all ranks of `comm` call it, with the same configuration, and get the bits that one
+/// rank would get.
 Result register_images(Context& ctx, dist::Comm& comm, const Config& config, Inputs inputs,
                        const ProgressSink& progress);
 

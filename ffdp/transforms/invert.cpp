@@ -4,18 +4,23 @@
 #include <algorithm>
 #include <limits>
 
+#include "ffdp/dist/ordered_sum.hpp"
+#include "ffdp/dist/window.hpp"
 #include "ffdp/ops/vectors/vectors.hpp"
 
 namespace ffdp::transforms {
 
-VectorField<float> inverse_warp(Context& ctx, const VectorField<float>& displacement,
-                                double tolerance, invert::Residual* residual) {
-  const Box domain = displacement.stored();
-  const float reach = vectors::largest(ctx, domain, displacement);
-  VectorField<float> result(ctx.backend, domain);
+VectorField<float> inverse_warp(Context& ctx, dist::Comm& comm, const dist::Cut& cut,
+                                const VectorField<float>& displacement, double tolerance,
+                                invert::Residual* residual) {
+  const Box domain = cut.domain(), own = cut.own(comm);
+  const double reach = dist::largest(comm, cut, vectors::largest(ctx, own, displacement));
   const invert::Params p{.tolerance = tolerance, .reach = reach};
-  const auto reached = invert::forward(ctx, p, domain, domain, displacement, result);
-  if (residual) *residual = reached;
+  VectorField<float> result(ctx.backend, own);
+  const dist::VectorWindow u(ctx, comm, cut, displacement,
+                             intersect(grow(own, invert::halo(p)), domain));
+  const auto reached = invert::forward(ctx, p, domain, own, u.view(), result);
+  if (residual) *residual = dist::ordered_sum(comm, cut, reached);
   return result;
 }
 
@@ -30,7 +35,9 @@ InverseDisplacement invert_displacement(Context& ctx, double tolerance_voxels,
   vectors::transform(ctx, domain, grid.to_index().linear, limit, displacement.data, u);
 
   InverseDisplacement result{{grid, {}}, {}};
-  result.image.data = inverse_warp(ctx, u, tolerance_voxels, &result.residual);
+  dist::SoloComm solo;
+  result.image.data =
+      inverse_warp(ctx, solo, dist::Cut(solo, domain), u, tolerance_voxels, &result.residual);
   VectorField<float>& v = result.image.data;
   constexpr float no_limit = std::numeric_limits<float>::max();
   vectors::transform(ctx, domain, grid.to_world().linear, no_limit, v, v);

@@ -3,13 +3,19 @@
 
 #include "ffdp/core/context.hpp"
 #include "ffdp/core/image.hpp"
+#include "ffdp/dist/cut.hpp"
 #include "ffdp/ops/invert/invert.hpp"
 
 namespace ffdp::transforms {
 
-/// Inverse of a displacement in voxels, and how well it was met.
-VectorField<float> inverse_warp(Context& ctx, const VectorField<float>& displacement,
-                                double tolerance, invert::Residual* residual);
+/// Inverse of a displacement in voxels, and how well it was met. Collective.
+/// @param cut           whole field, and what this rank owns of it
+/// @param displacement  [3,z,y,x] u [voxels], stored over at least what this rank owns
+/// @param residual      over the whole field; null where it is not wanted
+/// @return [3,z,y,x] over what this rank owns
+VectorField<float> inverse_warp(Context& ctx, dist::Comm& comm, const dist::Cut& cut,
+                                const VectorField<float>& displacement, double tolerance,
+                                invert::Residual* residual);
 
 /// The displacement of the inverse map on the same grid: e with (Id + d)(p + e(p)) = p.
 struct InverseDisplacement {

@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ffdp/transforms/warp.hpp"
 
+#include <algorithm>
 #include <limits>
 #include <utility>
+#include <vector>
 
+#include "ffdp/core/copy.hpp"
+#include "ffdp/dist/ordered_sum.hpp"
+#include "ffdp/dist/window.hpp"
 #include "ffdp/ops/smooth/smooth.hpp"
 #include "ffdp/ops/vectors/vectors.hpp"
 
@@ -12,9 +17,9 @@ namespace {
 
 constexpr float no_limit = std::numeric_limits<float>::infinity();
 
-/// A field over `box` in memory that others use, too.
-VectorView<float> view_of(const Buffer<float>& buffer, const Box& box) {
-  return {buffer.data(), box, box.volume(), std::int64_t{box.size(1)} * box.size(2), box.size(2)};
+/// A dense field over `box` in memory that others use, too.
+VectorView<float> view_of(float* data, const Box& box) {
+  return {data, box, box.volume(), std::int64_t{box.size(1)} * box.size(2), box.size(2)};
 }
 
 }  // namespace
@@ -31,27 +36,39 @@ VectorField<float> to_voxels(Context& ctx, DisplacementImage displacement) {
   return std::move(displacement.data);
 }
 
-jacobian::Statistics repair_folds(Context& ctx, VectorField<float>& displacement, double least,
-                                  int rounds) {
-  const Box domain = displacement.stored();
+/// A voxel near several folds gets one value, whichever of them it is smoothed for: that of the
+/// field as it was at the beginning of the round. So neither the order of the folds nor the ranks
+/// that they lie on show.
+jacobian::Statistics repair_folds(Context& ctx, dist::Comm& comm, const dist::Cut& cut,
+                                  VectorField<float>& displacement, double least, int rounds) {
+  const Box domain = cut.domain(), own = cut.own(comm);
   const View<const std::uint8_t> everywhere;
-  auto statistics = jacobian::statistics(ctx, domain, domain, displacement, everywhere);
   constexpr int reach = 2;  // [voxels]
   const smooth::Params p{
       {domain.size(0) > 1 ? 0.8 : 0, domain.size(1) > 1 ? 0.8 : 0, domain.size(2) > 1 ? 0.8 : 0}};
-  constexpr std::size_t side = 2 * reach + 1;
-  const Buffer<float> buffer(ctx.backend, 3 * side * side * side);
-  for (int round = 0; round < rounds && statistics.min < least; ++round) {
-    for (const auto& [z, y, x] : jacobian::voxels_below(ctx, domain, domain, least, displacement)) {
-      // A small box about the fold, smoothed from a copy that is one halo wider.
-      const Box spot = intersect(grow(Box{{z, y, x}, {z + 1, y + 1, x + 1}}, reach), domain);
-      const auto smoothed = view_of(buffer, spot);
-      smooth::forward(ctx, p, domain, spot, displacement, smoothed);
-      vectors::copy(ctx, spot, smoothed, displacement);
+  const int halo = smooth::halo(p)[0];
+  for (int round = 0;; ++round) {
+    const dist::VectorWindow u(ctx, comm, cut, displacement,
+                               intersect(grow(own, Int3{std::max(halo, 1), 0, 0}), domain));
+    const auto statistics =
+        dist::ordered_sum(comm, cut, jacobian::statistics(ctx, domain, own, u.view(), everywhere));
+    if (!(statistics.min < least) || round == rounds) return statistics;
+    std::vector<Int3> folds = jacobian::voxels_below(ctx, domain, own, least, u.view());
+    if (!cut.whole()) folds = comm.all_gather_lists(std::span<const Int3>(folds));
+    std::vector<Box> spots;
+    for (const auto& [z, y, x] : folds) {
+      const Box spot = intersect(grow(Box{{z, y, x}, {z + 1, y + 1, x + 1}}, reach), own);
+      if (!spot.empty()) spots.push_back(spot);
     }
-    statistics = jacobian::statistics(ctx, domain, domain, displacement, everywhere);
+    constexpr std::size_t side = 2 * reach + 1, room = 3 * side * side * side;
+    const Buffer<float> smoothed(ctx.backend, spots.size() * room);
+    for (std::size_t i = 0; i < spots.size(); ++i)
+      smooth::forward(ctx, p, domain, spots[i], u.view(),
+                      view_of(smoothed.data() + i * room, spots[i]));
+    for (std::size_t i = 0; i < spots.size(); ++i)
+      vectors::copy(ctx, spots[i], view_of(smoothed.data() + i * room, spots[i]), displacement);
+    synchronize(ctx);
   }
-  return statistics;
 }
 
 }  // namespace ffdp::transforms

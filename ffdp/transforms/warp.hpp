@@ -3,6 +3,7 @@
 
 #include "ffdp/core/context.hpp"
 #include "ffdp/core/image.hpp"
+#include "ffdp/dist/cut.hpp"
 #include "ffdp/ops/jacobian/jacobian.hpp"
 
 namespace ffdp::transforms {
@@ -12,9 +13,11 @@ DisplacementImage to_world(Context& ctx, const Grid& grid, VectorField<float> di
 VectorField<float> to_voxels(Context& ctx, DisplacementImage displacement);
 
 /// Smooths u around voxels where the Jacobian determinant is below `least`, until there are none
-/// (or `rounds` are over), and nowhere else.
-/// @return statistics of the determinant after it
-jacobian::Statistics repair_folds(Context& ctx, VectorField<float>& displacement, double least,
-                                  int rounds);
+/// (or `rounds` are over), and nowhere else. Collective.
+/// @param cut           whole field, and what this rank owns of it
+/// @param displacement  [3,z,y,x] u [voxels], stored over what this rank owns
+/// @return statistics of the determinant after it, over the whole field
+jacobian::Statistics repair_folds(Context& ctx, dist::Comm& comm, const dist::Cut& cut,
+                                  VectorField<float>& displacement, double least, int rounds);
 
 }  // namespace ffdp::transforms

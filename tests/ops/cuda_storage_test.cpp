@@ -81,7 +81,7 @@ TYPED_TEST(CudaStorage, GivesWhatItsIntensitiesGiveAsFloats) {
     sampler::backward_displacement(ctx, p, domain, domain, 0.7F, from, u, floats, grad,
                                    sampler::Into::overwrite);
     append(grad);
-    const auto affine = sampler::backward_affine(ctx, p, domain, domain, from, u, floats);
+    const auto affine = sampler::backward_affine(ctx, p, domain, domain, from, u, floats).total();
     for (int c = 0; c < 3; ++c) {
       result.push_back(affine.translation[c]);
       for (int k = 0; k < 3; ++k) result.push_back(affine.map[c][k]);

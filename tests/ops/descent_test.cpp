@@ -87,18 +87,16 @@ TEST_P(Descent, ValueMatchesReference) {
   std::vector<VectorField<float>> history;
   for (int k = 1; k <= iterations; ++k) history.push_back(gradient(k));
   std::vector<Vec3> directions;
-  double squares = 0, largest = 0;
+  double largest = 0;
   test::for_each_voxel(domain, [&](int z, int y, int x) {
     std::vector<Vec3> g;
     g.reserve(history.size());
     for (const auto& field : history)
       g.push_back(reference::smoothed(smoothing, domain, field.view(), {z, y, x}));
-    squares += g.back()[0] * g.back()[0] + g.back()[1] * g.back()[1] + g.back()[2] * g.back()[2];
     directions.push_back(adam::reference::direction(adam, g));
     const Vec3& d = directions.back();
     largest = std::max(largest, std::hypot(d[0], d[1], d[2]));
   });
-  EXPECT_LT(test::relative_error(got.sums.squares, squares), 1e-6);
   EXPECT_LT(test::relative_error(static_cast<double>(got.sums.longest), largest), 1e-6);
   EXPECT_EQ(got.again.longest, got.sums.longest);
   std::vector<double> want(static_cast<std::size_t>(3 * domain.volume()));
@@ -122,7 +120,6 @@ TEST_P(Descent, ShardedEqualsWhole) {
     EXPECT_EQ(test::values(sharded.first.view(), domain), test::values(whole.first.view(), domain));
     EXPECT_EQ(test::values(sharded.out.view(), domain), test::values(whole.out.view(), domain));
     EXPECT_EQ(sharded.sums.longest, whole.sums.longest);
-    EXPECT_LT(test::relative_error(sharded.sums.squares, whole.sums.squares), 1e-12);
   }
 }
 

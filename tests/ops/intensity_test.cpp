@@ -37,7 +37,7 @@ TEST_P(Intensity, StatisticsMatchReference) {
   for (const bool masked : {false, true}) {
     const View<const std::uint8_t> m = masked ? mask.view() : View<std::uint8_t>{};
     const auto samples = reference::samples(domain, image, m);
-    const Statistics s = statistics(ctx, domain, image, m);
+    const Statistics s = statistics(ctx, domain, image, m).total();
     EXPECT_EQ(s.count, std::ssize(samples));
     EXPECT_EQ(s.count + s.not_finite, m ? count(ctx, domain, m) : domain.volume());
     EXPECT_GT(s.not_finite, 0);
@@ -52,7 +52,7 @@ TEST_P(Intensity, StatisticsMatchReference) {
 
 TEST_P(Intensity, HistogramMatchesReferenceAndHoldsItsEnds) {
   const auto samples = reference::samples(domain, image, mask.view());
-  const Statistics s = statistics(ctx, domain, image, mask);
+  const Statistics s = statistics(ctx, domain, image, mask).total();
   for (const int bins : {1, 7, 4096}) {
     const auto got = histogram(ctx, domain, {s.lo, s.hi}, bins, image, mask);
     ASSERT_EQ(std::ssize(got), bins);
@@ -64,8 +64,8 @@ TEST_P(Intensity, HistogramMatchesReferenceAndHoldsItsEnds) {
 }
 
 TEST_P(Intensity, MomentsMatchReference) {
-  const auto samples = reference::samples(domain, image, {});
-  const Moments m = moments(ctx, domain, {905, 940}, image);
+  const auto samples = reference::samples(domain, image, mask.view());
+  const Moments m = moments(ctx, domain, {905, 940}, image, mask).total();
   const auto want = [&](int a, int i, int b, int j) {
     return reference::moment(samples, 905, 940, a, i, b, j);
   };
@@ -79,16 +79,16 @@ TEST_P(Intensity, MomentsMatchReference) {
 
 TEST_P(Intensity, ShardedEqualsWhole) {
   const Range range{900, 950};
-  const Statistics s = statistics(ctx, domain, image, mask);
+  const Statistics s = statistics(ctx, domain, image, mask).total();
   const auto bins = histogram(ctx, domain, range, 64, image, mask);
-  const Moments m = moments(ctx, domain, range, image);
+  const Moments m = moments(ctx, domain, range, image, {}).total();
   for (const auto& boxes : test::splits(domain)) {
     Statistics sum;
     Moments moment_sum;
     std::vector<std::int64_t> counts(64, 0);
     for (const Box& box : boxes) {
-      sum += statistics(ctx, box, image, mask);
-      moment_sum += moments(ctx, box, range, image);
+      sum += statistics(ctx, box, image, mask).total();
+      moment_sum += moments(ctx, box, range, image, {}).total();
       const auto part = histogram(ctx, box, range, 64, image, mask);
       for (std::size_t b = 0; b < counts.size(); ++b) counts[b] += part[b];
     }
@@ -102,12 +102,12 @@ TEST_P(Intensity, ShardedEqualsWhole) {
 }
 
 TEST_P(Intensity, ThreadsDoNotShow) {
-  const Statistics two = statistics(ctx, domain, image, mask);
-  const Moments moments_of_two = moments(ctx, domain, {905, 940}, image);
+  const Statistics two = statistics(ctx, domain, image, mask).total();
+  const Moments moments_of_two = moments(ctx, domain, {905, 940}, image, {}).total();
   const auto bins = histogram(ctx, domain, {900, 950}, 64, image, mask);
   ctx.threads = 5;
-  EXPECT_EQ(statistics(ctx, domain, image, mask).sum_squares, two.sum_squares);
-  EXPECT_EQ(moments(ctx, domain, {905, 940}, image).first, moments_of_two.first);
+  EXPECT_EQ(statistics(ctx, domain, image, mask).total().sum_squares, two.sum_squares);
+  EXPECT_EQ(moments(ctx, domain, {905, 940}, image, {}).total().first, moments_of_two.first);
   EXPECT_EQ(histogram(ctx, domain, {900, 950}, 64, image, mask), bins);
 }
 
@@ -161,29 +161,48 @@ TEST_P(Intensity, StorageGoesAndComes) {
   scaled.offset = -3;
   load(ctx, domain, scaled, back);
   EXPECT_EQ(back.data()[7], -3 + 0.5F * bytes.data()[7]);
-  load_mask(ctx, domain, mask, back);
   Field<std::uint8_t> hard(Backend::cpu, domain);
-  store_mask(ctx, domain, 0.5F, back, hard);
-  for (std::int64_t i = 0; i < mask.size(); ++i) EXPECT_EQ(hard.data()[i], mask.data()[i] != 0);
+  store_mask(ctx, domain, 90, back, hard);
+  for (std::int64_t i = 0; i < mask.size(); ++i) EXPECT_EQ(hard.data()[i], back.data()[i] >= 90);
 }
 
 TEST_P(Intensity, DropsMissingVoxelsFromImageAndMask) {
+  image.data()[3] = HUGE_VALF;
   const auto before = test::values(image.view(), domain);
   const auto mask_before = test::values(mask.view(), domain);
   drop_missing(ctx, domain, image, mask);
   for (std::size_t i = 0; i < before.size(); ++i) {
-    const bool missing = std::isnan(before[i]);
+    const bool missing = !std::isfinite(before[i]);
     EXPECT_EQ(image.data()[i], missing ? 0 : before[i]);
     EXPECT_EQ(mask.data()[i], missing ? 0 : mask_before[i]);
   }
 }
 
-TEST_P(Intensity, SamplesEveryStep) {
-  const auto every = sample(ctx, image, 1), seventh = sample(ctx, image, 7);
-  ASSERT_EQ(std::ssize(every), image.size());
-  ASSERT_EQ(std::ssize(seventh), (image.size() + 6) / 7);
-  EXPECT_EQ(std::isnan(seventh[3]), std::isnan(image.data()[21]));
-  EXPECT_EQ(seventh[1], every[7]);
+TEST_P(Intensity, ExtendsAnImageBeyondItsMaskByOneVoxel) {
+  const auto sparse = test::make_field<std::uint8_t>(
+      domain, [](int z, int y, int x) { return noise(z, y, x, 9) < 0.05F; });
+  const auto before =
+      test::make_field(domain, [](int z, int y, int x) { return noise(z, y, x, 2); });
+  for (const float hidden : {7.0F, test::nan}) {
+    auto got = test::make_field(domain, [&](int z, int y, int x) {
+      return sparse.view()(z, y, x) ? before.view()(z, y, x) : hidden;
+    });
+    const auto parts = test::splits(domain);
+    for (const Box& box : parts.back()) extend(ctx, domain, box, sparse, got);
+    test::for_each_voxel(domain, [&](int z, int y, int x) {
+      double sum = 0, count = 0;
+      const Box near = intersect(grow(Box{{z, y, x}, {z + 1, y + 1, x + 1}}, 1), domain);
+      test::for_each_voxel(near, [&](int k, int j, int i) {
+        if (!sparse.view()(k, j, i)) return;
+        sum += static_cast<double>(before.view()(k, j, i));
+        ++count;
+      });
+      const double want = sparse.view()(z, y, x) ? static_cast<double>(before.view()(z, y, x))
+                          : count > 0            ? sum / count
+                                                 : 0;
+      EXPECT_LT(std::abs(static_cast<double>(got.view()(z, y, x)) - want), 1e-6);
+    });
+  }
 }
 
 TEST(IntensityRejects, WhatItCannotDo) {
@@ -196,7 +215,6 @@ TEST(IntensityRejects, WhatItCannotDo) {
   EXPECT_THROW(histogram(ctx, box, {0, 1}, 1 << 20, image, {}), InvalidArgument);
   EXPECT_THROW(remap(ctx, box, {1, 1}, {0, 1}, image), InvalidArgument);
   EXPECT_THROW(remap(ctx, box, {1}, {0}, image), InvalidArgument);
-  EXPECT_THROW(sample(ctx, image, 0), InvalidArgument);
 }
 
 }  // namespace

@@ -29,7 +29,7 @@ class Invert : public testing::TestWithParam<Setting> {
   Residual run(const Box& compute, const VectorField<float>& field, VectorField<float>& v) const {
     Context ctx;
     ctx.threads = 2;
-    return forward(ctx, params, domain, compute, field, v);
+    return forward(ctx, params, domain, compute, field, v).total();
   }
 };
 INSTANTIATE_TEST_SUITE_P(Settings, Invert,
@@ -104,7 +104,7 @@ TEST(InvertOf, NothingAndATranslation) {
   for (double shift : {0.0, 1.25}) {
     const auto u = test::make_vector_field(domain, [&](int, int, int, int) { return shift; });
     VectorField<float> v(Backend::cpu, domain);
-    const Residual r = forward(ctx, {.reach = 2}, domain, domain, u, v);
+    const Residual r = forward(ctx, {.reach = 2}, domain, domain, u, v).total();
     EXPECT_EQ(r.unconverged, 0);
     for (double value : test::values(v.view(), domain)) EXPECT_LT(std::abs(value + shift), 1e-6);
   }
@@ -117,7 +117,7 @@ TEST(InvertOf, AFoldIsReported) {
   });
   Context ctx;
   VectorField<float> v(Backend::cpu, domain);
-  const Residual r = forward(ctx, {.reach = 6}, domain, domain, u, v);
+  const Residual r = forward(ctx, {.reach = 6}, domain, domain, u, v).total();
   for (float value : v) EXPECT_TRUE(std::isfinite(value));
   EXPECT_GE(r.max, 0);
 }

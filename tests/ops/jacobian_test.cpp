@@ -65,7 +65,7 @@ TEST_P(Jacobian, StatisticsMatchReference) {
     squares += d > 0 ? std::log(d) * std::log(d) : 0;
   });
   Context ctx = context(2);
-  const Statistics s = statistics(ctx, domain, domain, u, mask);
+  const Statistics s = statistics(ctx, domain, domain, u, mask).total();
   EXPECT_EQ(s.count, expected.count);
   EXPECT_EQ(s.folded, expected.folded);
   EXPECT_LT(test::relative_error(s.sum_log, sum), 1e-4);
@@ -79,7 +79,7 @@ TEST_P(Jacobian, ShardedEqualsWhole) {
   const VectorField<float> u = test::displacement(domain, domain, 4, 3);
   const std::vector<double> whole = got(domain, u);
   Context ctx = context(2);
-  const Statistics all = statistics(ctx, domain, domain, u, {});
+  const Statistics all = statistics(ctx, domain, domain, u, {}).total();
   for (const auto& boxes : test::splits(domain)) {
     Field<float> out(Backend::cpu, domain);
     Statistics sum;
@@ -88,7 +88,7 @@ TEST_P(Jacobian, ShardedEqualsWhole) {
       const VectorField<float> shard = test::make_vector_field(
           stored, [&](int c, int z, int y, int x) { return u.view()[c](z, y, x); });
       forward(ctx, domain, box, shard, out);
-      sum += statistics(ctx, domain, box, shard, {});
+      sum += statistics(ctx, domain, box, shard, {}).total();
     }
     EXPECT_EQ(test::values(out.view(), domain), whole);
     EXPECT_EQ(sum.count, all.count);
@@ -138,7 +138,7 @@ TEST(JacobianOf, AFoldIsCounted) {
   const VectorField<float> u = test::make_vector_field(
       domain, [](int c, int, int, int x) { return c == 2 && x == 4 ? -3 : 0; });
   Context ctx = context(1);
-  const Statistics s = statistics(ctx, domain, domain, u, {});
+  const Statistics s = statistics(ctx, domain, domain, u, {}).total();
   EXPECT_EQ(s.count, 64);
   EXPECT_EQ(s.folded, 8);  // x = 3, where the map runs backwards
   EXPECT_EQ(s.min, -0.5);

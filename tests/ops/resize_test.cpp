@@ -51,7 +51,8 @@ INSTANTIATE_TEST_SUITE_P(Settings, Shrink,
 TEST_P(Shrink, ValueMatchesReference) {
   std::vector<double> want;
   test::for_each_voxel(to, [&](int z, int y, int x) {
-    want.push_back(reference::shrunk(params.anti_alias, from, to, image.view(), {z, y, x}));
+    want.push_back(
+        reference::shrunk(params.anti_alias, from, to, image.view(), {}, {z, y, x}).value);
   });
   const auto difference = test::compare(test::values(whole(image).view(), to), want);
   // The op cuts its Gaussians at 3 sigma, the oracle does not.
@@ -70,6 +71,69 @@ TEST_P(Shrink, ShardedEqualsWholeAndReadsOnlyItsReach) {
       shrink(ctx, params, from, to, box, poisoned, out);
     }
     EXPECT_EQ(test::values(out.view(), to), test::values(want.view(), to));
+  }
+}
+
+/// Half of the voxels, some of them alone.
+Field<std::uint8_t> half_mask(const Box& box) {
+  return test::make_field<std::uint8_t>(box, [](int z, int y, int x) {
+    return test::smooth_noise(z, y, x, 3, 7) + 0.2 * static_cast<double>(noise(z, y, x, 8)) > 0.6;
+  });
+}
+
+TEST_P(Shrink, MaskedMatchesReferenceWhateverTheMaskHides) {
+  const Field<std::uint8_t> mask = half_mask(from);
+  Context ctx = context();
+  Field<float> out(Backend::cpu, to), coverage(Backend::cpu, to);
+  shrink_masked(ctx, params, from, to, to, image, mask, out, coverage);
+  std::vector<double> values, shares;
+  test::for_each_voxel(to, [&](int z, int y, int x) {
+    const auto want =
+        reference::shrunk(params.anti_alias, from, to, image.view(), mask.view(), {z, y, x});
+    // Far from what counts the oracle sees what lies beyond 3 sigma.
+    const bool seen = coverage.view()(z, y, x) > 0.02F;
+    values.push_back(seen ? want.value : static_cast<double>(out.view()(z, y, x)));
+    shares.push_back(want.coverage);
+  });
+  const auto difference = test::compare(test::values(out.view(), to), values);
+  EXPECT_LT(difference.relative_l2, 4e-3) << difference;
+  const auto difference_of_shares = test::compare(test::values(coverage.view(), to), shares);
+  EXPECT_LT(difference_of_shares.relative_l2, 4e-3) << difference_of_shares;
+  for (const float hidden : {test::nan, -3e38F}) {
+    const auto other = test::make_field(from, [&](int z, int y, int x) {
+      return mask.view()(z, y, x) ? image.view()(z, y, x) : hidden;
+    });
+    Field<float> again(Backend::cpu, to), share(Backend::cpu, to);
+    shrink_masked(ctx, params, from, to, to, other, mask, again, share);
+    EXPECT_EQ(test::values(again.view(), to), test::values(out.view(), to));
+    EXPECT_EQ(test::values(share.view(), to), test::values(coverage.view(), to));
+  }
+}
+
+TEST_P(Shrink, MaskedIsShrinkWhereEverythingCounts) {
+  const auto all = test::make_field<std::uint8_t>(from, [](int, int, int) { return 1; });
+  Context ctx = context();
+  Field<float> out(Backend::cpu, to), coverage(Backend::cpu, to);
+  shrink_masked(ctx, params, from, to, to, image, all, out, coverage);
+  EXPECT_LT(test::compare(test::values(out.view(), to), test::values(whole(image).view(), to))
+                .relative_l2,
+            1e-6);
+}
+
+TEST_P(Shrink, MaskedInPartsEqualsWhole) {
+  const Field<std::uint8_t> mask = half_mask(from);
+  Context ctx = context();
+  Field<float> want(Backend::cpu, to), coverage(Backend::cpu, to);
+  shrink_masked(ctx, params, from, to, to, image, mask, want, coverage);
+  for (const auto& boxes : test::splits(to)) {
+    Field<float> out(Backend::cpu, to), share(Backend::cpu, to);
+    for (const Box& box : boxes) {
+      Field<float> poisoned = test::image(from, 1);
+      test::poison_outside(poisoned, shrink_reach(params, from, to, box));
+      shrink_masked(ctx, params, from, to, box, poisoned, mask, out, share);
+    }
+    EXPECT_EQ(test::values(out.view(), to), test::values(want.view(), to));
+    EXPECT_EQ(test::values(share.view(), to), test::values(coverage.view(), to));
   }
 }
 

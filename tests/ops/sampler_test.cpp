@@ -147,7 +147,7 @@ TEST_P(Sampler, GradientToTheMapMatchesFiniteDifferencesOfReference) {
   c.u = test::displacement(c.domain, c.domain, 0.5, 5);
   Context ctx = context();
   const AffineGradient g =
-      backward_affine(ctx, c.params, c.domain, c.domain, c.moving, c.u, c.grad);
+      backward_affine(ctx, c.params, c.domain, c.domain, c.moving, c.u, c.grad).total();
   std::vector<double> got, want;
   const auto slope = [&](double& parameter) {
     const double h = 1e-6, kept = parameter;
@@ -198,7 +198,7 @@ TEST_P(Sampler, ShardedEqualsWhole) {
   VectorField<float> whole_u = zeros();
   const auto outside = forward(ctx, c.params, c.domain, c.domain, c.moving, c.u, {}, whole);
   backward_displacement(ctx, c.params, c.domain, c.domain, 1, c.moving, c.u, c.grad, whole_u);
-  const auto g = backward_affine(ctx, c.params, c.domain, c.domain, c.moving, c.u, c.grad);
+  const auto g = backward_affine(ctx, c.params, c.domain, c.domain, c.moving, c.u, c.grad).total();
   for (const auto& boxes : test::splits(c.domain)) {
     Field<float> out(Backend::cpu, c.domain);
     VectorField<float> grad_u = zeros();
@@ -209,7 +209,7 @@ TEST_P(Sampler, ShardedEqualsWhole) {
           box, [&](int a, int z, int y, int x) { return c.u.view()[a](z, y, x); });
       sum += forward(ctx, c.params, c.domain, box, c.moving, shard, {}, out);
       backward_displacement(ctx, c.params, c.domain, box, 1, c.moving, shard, c.grad, grad_u);
-      total += backward_affine(ctx, c.params, c.domain, box, c.moving, shard, c.grad);
+      total += backward_affine(ctx, c.params, c.domain, box, c.moving, shard, c.grad).total();
     }
     EXPECT_EQ(test::values(out.view(), c.domain), test::values(whole.view(), c.domain));
     EXPECT_EQ(test::values(grad_u.view(), c.domain), test::values(whole_u.view(), c.domain));

@@ -41,7 +41,7 @@ std::vector<double> sampler_run(Context& ctx) {
   p.moving_domain = domain;
   const auto image = test::image(domain, 1), cotangent = test::image(domain, 2);
   const auto u = test::displacement(domain, domain, 3, 5);
-  const auto g = sampler::backward_affine(ctx, p, domain, domain, image, u, cotangent);
+  const auto g = sampler::backward_affine(ctx, p, domain, domain, image, u, cotangent).total();
   return {g.map[0][0], g.map[1][2], g.translation[0], g.translation[2]};
 }
 
@@ -80,13 +80,13 @@ std::vector<double> adam_run(Context& ctx) {
 std::vector<double> invert_run(Context& ctx) {
   VectorField<float> v(Backend::cpu, domain);
   const auto u = test::displacement(domain, domain, 1, 1);
-  const auto r = invert::forward(ctx, {.reach = 1}, domain, domain, u, v);
+  const auto r = invert::forward(ctx, {.reach = 1}, domain, domain, u, v).total();
   return with({r.max, r.sum}, test::values(v.view(), domain));
 }
 
 std::vector<double> jacobian_run(Context& ctx) {
   const auto s =
-      jacobian::statistics(ctx, domain, domain, test::displacement(domain, domain, 3, 1), {});
+      jacobian::statistics(ctx, domain, domain, test::displacement(domain, domain, 3, 1), {}).total();
   return {s.min, s.max, s.sum_log, s.sum_log_squared};
 }
 

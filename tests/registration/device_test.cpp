@@ -231,6 +231,8 @@ class DeviceWarp : public testing::Test {
 
 TEST_F(DeviceWarp, FoldsAreRepairedAndInvertedAsOnTheCpu) {
   const Box domain = box_of({20, 24, 30});
+  dist::SoloComm solo;
+  const dist::Cut cut(solo, domain);
   std::vector<double> values[2];
   for (const Backend backend : {Backend::cpu, Backend::cuda}) {
     Context ctx;
@@ -239,11 +241,11 @@ TEST_F(DeviceWarp, FoldsAreRepairedAndInvertedAsOnTheCpu) {
                        const bool spike = c == 2 && noise(z, y, x, 5) < 0.002F;
                        return spike ? -4.0 : 2 * test::smooth_noise(z, y, x, 8, 3) - 1;
                      }));
-    ASSERT_GT(jacobian::statistics(ctx, domain, domain, u, {}).folded, 10);
-    const auto after = repair_folds(ctx, u, 0.01, 50);
+    ASSERT_GT(jacobian::statistics(ctx, domain, domain, u, {}).total().folded, 10);
+    const auto after = repair_folds(ctx, solo, cut, u, 0.01, 50);
     EXPECT_EQ(after.folded, 0);
     invert::Residual residual;
-    const auto inverse = inverse_warp(ctx, u, 0.02, &residual);
+    const auto inverse = inverse_warp(ctx, solo, cut, u, 0.02, &residual);
     auto& out = values[backend == Backend::cuda];
     const auto repaired = copy_to(ctx, Backend::cpu, u);
     out.assign(repaired.begin(), repaired.end());

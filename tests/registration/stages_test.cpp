@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -10,6 +11,7 @@
 
 #include "ffdp/core/error.hpp"
 #include "ffdp/phantom/phantom.hpp"
+#include "ffdp/registration/images/distribution.hpp"
 #include "ffdp/registration/images/pyramid.hpp"
 #include "ffdp/registration/register.hpp"
 
@@ -140,36 +142,144 @@ TEST(Stages, AveragingBothDirectionsAndRefiningIsAsAccurate) {
   EXPECT_LT(error_of(ctx, c, both).mean, 1.05 * error_of(ctx, c, one_way).mean);
 }
 
-TEST(Stages, MaskedVoxelsDoNotMatter) {
+struct MaskedCase {
+  const char* name;
+  bool fixed, moving;  ///< which masks are given
+  const char* preset;
+  void (*change)(Config&);
+};
+void PrintTo(const MaskedCase& c, std::ostream* out) { *out << c.name; }
+
+class Masked : public testing::TestWithParam<MaskedCase> {};
+
+Image<std::uint8_t> mask_of(const Grid& grid, const Box& inside) {
+  return {grid, test::make_field<std::uint8_t>(grid.domain(), [&](int z, int y, int x) {
+            return inside.contains(z, y, x) && noise(z, y, x, 5) > 0.02F;
+          })};
+}
+
+/// What hides behind the masks: padding of CT, numbers that swamp all sums, nothing at all.
+TEST_P(Masked, VoxelsDoNotChangeABit) {
   Context ctx;
-  const Case c = make_case(ctx, brain_grid(), 8, Affine{});
-  const auto masked = [&](float garbage) {
+  Case c = make_case(ctx, brain_grid(), 6, Affine{Affine{}.linear, {3, -2, 4}});
+  const Box inside = grow(c.fixed.grid.domain(), -7);
+  const auto masked = [&](float hidden) {
     Inputs in = inputs(c.fixed, c.moving);
-    Image<std::uint8_t> mask{c.fixed.grid,
-                             Field<std::uint8_t>(Backend::cpu, c.fixed.data.stored())};
-    std::fill(mask.data.begin(), mask.data.end(), std::uint8_t{1});
-    test::for_each_voxel(Box{{28, 0, 0}, {40, 48, 44}}, [&](int z, int y, int x) {
-      mask.data.view()(z, y, x) = 0;
-      // Within the range of the image, so that its normalisation stays the same.
-      if (z >= 32) in.fixed[0].data.view()(z, y, x) = garbage * static_cast<float>((x * y) % 7);
-    });
-    in.fixed_mask = std::move(mask);
-    in.start = Affine{};
-    Config config = preset("default");
-    config.linear.clear();
-    config.deformable[0].shrink = {1};
-    config.deformable[0].iterations = {5};
+    for (const bool fixed : {true, false}) {
+      if (!(fixed ? GetParam().fixed : GetParam().moving)) continue;
+      auto mask = mask_of(c.fixed.grid, inside);
+      Image<float>& image = fixed ? in.fixed[0] : in.moving[0];
+      for (std::int64_t i = 0; i < image.data.size(); ++i)
+        if (mask.data.data()[i] == 0) image.data.data()[i] = hidden * static_cast<float>(1 + i % 3);
+      (fixed ? in.fixed_mask : in.moving_mask) = std::move(mask);
+    }
+    Config config = preset(GetParam().preset);
+    for (DeformableStage& stage : config.deformable) stage.iterations = {8, 4};
+    GetParam().change(config);
     return run(config, std::move(in), 2);
   };
-  const Result a = masked(10), b = masked(100);
-  double difference = 0, size = 0;
-  for (std::int64_t i = 0; i < a.displacement.end() - a.displacement.begin(); ++i) {
-    difference =
-        std::max(difference, std::abs(double(a.displacement.data()[i]) - b.displacement.data()[i]));
-    size = std::max(size, std::abs(double(a.displacement.data()[i])));
+  const Result want = masked(0);
+  for (const float hidden : {-32768.0F, 1e30F, std::numeric_limits<float>::quiet_NaN()}) {
+    const Result got = masked(hidden);
+    EXPECT_EQ(got.affine, want.affine) << hidden;
+    const auto bytes = [](const VectorField<float>& u) {
+      return std::string(reinterpret_cast<const char*>(u.begin()),
+                         reinterpret_cast<const char*>(u.end()));
+    };
+    EXPECT_TRUE(bytes(got.displacement) == bytes(want.displacement)) << hidden;
+    EXPECT_TRUE(bytes(got.inverse) == bytes(want.inverse)) << hidden;
+    for (std::size_t i = 0; i < want.levels.size(); ++i)
+      EXPECT_EQ(got.levels[i].costs, want.levels[i].costs) << hidden;
   }
-  EXPECT_GT(size, 0.5);
-  EXPECT_LT(difference, 0.05 * size);
+}
+INSTANTIATE_TEST_SUITE_P(
+    Cases, Masked,
+    testing::Values(MaskedCase{"both", true, true, "default", [](Config&) {}},
+                    MaskedCase{"fixed", true, false, "default", [](Config&) {}},
+                    MaskedCase{"moving", false, true, "default", [](Config&) {}},
+                    MaskedCase{"affine", true, true, "affine", [](Config&) {}},
+                    MaskedCase{"prepared", true, true, "affine",
+                               [](Config& config) {
+                                 config.winsorize_lo = 0.01;
+                                 config.winsorize_hi = 0.99;
+                                 config.match_histograms = true;
+                               }},
+                    MaskedCase{"symmetric", true, true, "accurate", [](Config&) {}},
+                    MaskedCase{"mi", true, true, "default",
+                               [](Config& config) {
+                                 config.deformable[0].metrics = {{.kind = MetricKind::mi}};
+                                 use_global_metrics(config);
+                               }},
+                    MaskedCase{
+                        "moments", true, true, "rigid",
+                        [](Config& config) { config.initialization = Initialization::moments; }}),
+    [](const auto& tested) { return std::string(tested.param.name); });
+
+TEST(Stages, PaddingBehindMasksDoesNotMoveTheResult) {
+  Context ctx;
+  const Case c = make_case(ctx, brain_grid(), 4, Affine{Affine{}.linear, {3, -2, 4}});
+  const Box inside = grow(c.fixed.grid.domain(), -6);
+  Inputs in = inputs(c.fixed, c.moving);
+  for (auto* image : {&in.fixed[0], &in.moving[0]})
+    test::for_each_voxel(c.fixed.grid.domain(), [&](int z, int y, int x) {
+      if (!inside.contains(z, y, x)) image->data.view()(z, y, x) = -32768;
+    });
+  in.fixed_mask = mask_of(c.fixed.grid, inside);
+  in.moving_mask = mask_of(c.fixed.grid, inside);
+  const double without = error_of(ctx, c, run(preset("fast"), inputs(c.fixed, c.moving), 2)).mean;
+  EXPECT_LT(error_of(ctx, c, run(preset("fast"), std::move(in), 2)).mean, 1.5 * without);
+}
+
+TEST(Stages, VoxelsThatAreNoNumbersAreLeftOut) {
+  Context ctx;
+  const Case c = make_case(ctx, brain_grid(), 4, Affine{Affine{}.linear, {3, -2, 4}});
+  const double want = error_of(ctx, c, run(preset("fast"), inputs(c.fixed, c.moving), 2)).mean;
+  for (const float none : {std::numeric_limits<float>::quiet_NaN(), HUGE_VALF}) {
+    Inputs in = inputs(c.fixed, c.moving);
+    for (auto* image : {&in.fixed[0], &in.moving[0]})
+      for (float& v : image->data)
+        if (v < 40) v = none;
+    EXPECT_LT(error_of(ctx, c, run(preset("fast"), std::move(in), 2)).mean, 1.3 * want) << none;
+  }
+}
+
+TEST(Stages, HotVoxelsDoNotMatter) {
+  Context ctx;
+  const Case c = make_case(ctx, brain_grid(), 4, Affine{Affine{}.linear, {3, -2, 4}});
+  const double want = error_of(ctx, c, run(preset("fast"), inputs(c.fixed, c.moving), 2)).mean;
+  for (const float hot : {1e6F, -1e6F, 3e38F})
+    for (const bool both : {false, true}) {
+      Inputs in = inputs(c.fixed, c.moving);
+      in.moving[0].data.view()(20, 21, 17) = hot;
+      for (int x = 10; both && x < 15; ++x) in.fixed[0].data.view()(22, 19, x) = hot;
+      EXPECT_LT(error_of(ctx, c, run(preset("fast"), std::move(in), 2)).mean, 1.3 * want) << hot;
+    }
+}
+
+TEST(Distribution, QuantilesHoldBesideVoxelsFarFromAllOthers) {
+  const Box box = box_of({20, 30, 40});
+  auto image = test::make_field(box, [](int z, int y, int x) { return 100 * noise(z, y, x, 1); });
+  Context ctx;
+  const Distribution clean(ctx, "clean", image, {});
+  std::vector<float> sorted(image.begin(), image.end());
+  std::sort(sorted.begin(), sorted.end());
+  for (const double q : {0.01, 0.25, 0.5, 0.99}) {
+    EXPECT_NEAR(clean.quantile(q), sorted[static_cast<std::size_t>(q * sorted.size())], 0.05);
+    EXPECT_NEAR(clean.share_below(clean.quantile(q)), q, 1e-9);
+  }
+  image.data()[77] = 1e9F;
+  image.data()[78] = -3e38F;
+  const Distribution hot(ctx, "hot", image, {});
+  for (const double q : {0.01, 0.25, 0.5, 0.99})
+    EXPECT_NEAR(hot.quantile(q), clean.quantile(q), 0.1);
+  EXPECT_LT(hot.robust().hi, 101);
+  EXPECT_GT(hot.robust().lo, -1);
+  // Hardly anything but background: all there is counts.
+  auto sparse =
+      test::make_field(box, [](int z, int y, int x) { return z == 3 && y == 4 && x < 5; });
+  const intensity::Range all = Distribution(ctx, "sparse", sparse, {}).robust();
+  EXPECT_EQ(all.lo, 0);
+  EXPECT_EQ(all.hi, 1);
 }
 
 TEST(Stages, RejectsWhatCannotBeRegistered) {
@@ -187,8 +297,18 @@ TEST(Stages, RejectsWhatCannotBeRegistered) {
   };
   rejects([](Inputs& in) { std::fill(in.fixed[0].data.begin(), in.fixed[0].data.end(), 3.0F); },
           "fixed.nii: every voxel is 3");
-  rejects([](Inputs& in) { in.moving[0].data.data()[77] = NAN; }, "moving.nii: 1 voxels are NaN");
-  rejects([](Inputs& in) { in.moving[0].data.data()[77] = INFINITY; }, "moving.nii: 1 voxels");
+  rejects([](Inputs& in) { std::fill(in.moving[0].data.begin(), in.moving[0].data.end(), NAN); },
+          "moving.nii: no voxel inside the mask is a finite number");
+  rejects(
+      [](Inputs& in) {
+        in.moving_mask = mask_of(in.moving[0].grid, in.moving[0].grid.domain());
+        in.moving.push_back(copy(in.moving[0]));
+        in.fixed.push_back(copy(in.fixed[0]));
+        in.moving[1].grid.origin[0] += 5;
+        in.fixed_names.push_back("second.nii");
+        in.moving_names.push_back("other.nii");
+      },
+      "other.nii: lies on another grid");
   rejects(
       [](Inputs& in) {
         Grid grid;

@@ -15,10 +15,8 @@ namespace {
 enum Slot { smoothed_slot = 10 };  // below: those of smooth
 
 struct Part {
-  double squares = 0;
   float longest = 0;  // squared
   Part& operator+=(const Part& other) {
-    squares += other.squares;
     longest = std::max(longest, other.longest);
     return *this;
   }
@@ -55,9 +53,8 @@ Part advance_all(Context& ctx, const adam::Constants<float>& c, const Box& compu
     for (int y = compute.lo[1]; y < compute.hi[1]; ++y) {
       const float *g0 = grad[0].row(z, y), *g1 = grad[1].row(z, y), *g2 = grad[2].row(z, y);
       const Rows<kind> to(moments, z, y);
-      double squares = 0;
       float longest = 0;
-#pragma omp simd reduction(max : longest) reduction(+ : squares)
+#pragma omp simd reduction(max : longest)
       for (int x = compute.lo[2]; x < compute.hi[2]; ++x) {
         const float g[3] = {g0[x], g1[x], g2[x]};
         float m[3] = {}, v[3] = {}, d[3];
@@ -73,9 +70,8 @@ Part advance_all(Context& ctx, const adam::Constants<float>& c, const Box& compu
         }
         const float length = adam::directions<kind>(c, m, v, d);
         longest = length > longest ? length : longest;
-        squares += double{g[0] * g[0] + g[1] * g[1] + g[2] * g[2]};
       }
-      part += Part{squares, longest};
+      part += Part{longest};
     }
     return part;
   });
@@ -97,12 +93,11 @@ Part longest_of(Context& ctx, const adam::Constants<float>& c, const Box& comput
         longest = length > longest ? length : longest;
       }
     }
-    return Part{0, longest};
+    return Part{longest};
   });
 }
 
 void take(const Part& part, Sums* sums) {
-  sums->squares += part.squares;
   sums->longest = std::max(sums->longest, std::sqrt(part.longest));
 }
 

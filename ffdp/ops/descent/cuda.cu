@@ -19,19 +19,16 @@ enum Slot { smoothed_slot = 10, parts_slot = 11 };  // below: those of smooth
 /// spill.
 constexpr int widest_fused = 4;
 
-/// Sum of squares, and the largest squared length.
+/// The largest squared length.
 struct Part {
-  double squares = 0;
   float longest = 0;
   __device__ void operator+=(const Part& other) {
-    squares += other.squares;
     longest = fmaxf(longest, other.longest);
   }
 };
 struct Take {
   Sums* sums;
   __device__ void operator()(const Part& part) const {
-    sums->squares += part.squares;
     sums->longest = fmaxf(sums->longest, sqrtf(part.longest));
   }
 };
@@ -91,7 +88,6 @@ struct Advance {
   __device__ void operator()(const Place& p, const device::Neighbours& n, const float (&g)[3][2],
                              Ahead a, Part& part) const {
     auto& [m, v] = a;
-    float squares = 0;
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
       if (i < n.skip || i >= n.end) continue;
@@ -113,9 +109,7 @@ struct Advance {
         v_one[k] = second_from(v[k][i]);
       }
       part.longest = fmaxf(part.longest, adam::directions<kind>(c, m_one, v_one, d));
-      squares += one[0] * one[0] + one[1] * one[1] + one[2] * one[2];
     }
-    part.squares += double{squares};
 #pragma unroll
     for (int k = 0; k < 3; ++k) {
       device::store_pair(p.m + k * moments.first.stride_c, n.skip, n.end, n.full, m[k]);

@@ -23,12 +23,11 @@ struct Moments {
 
 /// What `update` finds; lies in memory of the backend, and is added to.
 struct Sums {
-  double squares = 0;  ///< sum of |smoothed gradient|^2 [gradient^2]
   float longest = 0;   ///< largest |direction| [1]
 };
 
 /// Smooths the gradient and takes it into the moments: one iteration of adam::Params::iteration.
-/// sums->squares += sum over compute of |smoothed|^2, sums->longest = max(itself, |direction|).
+/// sums->longest = max(itself, |direction|) over compute.
 /// @param domain   whole image
 /// @param compute  voxels this call is responsible for
 /// @param grad     [3,z,y,x] stored over at least grow(compute, smooth::halo) within the domain

@@ -25,10 +25,11 @@ void map_voxels(const Context& ctx, const Box& box, View<In> in, View<Out> out, 
   });
 }
 
-/// Sum over the counted voxels of what body(z, y, x, sum) adds, plane by plane in the order of z.
+/// Sums over the counted voxels of what body(z, y, x, sum) adds.
 template <class Sum, class Body>
-Sum sum_voxels(const Context& ctx, const Box& box, View<const std::uint8_t> mask, Body&& body) {
-  return parallel_sum<Sum>(ctx, box.size(0), [&](std::int64_t i, int) {
+PlaneSums<Sum> sum_voxels(const Context& ctx, const Box& box, View<const std::uint8_t> mask,
+                          Body&& body) {
+  return plane_sums<Sum>(ctx, box.size(0), [&](std::int64_t i, int) {
     Sum sum{};
     const int z = box.lo[0] + static_cast<int>(i);
     for (int y = box.lo[1]; y < box.hi[1]; ++y)
@@ -40,8 +41,8 @@ Sum sum_voxels(const Context& ctx, const Box& box, View<const std::uint8_t> mask
 
 }  // namespace
 
-Statistics statistics(Context& ctx, Box box, const ImageView& image,
-                      View<const std::uint8_t> mask) {
+PlaneSums<Statistics> statistics(Context& ctx, Box box, const ImageView& image,
+                                 View<const std::uint8_t> mask) {
   return visit_loaded(image, [&](auto loaded) {
     return sum_voxels<Statistics>(ctx, box, mask, [&](int z, int y, int x, Statistics& s) {
       const float v = loaded(z, y, x);
@@ -59,7 +60,8 @@ Statistics statistics(Context& ctx, Box box, const ImageView& image,
 }
 
 std::int64_t count(Context& ctx, Box box, View<const std::uint8_t> mask) {
-  return sum_voxels<std::int64_t>(ctx, box, mask, [](int, int, int, std::int64_t& n) { ++n; });
+  return sum_voxels<std::int64_t>(ctx, box, mask, [](int, int, int, std::int64_t& n) { ++n; })
+      .total();
 }
 
 std::vector<std::int64_t> histogram(Context& ctx, Box box, Range range, int bins,
@@ -86,8 +88,9 @@ std::vector<std::int64_t> histogram(Context& ctx, Box box, Range range, int bins
   return result;
 }
 
-Moments moments(Context& ctx, Box box, Range range, View<const float> image) {
-  return sum_voxels<Moments>(ctx, box, {}, [&](int z, int y, int x, Moments& m) {
+PlaneSums<Moments> moments(Context& ctx, Box box, Range range, View<const float> image,
+                           View<const std::uint8_t> mask) {
+  return sum_voxels<Moments>(ctx, box, mask, [&](int z, int y, int x, Moments& m) {
     const auto w = static_cast<double>(clamped(image(z, y, x), range) - range.lo);
     if (!(w > 0)) return;
     const Vec3 p{static_cast<double>(z), static_cast<double>(y), static_cast<double>(x)};
@@ -97,14 +100,6 @@ Moments moments(Context& ctx, Box box, Range range, View<const float> image) {
       for (int b = 0; b < 3; ++b) m.second[a][b] += w * p[a] * p[b];
     }
   });
-}
-
-std::vector<float> sample(Context&, View<const float> image, std::int64_t step) {
-  std::vector<float> values;
-  const std::int64_t size = image.stored.volume();
-  values.reserve(static_cast<std::size_t>((size + step - 1) / step));
-  for (std::int64_t i = 0; i < size; i += step) values.push_back(image.data[i]);
-  return values;
 }
 
 void rescale(Context& ctx, Box box, float lo, float scale, View<float> image) {
@@ -137,10 +132,6 @@ void load(Context& ctx, Box box, const ImageView& from, View<float> to) {
   });
 }
 
-void load_mask(Context& ctx, Box box, View<const std::uint8_t> from, View<float> to) {
-  map_voxels(ctx, box, from, to, [](std::uint8_t m) { return m != 0 ? 1.0F : 0.0F; });
-}
-
 void store_mask(Context& ctx, Box box, float threshold, View<const float> from,
                 View<std::uint8_t> to) {
   map_voxels(ctx, box, from, to,
@@ -152,7 +143,17 @@ void drop_missing(Context& ctx, Box box, View<float> image, View<std::uint8_t> m
     float* v = image.row(z, y);
     std::uint8_t* m = mask.row(z, y);
     for (int x = box.lo[2]; x < box.hi[2]; ++x)
-      if (!(v[x] == v[x])) v[x] = m[x] = 0;
+      if (!is_finite(v[x])) v[x] = m[x] = 0;
+  });
+}
+
+/// Reads only where the mask counts and writes only where it does not: any order will do.
+void extend(Context& ctx, Box domain, Box box, View<const std::uint8_t> mask, View<float> image) {
+  for_rows(ctx, box, [&](int z, int y) {
+    float* to = image.row(z, y);
+    const std::uint8_t* counts = mask.row(z, y);
+    for (int x = box.lo[2]; x < box.hi[2]; ++x)
+      if (counts[x] == 0) to[x] = neighbour_mean(domain, mask, image, z, y, x);
   });
 }
 

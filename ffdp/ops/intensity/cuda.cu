@@ -6,7 +6,7 @@
 namespace ffdp::intensity::cuda {
 namespace {
 
-enum Slot { counts_slot = 0, sample_slot = 1 };
+enum Slot { counts_slot = 0 };
 
 /// Statistics whose zero is neutral on the device, too.
 struct Sum {
@@ -87,9 +87,10 @@ void load_as(const Context& ctx, const Box& box, Loaded<T> from, View<float> to)
 }  // namespace
 
 /// Reads a voxel once, 1 B more with a mask.
-Statistics statistics(Context& ctx, Box box, const ImageView& image,
-                      View<const std::uint8_t> mask) {
-  return visit_loaded(image, [&](auto loaded) { return statistics_of(ctx, box, loaded, mask); });
+PlaneSums<Statistics> statistics(Context& ctx, Box box, const ImageView& image,
+                                 View<const std::uint8_t> mask) {
+  return {
+      {visit_loaded(image, [&](auto loaded) { return statistics_of(ctx, box, loaded, mask); })}};
 }
 
 /// Reads 1 B/voxel.
@@ -120,10 +121,12 @@ std::vector<std::int64_t> histogram(Context& ctx, Box box, Range range, int bins
   return result;
 }
 
-/// Reads 4 B/voxel.
-Moments moments(Context& ctx, Box box, Range range, View<const float> image) {
+/// Reads 4 B/voxel, 1 B more with a mask.
+PlaneSums<Moments> moments(Context& ctx, Box box, Range range, View<const float> image,
+                           View<const std::uint8_t> mask) {
   using Ten = device::Sums<10>;
   const auto t = device::sum_voxels<Ten>(ctx, box, [=] __device__(int z, int y, int x, Ten& sum) {
+    if (mask && mask(z, y, x) == 0) return;
     const auto w = static_cast<double>(clamped(image(z, y, x), range) - range.lo);
     if (!(w > 0)) return;
     const double p[3] = {static_cast<double>(z), static_cast<double>(y), static_cast<double>(x)};
@@ -139,22 +142,6 @@ Moments moments(Context& ctx, Box box, Range range, View<const float> image) {
   for (int a = 0; a < 3; ++a)
     for (int b = a; b < 3; ++b) m.second[a][b] = m.second[b][a] = t.v[next++];
   return m;
-}
-
-std::vector<float> sample(Context& ctx, View<const float> image, std::int64_t step) {
-  const std::int64_t n = (image.stored.volume() + step - 1) / step;
-  auto* values = ctx.scratch<float>(sample_slot, static_cast<std::size_t>(n));
-  constexpr int row = 1024;
-  const Box box = box_of({1, static_cast<int>((n + row - 1) / row), row});
-  device::for_each_voxel(ctx, box, [=] __device__(int, int y, int x) {
-    const std::int64_t i = std::int64_t{y} * row + x;
-    if (i < n) values[i] = image.data[i * step];
-  });
-  std::vector<float> result(static_cast<std::size_t>(n));
-  check(cudaMemcpyAsync(result.data(), values, result.size() * sizeof(float),
-                        cudaMemcpyDeviceToHost, stream_of(ctx)));
-  check(cudaStreamSynchronize(stream_of(ctx)));
-  return result;
 }
 
 // The maps below read and write every voxel once.
@@ -183,10 +170,6 @@ void load(Context& ctx, Box box, const ImageView& from, View<float> to) {
   visit_loaded(from, [&](auto loaded) { load_as(ctx, box, loaded, to); });
 }
 
-void load_mask(Context& ctx, Box box, View<const std::uint8_t> from, View<float> to) {
-  map_voxels(ctx, box, from, to, [] __device__(std::uint8_t m) { return m != 0 ? 1.0F : 0.0F; });
-}
-
 void store_mask(Context& ctx, Box box, float threshold, View<const float> from,
                 View<std::uint8_t> to) {
   map_voxels(ctx, box, from, to,
@@ -195,10 +178,17 @@ void store_mask(Context& ctx, Box box, float threshold, View<const float> from,
 
 void drop_missing(Context& ctx, Box box, View<float> image, View<std::uint8_t> mask) {
   device::for_each_voxel(ctx, box, [=] __device__(int z, int y, int x) {
-    const float v = image(z, y, x);
-    if (v == v) return;
+    if (is_finite(image(z, y, x))) return;
     image(z, y, x) = 0;
     mask(z, y, x) = 0;
+  });
+}
+
+/// Reads 1 B/voxel, 27 B and some of 27 values where the mask is 0. Reads values only where the
+/// mask counts and writes only where it does not.
+void extend(Context& ctx, Box domain, Box box, View<const std::uint8_t> mask, View<float> image) {
+  device::for_each_voxel(ctx, box, [=] __device__(int z, int y, int x) {
+    if (mask(z, y, x) == 0) image(z, y, x) = neighbour_mean(domain, mask, image, z, y, x);
   });
 }
 

@@ -18,8 +18,8 @@ void check(const Box& box, const char* name, const auto& view) {
 
 }  // namespace
 
-Statistics statistics(Context& ctx, Box box, const ImageView& image,
-                      View<const std::uint8_t> mask) {
+PlaneSums<Statistics> statistics(Context& ctx, Box box, const ImageView& image,
+                                 View<const std::uint8_t> mask) {
   check(box, "image", image);
   if (mask) check(box, "mask", mask);
   return dispatch(
@@ -47,22 +47,13 @@ std::vector<std::int64_t> histogram(Context& ctx, Box box, Range range, int bins
       [&](auto& c) { return cuda::histogram(c, box, range, bins, image, mask); });
 }
 
-Moments moments(Context& ctx, Box box, Range range, View<const float> image) {
+PlaneSums<Moments> moments(Context& ctx, Box box, Range range, View<const float> image,
+                           View<const std::uint8_t> mask) {
   check(box, "image", image);
+  if (mask) check(box, "mask", mask);
   return dispatch(
-      ctx, [&](auto& c) { return cpu::moments(c, box, range, image); },
-      [&](auto& c) { return cuda::moments(c, box, range, image); });
-}
-
-std::vector<float> sample(Context& ctx, View<const float> image, std::int64_t step) {
-  check(image.stored, "image", image);
-  require(step > 0, "intensity: step is " + std::to_string(step) + ", must be positive");
-  require(image.stride_y == image.stored.size(2) &&
-              image.stride_z == image.stride_y * image.stored.size(1),
-          "intensity: the image has gaps between its rows, a dense one is needed");
-  return dispatch(
-      ctx, [&](auto& c) { return cpu::sample(c, image, step); },
-      [&](auto& c) { return cuda::sample(c, image, step); });
+      ctx, [&](auto& c) { return cpu::moments(c, box, range, image, mask); },
+      [&](auto& c) { return cuda::moments(c, box, range, image, mask); });
 }
 
 void rescale(Context& ctx, Box box, float lo, float scale, View<float> image) {
@@ -109,14 +100,6 @@ void load(Context& ctx, Box box, const ImageView& from, View<float> to) {
       [&](auto& c) { cuda::load(c, box, from, to); });
 }
 
-void load_mask(Context& ctx, Box box, View<const std::uint8_t> from, View<float> to) {
-  check(box, "from", from);
-  check(box, "to", to);
-  dispatch(
-      ctx, [&](auto& c) { cpu::load_mask(c, box, from, to); },
-      [&](auto& c) { cuda::load_mask(c, box, from, to); });
-}
-
 void store_mask(Context& ctx, Box box, float threshold, View<const float> from,
                 View<std::uint8_t> to) {
   check(box, "from", from);
@@ -132,6 +115,16 @@ void drop_missing(Context& ctx, Box box, View<float> image, View<std::uint8_t> m
   dispatch(
       ctx, [&](auto& c) { cpu::drop_missing(c, box, image, mask); },
       [&](auto& c) { cuda::drop_missing(c, box, image, mask); });
+}
+
+void extend(Context& ctx, Box domain, Box box, View<const std::uint8_t> mask, View<float> image) {
+  require_boxes("intensity", domain, box);
+  const Box reach = intersect(grow(box, 1), domain);
+  require_stored("intensity", "image", image, reach);
+  require_stored("intensity", "mask", mask, reach);
+  dispatch(
+      ctx, [&](auto& c) { cpu::extend(c, domain, box, mask, image); },
+      [&](auto& c) { cuda::extend(c, domain, box, mask, image); });
 }
 
 }  // namespace ffdp::intensity

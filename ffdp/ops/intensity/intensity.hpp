@@ -9,6 +9,7 @@
 #include "ffdp/core/affine.hpp"
 #include "ffdp/core/context.hpp"
 #include "ffdp/core/image_view.hpp"
+#include "ffdp/core/plane_sums.hpp"
 
 /// What the stages ask of the voxels of an image, or do to each alone: sums, histogram, moments,
 /// changes of intensity and of storage. No halo; `box` is a part of an image, shards add up.
@@ -42,7 +43,8 @@ struct Statistics {
 
 /// @param image  [z,y,x] intensity in any storage, stored over at least box
 /// @param mask   [z,y,x] nonzero where a voxel counts, stored over at least box; null for all
-Statistics statistics(Context&, Box box, const ImageView& image, View<const std::uint8_t> mask);
+PlaneSums<Statistics> statistics(Context&, Box box, const ImageView& image,
+                                 View<const std::uint8_t> mask);
 
 /// Number of nonzero voxels of a mask [voxels].
 std::int64_t count(Context&, Box box, View<const std::uint8_t> mask);
@@ -67,10 +69,9 @@ struct Moments {
     return *this;
   }
 };
-Moments moments(Context&, Box box, Range range, View<const float> image);
-
-/// Every `step`-th voxel of a dense image in memory order, on the host.
-std::vector<float> sample(Context&, View<const float> image, std::int64_t step);
+/// @param mask  [z,y,x] nonzero where a voxel counts; null for all
+PlaneSums<Moments> moments(Context&, Box box, Range range, View<const float> image,
+                           View<const std::uint8_t> mask);
 
 /// v <- (v - lo) * scale.
 void rescale(Context&, Box box, float lo, float scale, View<float> image);
@@ -85,12 +86,17 @@ void remap(Context&, Box box, const std::vector<float>& x, const std::vector<flo
 void store(Context&, Box box, View<const float> from, View<Half> to);
 /// The intensities of an image in any storage.
 void load(Context&, Box box, const ImageView& from, View<float> to);
-/// 1 where the mask is nonzero, else 0.
-void load_mask(Context&, Box box, View<const std::uint8_t> from, View<float> to);
 /// 1 where the value is at least `threshold`, else 0.
 void store_mask(Context&, Box box, float threshold, View<const float> from, View<std::uint8_t> to);
 
-/// Where the image is NaN: 0 in the image and in the mask.
+/// Where the image is NaN or infinite: 0 in the image and in the mask.
 void drop_missing(Context&, Box box, View<float> image, View<std::uint8_t> mask);
+
+/// Continues an image beyond its mask: where the mask is 0, the mean of those of the 26 neighbours
+/// where it is not, or 0 where there is none. What the image holds there is not read.
+/// @param domain  whole image; neighbours outside it do not count
+/// @param image   [z,y,x] stored over at least `box` and the neighbours within the domain
+/// @param mask    likewise
+void extend(Context&, Box domain, Box box, View<const std::uint8_t> mask, View<float> image);
 
 }  // namespace ffdp::intensity

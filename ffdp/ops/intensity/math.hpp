@@ -37,6 +37,21 @@ FFDP_HD inline int bin_of(float v, double lo, double scale, int bins) {
   return bin < 0 ? 0 : bin < bins - 1 ? static_cast<int>(bin) : bins - 1;
 }
 
+/// Mean of the neighbours within the domain where the mask is not 0; 0 where there is none.
+FFDP_HD inline float neighbour_mean(const Box& domain, const View<const std::uint8_t>& mask,
+                                    const View<float>& image, int z, int y, int x) {
+  float sum = 0;
+  int count = 0;
+  for (int k = z - 1; k <= z + 1; ++k)
+    for (int j = y - 1; j <= y + 1; ++j)
+      for (int i = x - 1; i <= x + 1; ++i)
+        if (domain.contains(k, j, i) && mask(k, j, i) != 0) {
+          sum += image(k, j, i);
+          ++count;
+        }
+  return count > 0 ? sum / static_cast<float>(count) : 0.0F;
+}
+
 /// Points of a piecewise linear function.
 struct Points {
   int count = 0;

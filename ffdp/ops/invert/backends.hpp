@@ -5,11 +5,11 @@
 
 namespace ffdp::invert {
 namespace cpu {
-Residual forward(Context&, const Params&, Box domain, Box compute,
+PlaneSums<Residual> forward(Context&, const Params&, Box domain, Box compute,
                  VectorView<const float> displacement, VectorView<float> inverse);
 }
 namespace cuda {
-Residual forward(Context&, const Params&, Box domain, Box compute,
+PlaneSums<Residual> forward(Context&, const Params&, Box domain, Box compute,
                  VectorView<const float> displacement, VectorView<float> inverse);
 }
 }  // namespace ffdp::invert

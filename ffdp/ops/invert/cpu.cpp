@@ -7,17 +7,16 @@
 
 namespace ffdp::invert::cpu {
 
-Residual forward(Context& ctx, const Params& p, Box domain, Box compute,
+PlaneSums<Residual> forward(Context& ctx, const Params& p, Box domain, Box compute,
                  VectorView<const float> displacement, VectorView<float> inverse) {
-  // Newton may look beyond the reach on its way; it must not look beyond what is stored.
-  const Box known = intersect(grow(compute, halo(p)), domain);
-  return parallel_sum<Residual>(ctx, compute.size(0), [&](std::int64_t i, int) {
+  const int around = halo(p);
+  return plane_sums<Residual>(ctx, compute.size(0), [&](std::int64_t i, int) {
     Residual total;
     const int z = compute.lo[0] + static_cast<int>(i);
     for (int y = compute.lo[1]; y < compute.hi[1]; ++y)
       for (int x = compute.lo[2]; x < compute.hi[2]; ++x) {
         float v[3] = {};
-        const float residual = solve(displacement, known, {z, y, x},
+        const float residual = solve(displacement, neighbourhood(domain, {z, y, x}, around), {z, y, x},
                                      static_cast<float>(p.tolerance), p.max_iterations, v);
         for (int c = 0; c < 3; ++c) inverse[c](z, y, x) = v[c];
         total += Residual{residual, residual, residual > p.tolerance ? 1 : 0};

@@ -7,7 +7,7 @@
 
 namespace ffdp::invert {
 
-Residual forward(Context& ctx, const Params& p, Box domain, Box compute,
+PlaneSums<Residual> forward(Context& ctx, const Params& p, Box domain, Box compute,
                  VectorView<const float> displacement, VectorView<float> inverse) {
   require_boxes("invert", domain, compute);
   require(p.tolerance > 0,

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "ffdp/core/context.hpp"
+#include "ffdp/core/plane_sums.hpp"
 #include "ffdp/core/view.hpp"
 
 namespace ffdp::invert {
@@ -41,7 +42,7 @@ struct Residual {
 /// @param displacement  [3,z,y,x] u, components z, y, x [voxels], stored over at least
 ///                      grow(compute, halo) within the domain
 /// @param inverse       [3,z,y,x] v [voxels], written over compute
-Residual forward(Context&, const Params&, Box domain, Box compute,
+PlaneSums<Residual> forward(Context&, const Params&, Box domain, Box compute,
                  VectorView<const float> displacement, VectorView<float> inverse);
 
 }  // namespace ffdp::invert

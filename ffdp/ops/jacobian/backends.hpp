@@ -8,7 +8,7 @@ namespace ffdp::jacobian {
 namespace cpu {
 void forward(Context& ctx, const Box& domain, const Box& compute,
              const VectorView<const float>& displacement, const View<float>& determinant);
-Statistics statistics(Context& ctx, const Box& domain, const Box& compute,
+PlaneSums<Statistics> statistics(Context& ctx, const Box& domain, const Box& compute,
                       const VectorView<const float>& displacement,
                       const View<const std::uint8_t>& mask);
 std::vector<Int3> voxels_below(Context& ctx, const Box& domain, const Box& compute, double least,
@@ -18,7 +18,7 @@ std::vector<Int3> voxels_below(Context& ctx, const Box& domain, const Box& compu
 namespace cuda {
 void forward(Context& ctx, const Box& domain, const Box& compute,
              const VectorView<const float>& displacement, const View<float>& determinant);
-Statistics statistics(Context& ctx, const Box& domain, const Box& compute,
+PlaneSums<Statistics> statistics(Context& ctx, const Box& domain, const Box& compute,
                       const VectorView<const float>& displacement,
                       const View<const std::uint8_t>& mask);
 std::vector<Int3> voxels_below(Context& ctx, const Box& domain, const Box& compute, double least,

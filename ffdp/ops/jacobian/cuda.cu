@@ -53,7 +53,7 @@ void forward(Context& ctx, const Box& domain_in, const Box& compute,
 }
 
 /// Reads 12 B/voxel.
-Statistics statistics(Context& ctx, const Box& domain_in, const Box& compute,
+PlaneSums<Statistics> statistics(Context& ctx, const Box& domain_in, const Box& compute,
                       const VectorView<const float>& displacement,
                       const View<const std::uint8_t>& mask_in) {
   const Box domain = domain_in;
@@ -75,7 +75,8 @@ Statistics statistics(Context& ctx, const Box& domain_in, const Box& compute,
         sum.sum_log_squared += log_d * log_d;
       });
   if (total.count == 0) return {};
-  return {total.count, total.folded, total.min, total.max, total.sum_log, total.sum_log_squared};
+  return {{Statistics{total.count, total.folded, total.min, total.max, total.sum_log,
+                      total.sum_log_squared}}};
 }
 
 /// Reads 12 B/voxel. Voxels come in any order and are sorted on the host; where there are more than

@@ -35,7 +35,7 @@ void forward(Context& ctx, const Box& domain, const Box& compute,
       [&](auto& c) { cuda::forward(c, domain, compute, displacement, determinant); });
 }
 
-Statistics statistics(Context& ctx, const Box& domain, const Box& compute,
+PlaneSums<Statistics> statistics(Context& ctx, const Box& domain, const Box& compute,
                       const VectorView<const float>& displacement,
                       const View<const std::uint8_t>& mask) {
   check(domain, compute, displacement);

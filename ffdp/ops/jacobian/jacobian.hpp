@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "ffdp/core/context.hpp"
+#include "ffdp/core/plane_sums.hpp"
 #include "ffdp/core/view.hpp"
 
 /// Determinant of the Jacobian of the warp phi(x) = x + u(x): how much it swells or folds space.
@@ -51,7 +52,7 @@ void forward(Context& ctx, const Box& domain, const Box& compute,
 /// Statistics of the determinant over `compute`, without storing it.
 /// @param displacement  as in forward
 /// @param mask          [z,y,x] nonzero where a voxel counts, stored over compute; null for all
-Statistics statistics(Context& ctx, const Box& domain, const Box& compute,
+PlaneSums<Statistics> statistics(Context& ctx, const Box& domain, const Box& compute,
                       const VectorView<const float>& displacement,
                       const View<const std::uint8_t>& mask);
 

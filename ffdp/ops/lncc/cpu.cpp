@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 
+#include "ffdp/ops/common/exact_sum.hpp"
 #include "ffdp/ops/common/separable.hpp"
 #include "ffdp/ops/lncc/backends.hpp"
 #include "ffdp/ops/lncc/math.hpp"
@@ -95,7 +96,7 @@ struct Windows {
     double sum = 0, weight = 0;
     const int x_lo = compute.lo[2] - rows.lo[2], x_hi = compute.hi[2] - rows.lo[2];
 #pragma omp simd reduction(+ : sum)
-    for (int x = x_lo; x < x_hi; ++x) sum += cc_row[x];
+    for (int x = x_lo; x < x_hi; ++x) sum += double{to_exact_unit(cc_row[x])};
     if constexpr (Missing) {
 #pragma omp simd reduction(+ : weight)
       for (int x = x_lo; x < x_hi; ++x)

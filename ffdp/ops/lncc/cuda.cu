@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "ffdp/ops/common/axis_sums.cuh"
+#include "ffdp/ops/common/exact_sum.hpp"
 #include "ffdp/ops/common/box_pipeline.cuh"
 #include "ffdp/ops/common/sweep.cuh"
 #include "ffdp/ops/lncc/backends.hpp"
@@ -152,7 +153,7 @@ struct Windows {
 #pragma unroll
       for (int i = 0; i < 2; ++i) {
         if (!valid[i] || !p.counted[i]) continue;
-        sum += cc[i];
+        sum += to_exact_unit(cc[i]);
         if (Missing) ++total.weight;
       }
       total.value += double{sum};

@@ -38,7 +38,8 @@ inline int reach(const Params& p) {
 /// Halo the inputs need around the compute box [voxels].
 inline int halo(const Params& p) { return 2 * reach(p); }
 
-/// Sum of cc over the windows centred in `compute` [1], and its gradient w.r.t. `warped`.
+/// Sum of cc over the windows centred in `compute` [1], exact (ops/common/exact_sum.hpp), and its
+/// gradient w.r.t. `warped`.
 /// The caller divides by the image volume and adds the sums of the other shards.
 /// @param domain   whole image; decides what is outside, the views do not
 /// @param compute  voxels this call is responsible for

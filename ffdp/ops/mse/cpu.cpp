@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ffdp/core/parallel.hpp"
+#include "ffdp/ops/common/exact_sum.hpp"
 #include "ffdp/ops/mse/backends.hpp"
 
 namespace ffdp::mse::cpu {
 
-void forward_backward(Context& ctx, const Params&, Box, Box compute, View<const float> fixed,
+void forward_backward(Context& ctx, const Params& p, Box, Box compute, View<const float> fixed,
                       View<const float> warped, View<float> grad, MetricSum* sum) {
+  const ExactUnit rounded(p.unit);
   const auto plane = [&](std::int64_t i, int) {
     MetricSum total;
     const int z = compute.lo[0] + static_cast<int>(i);
@@ -17,7 +19,7 @@ void forward_backward(Context& ctx, const Params&, Box, Box compute, View<const 
       for (int x = compute.lo[2]; x < compute.hi[2]; ++x) {
         const float difference = m[x] - f[x];
         const bool valid = difference == difference;
-        squares += valid ? double{difference} * double{difference} : 0.0;
+        squares += valid ? rounded(double{difference} * double{difference}) : 0.0;
         weight += valid ? 1.0 : 0.0;
       }
       total += MetricSum{squares, weight};

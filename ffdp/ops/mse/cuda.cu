@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "ffdp/ops/common/exact_sum.hpp"
 #include "ffdp/ops/common/voxels.cuh"
 #include "ffdp/ops/mse/backends.hpp"
 
 namespace ffdp::mse::cuda {
 
 /// Reads 8 and writes 4 B/voxel.
-void forward_backward(Context& ctx, const Params&, Box, Box compute, View<const float> fixed,
+void forward_backward(Context& ctx, const Params& p, Box, Box compute, View<const float> fixed,
                       View<const float> warped, View<float> grad, MetricSum* sum) {
   using Sum = device::Sums<2>;
+  const ExactUnit rounded(p.unit);
   const auto one = [=] __device__(int z, int y, int x, Sum& total) {
     const float difference = warped(z, y, x) - fixed(z, y, x);
     const bool valid = difference == difference;
-    total.v[0] += valid ? double{difference} * double{difference} : 0.0;
+    total.v[0] += valid ? rounded(double{difference} * double{difference}) : 0.0;
     total.v[1] += valid ? 1.0 : 0.0;
     if (grad) grad(z, y, x) = valid ? 2 * difference : 0.0F;
   };

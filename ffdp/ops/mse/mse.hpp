@@ -7,8 +7,12 @@
 
 namespace ffdp::mse {
 
-/// Squared difference. It has no parameters.
+/// Squared difference.
 struct Params {
+  /// Squares are rounded to multiples of this power of two before they are added, so that sums
+  /// below 2^53 units have the same bits in any order (ops/common/exact_sum.hpp); 0: not rounded
+  /// [intensity^2].
+  double unit = 0;
   friend bool operator==(const Params&, const Params&) = default;
 };
 

@@ -9,45 +9,92 @@
 
 namespace ffdp::resize::cpu {
 
-/// One output plane at a time: weighted planes, then rows, then voxels. Reads an input plane once
-/// for each output plane that it reaches.
-void shrink(Context& ctx, const std::array<AxisWeights, 3>& weights, Box reach, Box compute,
-            View<const float> in, View<float> out) {
+namespace {
+
+/// One output plane at a time: weighted planes, then rows, then voxels, of `Q` images. Reads an
+/// input plane once for each output plane that it reaches.
+/// @param add    add(z, y, w, sums): adds w times the row from reach.lo[2] on to the Q sums
+/// @param store  store(z, y, x, values): the Q values of a voxel
+template <int Q, class Add, class Store>
+void shrink_planes(Context& ctx, const std::array<AxisWeights, 3>& weights, const Box& reach,
+                   const Box& compute, Add&& add, Store&& store) {
   const AxisWeights &wz = weights[0], &wy = weights[1], &wx = weights[2];
   const int rows = reach.size(1), width = reach.size(2);
-  const std::size_t per_worker = static_cast<std::size_t>(rows) * width + width;
+  const std::size_t size = static_cast<std::size_t>(rows) * width;
+  const std::size_t per_worker = Q * (size + width);
   float* scratch = ctx.scratch<float>(0, per_worker * ctx.threads);
   parallel_for(ctx, compute.size(0), [&](std::int64_t i, int worker) {
-    float* plane = scratch + per_worker * worker;
-    float* row = plane + static_cast<std::size_t>(rows) * width;
+    std::array<float*, Q> plane, row, sum;
+    for (int q = 0; q < Q; ++q) {
+      plane[q] = scratch + per_worker * worker + q * (size + width);
+      row[q] = plane[q] + size;
+    }
     for (int y = 0; y < rows; ++y) {
-      float* sum = plane + static_cast<std::size_t>(y) * width;
-      std::fill_n(sum, width, 0.0F);
-      for (int k = 0; k < wz.count; ++k) {
-        const float w = wz.weights[i * wz.count + k];
-        const float* from = in.row(wz.first[i] + k, reach.lo[1] + y) + reach.lo[2];
-#pragma omp simd
-        for (int x = 0; x < width; ++x) sum[x] += w * from[x];
+      for (int q = 0; q < Q; ++q) {
+        sum[q] = plane[q] + static_cast<std::size_t>(y) * width;
+        std::fill_n(sum[q], width, 0.0F);
       }
+      for (int k = 0; k < wz.count; ++k)
+        add(wz.first[i] + k, reach.lo[1] + y, wz.weights[i * wz.count + k], sum);
     }
     for (int y = 0; y < compute.size(1); ++y) {
-      std::fill_n(row, width, 0.0F);
-      for (int k = 0; k < wy.count; ++k) {
-        const float w = wy.weights[static_cast<std::size_t>(y) * wy.count + k];
-        const float* from = plane + static_cast<std::size_t>(wy.first[y] - reach.lo[1] + k) * width;
+      for (int q = 0; q < Q; ++q) {
+        std::fill_n(row[q], width, 0.0F);
+        for (int k = 0; k < wy.count; ++k) {
+          const float w = wy.weights[static_cast<std::size_t>(y) * wy.count + k];
+          const float* from =
+              plane[q] + static_cast<std::size_t>(wy.first[y] - reach.lo[1] + k) * width;
+          float* to = row[q];
 #pragma omp simd
-        for (int x = 0; x < width; ++x) row[x] += w * from[x];
+          for (int x = 0; x < width; ++x) to[x] += w * from[x];
+        }
       }
-      float* to = out.row(compute.lo[0] + static_cast<int>(i), compute.lo[1] + y) + compute.lo[2];
       for (int x = 0; x < compute.size(2); ++x) {
-        float sum = 0;
+        std::array<float, Q> value{};
         for (int k = 0; k < wx.count; ++k)
-          sum += wx.weights[static_cast<std::size_t>(x) * wx.count + k] *
-                 row[wx.first[x] - reach.lo[2] + k];
-        to[x] = sum;
+          for (int q = 0; q < Q; ++q)
+            value[q] += wx.weights[static_cast<std::size_t>(x) * wx.count + k] *
+                        row[q][wx.first[x] - reach.lo[2] + k];
+        store(compute.lo[0] + static_cast<int>(i), compute.lo[1] + y, compute.lo[2] + x, value);
       }
     }
   });
+}
+
+}  // namespace
+
+void shrink(Context& ctx, const std::array<AxisWeights, 3>& weights, Box reach, Box compute,
+            View<const float> in, View<float> out) {
+  shrink_planes<1>(
+      ctx, weights, reach, compute,
+      [&](int z, int y, float w, const std::array<float*, 1>& sums) {
+        const float* from = in.row(z, y) + reach.lo[2];
+        float* sum = sums[0];
+#pragma omp simd
+        for (int x = 0; x < reach.size(2); ++x) sum[x] += w * from[x];
+      },
+      [&](int z, int y, int x, const std::array<float, 1>& v) { out(z, y, x) = v[0]; });
+}
+
+void shrink_masked(Context& ctx, const std::array<AxisWeights, 3>& weights, Box reach, Box compute,
+                   View<const float> in, View<const std::uint8_t> mask, View<float> out,
+                   View<float> coverage) {
+  shrink_planes<2>(
+      ctx, weights, reach, compute,
+      [&](int z, int y, float w, const std::array<float*, 2>& sums) {
+        const float* from = in.row(z, y) + reach.lo[2];
+        const std::uint8_t* counts = mask.row(z, y) + reach.lo[2];
+        float *value = sums[0], *share = sums[1];
+#pragma omp simd
+        for (int x = 0; x < reach.size(2); ++x) {
+          value[x] += w * (counts[x] != 0 ? from[x] : 0.0F);
+          share[x] += counts[x] != 0 ? w : 0.0F;
+        }
+      },
+      [&](int z, int y, int x, const std::array<float, 2>& v) {
+        out(z, y, x) = v[1] > 0 ? v[0] / v[1] : 0.0F;
+        coverage(z, y, x) = v[1];
+      });
 }
 
 void displacement(Context& ctx, Box from_domain, Box to_domain, Box compute,

@@ -23,10 +23,15 @@ inline double weight(double anti_alias, const Box& from, const Box& to, int axis
   return std::exp(-0.5 * d * d / (sigma * sigma));
 }
 
-/// One voxel of the smaller image, over all voxels of the larger one.
-inline double shrunk(double anti_alias, const Box& from, const Box& to, const View<const float>& in,
-                     const Int3& at) {
-  double sum = 0, weights = 0;
+/// Mean and share of the weights of what counts for a voxel of the smaller image.
+struct Shrunk {
+  double value, coverage;
+};
+
+/// Over all voxels of the larger image where the mask is not 0 (null: all).
+inline Shrunk shrunk(double anti_alias, const Box& from, const Box& to, const View<const float>& in,
+                     const View<const std::uint8_t>& mask, const Int3& at) {
+  double sum = 0, weights = 0, counted = 0;
   for (int k = from.lo[0]; k < from.hi[0]; ++k)
     for (int j = from.lo[1]; j < from.hi[1]; ++j)
       for (int i = from.lo[2]; i < from.hi[2]; ++i) {
@@ -34,9 +39,11 @@ inline double shrunk(double anti_alias, const Box& from, const Box& to, const Vi
                          weight(anti_alias, from, to, 1, at[1], j) *
                          weight(anti_alias, from, to, 2, at[2], i);
         weights += w;
+        if (mask && mask(k, j, i) == 0) continue;
+        counted += w;
         sum += w * static_cast<double>(in(k, j, i));
       }
-  return sum / weights;
+  return {counted > 0 ? sum / counted : 0, counted / weights};
 }
 
 /// u at a voxel of `to` [voxels of to]: interpolated, and measured in the new voxels.

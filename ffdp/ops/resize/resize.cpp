@@ -66,6 +66,17 @@ void check(const Box& from_domain, const Box& to_domain, const Box& compute) {
           "resize: from_domain is " + to_string(from_domain) + ", must not be empty");
 }
 
+void check_shrink(const Params& p, const Box& from_domain, const Box& to_domain,
+                  const Box& compute) {
+  check(from_domain, to_domain, compute);
+  for (int a = 0; a < 3; ++a)
+    require(
+        to_domain.size(a) <= from_domain.size(a),
+        "resize: shrink from " + to_string(from_domain) + " to the larger " + to_string(to_domain));
+  require(p.anti_alias >= 0 && p.anti_alias <= 4,
+          "resize: anti_alias is " + std::to_string(p.anti_alias) + ", must be within 0 and 4");
+}
+
 }  // namespace
 
 Box shrink_reach(const Params& p, const Box& from_domain, const Box& to_domain,
@@ -76,13 +87,7 @@ Box shrink_reach(const Params& p, const Box& from_domain, const Box& to_domain,
 
 void shrink(Context& ctx, const Params& p, Box from_domain, Box to_domain, Box compute,
             const ImageView& in, View<float> out) {
-  check(from_domain, to_domain, compute);
-  for (int a = 0; a < 3; ++a)
-    require(
-        to_domain.size(a) <= from_domain.size(a),
-        "resize: shrink from " + to_string(from_domain) + " to the larger " + to_string(to_domain));
-  require(p.anti_alias >= 0 && p.anti_alias <= 4,
-          "resize: anti_alias is " + std::to_string(p.anti_alias) + ", must be within 0 and 4");
+  check_shrink(p, from_domain, to_domain, compute);
   const auto weights = all_weights(p, from_domain, to_domain, compute);
   const Box reach = reach_of(weights);
   require_stored("resize", "in", in, reach);
@@ -91,6 +96,25 @@ void shrink(Context& ctx, const Params& p, Box from_domain, Box to_domain, Box c
       ctx,
       [&](auto& c) { cpu::shrink(c, weights, reach, compute, require_floats("resize", in), out); },
       [&](auto& c) { cuda::shrink(c, weights, reach, compute, in, out); });
+}
+
+void shrink_masked(Context& ctx, const Params& p, Box from_domain, Box to_domain, Box compute,
+                   const ImageView& in, View<const std::uint8_t> mask, View<float> out,
+                   View<float> coverage) {
+  check_shrink(p, from_domain, to_domain, compute);
+  const auto weights = all_weights(p, from_domain, to_domain, compute);
+  const Box reach = reach_of(weights);
+  require_stored("resize", "in", in, reach);
+  require_stored("resize", "mask", mask, reach);
+  require_stored("resize", "out", out, compute);
+  require_stored("resize", "coverage", coverage, compute);
+  dispatch(
+      ctx,
+      [&](auto& c) {
+        cpu::shrink_masked(c, weights, reach, compute, require_floats("resize", in), mask, out,
+                           coverage);
+      },
+      [&](auto& c) { cuda::shrink_masked(c, weights, reach, compute, in, mask, out, coverage); });
 }
 
 Box interpolate_reach(const Box& from_domain, const Box& to_domain, const Box& compute) {

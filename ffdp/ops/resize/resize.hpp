@@ -25,6 +25,16 @@ struct Params {
 void shrink(Context&, const Params&, Box from_domain, Box to_domain, Box compute,
             const ImageView& in, View<float> out);
 
+/// The same of an image that counts only where a mask is not 0 (normalised convolution): the mean
+/// of what counts, by the weights of `shrink`. What the image holds elsewhere is not used, be it
+/// NaN.
+/// @param mask      [z,y,x] stored over at least what `reach` says
+/// @param out       [z,y,x] written over compute; 0 where nothing counts
+/// @param coverage  [z,y,x] written over compute: share of the weights that counts, 0 to 1 [1]
+void shrink_masked(Context&, const Params&, Box from_domain, Box to_domain, Box compute,
+                   const ImageView& in, View<const std::uint8_t> mask, View<float> out,
+                   View<float> coverage);
+
 /// Voxels of `from_domain` that `shrink` reads for `compute`.
 Box shrink_reach(const Params&, const Box& from_domain, const Box& to_domain, const Box& compute);
 

@@ -10,7 +10,7 @@ std::int64_t forward(Context&, const Params&, Box domain, Box compute, View<cons
 void backward_displacement(Context&, const Params&, Box domain, Box compute, float scale,
                            View<const float> moving, VectorView<const float> displacement,
                            View<const float> grad_warped, VectorView<float> grad_u, Into into);
-AffineGradient backward_affine(Context&, const Params&, Box domain, Box compute,
+PlaneSums<AffineGradient> backward_affine(Context&, const Params&, Box domain, Box compute,
                                View<const float> moving, VectorView<const float> displacement,
                                View<const float> grad_warped);
 void backward_moving(Context&, const Params&, Box domain, Box compute,
@@ -26,7 +26,7 @@ void forward_uncounted(Context&, const Params&, Box domain, Box compute, const I
 void backward_displacement(Context&, const Params&, Box domain, Box compute, float scale,
                            const ImageView& moving, VectorView<const float> displacement,
                            View<const float> grad_warped, VectorView<float> grad_u, Into into);
-AffineGradient backward_affine(Context&, const Params&, Box domain, Box compute,
+PlaneSums<AffineGradient> backward_affine(Context&, const Params&, Box domain, Box compute,
                                const ImageView& moving, VectorView<const float> displacement,
                                View<const float> grad_warped);
 void backward_moving(Context&, const Params&, Box domain, Box compute,

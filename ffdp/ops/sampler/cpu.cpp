@@ -197,13 +197,13 @@ void backward_displacement(Context& ctx, const Params& p, Box, Box compute, floa
   });
 }
 
-AffineGradient backward_affine(Context& ctx, const Params& p, Box, Box compute,
+PlaneSums<AffineGradient> backward_affine(Context& ctx, const Params& p, Box, Box compute,
                                View<const float> moving, VectorView<const float> displacement,
                                View<const float> grad_warped) {
   const std::vector<float> zeros = zero_row(compute, displacement);
   const float* zero = zeros.data() - (displacement ? 0 : compute.lo[2]);
   return with_offsets<Need::gradient>(moving, p.moving_domain, [&](const auto& locate) {
-    return parallel_sum<AffineGradient>(ctx, compute.size(0), [&](std::int64_t i, int) {
+    return plane_sums<AffineGradient>(ctx, compute.size(0), [&](std::int64_t i, int) {
       const int z = compute.lo[0] + static_cast<int>(i);
       AffineGradient total;
       for (int y = compute.lo[1]; y < compute.hi[1]; ++y) {

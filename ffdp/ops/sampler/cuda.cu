@@ -313,7 +313,7 @@ void backward_displacement(Context& ctx, const Params& p, Box, Box compute, floa
 }
 
 /// Reads 20 B/voxel; twelve sums in double a thread.
-AffineGradient backward_affine(Context& ctx, const Params& p, Box, Box compute,
+PlaneSums<AffineGradient> backward_affine(Context& ctx, const Params& p, Box, Box compute,
                                const ImageView& moving, VectorView<const float> displacement,
                                View<const float> grad_warped) {
   const auto total = with_locator<Need::gradient>(
@@ -326,7 +326,7 @@ AffineGradient backward_affine(Context& ctx, const Params& p, Box, Box compute,
     for (int k = 0; k < 3; ++k) result.map[c][k] = total.v[4 * c + k];
     result.translation[c] = total.v[4 * c + 3];
   }
-  return result;
+  return {{result}};
 }
 
 /// Scatters in fixed point, so that the order of the atomic additions does not matter: same bits at

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ffdp/ops/sampler/sampler.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 #include "ffdp/ops/common/checks.hpp"
@@ -30,11 +31,39 @@ void check_forward(const Params& p, const Box& domain, const Box& compute, const
   check(p, domain, compute, displacement);
   require(bool(moving), "sampler: moving is absent");
   if (masks.fixed) require_stored("sampler", "fixed mask", masks.fixed, compute);
-  if (masks.moving) require_stored("sampler", "moving mask", masks.moving, p.moving_domain);
+  require(!masks.moving || masks.moving.stored.contains(moving.stored) ||
+              masks.moving.stored.contains(p.moving_domain),
+          "sampler: the moving mask is stored over " + to_string(masks.moving.stored) + ", needs " +
+              to_string(moving.stored));
   require_stored("sampler", "warped", warped, compute);
 }
 
 }  // namespace
+
+Box reach(const Params& p, const Box& compute, const Vec3& least, const Vec3& most) {
+  constexpr double slack = 0.01;  // q is computed in float [voxels]
+  Box box = p.moving_domain;
+  for (int c = 0; c < 3; ++c) {
+    double lo = p.map.translation[c], hi = lo;
+    const auto add = [&](double factor, double from, double to) {
+      lo += std::min(factor * from, factor * to);
+      hi += std::max(factor * from, factor * to);
+    };
+    for (int k = 0; k < 3; ++k) {
+      add(p.map.linear[c][k], compute.lo[k], compute.hi[k] - 1);
+      add(p.displacement_map[c][k], least[k], most[k]);
+    }
+    const int first = box.lo[c], end = box.hi[c];
+    // A cell has two voxels along an axis; the last cell begins at end - 2.
+    const auto cell = [&](double q) {
+      return std::clamp(std::floor(q), static_cast<double>(first),
+                        static_cast<double>(std::max(first, end - 2)));
+    };
+    box.lo[c] = static_cast<int>(cell(lo - slack));
+    box.hi[c] = std::min(static_cast<int>(cell(hi + slack)) + 2, end);
+  }
+  return box;
+}
 
 std::int64_t forward(Context& ctx, const Params& p, Box domain, Box compute,
                      const ImageView& moving, VectorView<const float> displacement,
@@ -85,9 +114,10 @@ void backward_displacement(Context& ctx, const Params& p, Box domain, Box comput
       });
 }
 
-AffineGradient backward_affine(Context& ctx, const Params& p, Box domain, Box compute,
-                               const ImageView& moving, VectorView<const float> displacement,
-                               View<const float> grad_warped) {
+PlaneSums<AffineGradient> backward_affine(Context& ctx, const Params& p, Box domain, Box compute,
+                                          const ImageView& moving,
+                                          VectorView<const float> displacement,
+                                          View<const float> grad_warped) {
   check(p, domain, compute, displacement);
   require(bool(moving), "sampler: moving is absent");
   require_stored("sampler", "grad_warped", grad_warped, compute);

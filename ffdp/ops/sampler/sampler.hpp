@@ -7,6 +7,7 @@
 #include "ffdp/core/affine.hpp"
 #include "ffdp/core/context.hpp"
 #include "ffdp/core/image_view.hpp"
+#include "ffdp/core/plane_sums.hpp"
 
 namespace ffdp::sampler {
 
@@ -24,11 +25,15 @@ struct Params {
 /// Masks restrict where a sample counts; null data means everywhere.
 struct Masks {
   View<const std::uint8_t> fixed;   ///< [z,y,x] over compute; 0 excludes
-  View<const std::uint8_t> moving;  ///< [z,y,x] over moving_domain; 0 at the nearest voxel excludes
+  View<const std::uint8_t> moving;  ///< [z,y,x] stored as moving; 0 at the nearest voxel excludes
 };
 
 /// Halo `displacement` needs around the compute box [voxels].
 constexpr int halo(const Params&) { return 0; }
+
+/// Voxels of moving_domain that q(x) may touch for x in `compute` and every component c of u(x)
+/// within [least[c], most[c]]; at least one voxel.
+Box reach(const Params&, const Box& compute, const Vec3& least, const Vec3& most);
 
 /// Resamples the moving image. The CPU backend reads float32 images only.
 /// @param domain        whole fixed image
@@ -75,9 +80,10 @@ struct AffineGradient {
 };
 
 /// Gradient w.r.t. A and t: sums over compute of grad I(q) grad_warped times (x, 1), in double.
-AffineGradient backward_affine(Context&, const Params&, Box domain, Box compute,
-                               const ImageView& moving, VectorView<const float> displacement,
-                               View<const float> grad_warped);
+PlaneSums<AffineGradient> backward_affine(Context&, const Params&, Box domain, Box compute,
+                                          const ImageView& moving,
+                                          VectorView<const float> displacement,
+                                          View<const float> grad_warped);
 
 /// Gradient w.r.t. the moving image (adjoint of the interpolation; scatters). For training. Same
 /// bits at every run: on the CPU by one thread, on a GPU in fixed point of 62 - log2(voxels) bits

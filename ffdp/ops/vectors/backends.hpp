@@ -12,6 +12,9 @@ void average(Context&, Box box, VectorView<float> a, VectorView<const float> b);
 void copy(Context&, Box box, VectorView<const float> from, VectorView<float> to);
 void zero(Context&, Box box, VectorView<float> field);
 float largest(Context&, Box box, VectorView<const float> field);
+Extent extent(Context&, Box box, VectorView<const float> field);
+template <class T>
+PlaneSums<double> sum_squares(Context&, Box box, VectorView<const T> field);
 }  // namespace cpu
 namespace cuda {
 void transform(Context&, Box box, const Mat3& m, float limit, VectorView<const float> in,
@@ -21,5 +24,8 @@ void average(Context&, Box box, VectorView<float> a, VectorView<const float> b);
 void copy(Context&, Box box, VectorView<const float> from, VectorView<float> to);
 void zero(Context&, Box box, VectorView<float> field);
 float largest(Context&, Box box, VectorView<const float> field);
+Extent extent(Context&, Box box, VectorView<const float> field);
+template <class T>
+PlaneSums<double> sum_squares(Context&, Box box, VectorView<const T> field);
 }  // namespace cuda
 }  // namespace ffdp::vectors

@@ -96,4 +96,54 @@ float largest(Context& ctx, Box box, VectorView<const float> field) {
       .value;
 }
 
+Extent extent(Context& ctx, Box box, VectorView<const float> field) {
+  struct Widest {
+    Extent e = no_extent();
+    Widest& operator+=(const Widest& other) {
+      for (int c = 0; c < 3; ++c) {
+        widen(e, c, other.e.lo[c]);
+        widen(e, c, other.e.hi[c]);
+      }
+      return *this;
+    }
+  };
+  return parallel_sum<Widest>(ctx, box.size(0),
+                              [&](std::int64_t i, int) {
+                                const int z = box.lo[0] + static_cast<int>(i);
+                                Widest widest;
+                                for (int c = 0; c < 3; ++c) {
+                                  float lo = widest.e.lo[c], hi = widest.e.hi[c];
+                                  for (int y = box.lo[1]; y < box.hi[1]; ++y) {
+                                    const float* row = field[c].row(z, y);
+#pragma omp simd reduction(min : lo) reduction(max : hi)
+                                    for (int x = box.lo[2]; x < box.hi[2]; ++x) {
+                                      lo = row[x] < lo ? row[x] : lo;
+                                      hi = row[x] > hi ? row[x] : hi;
+                                    }
+                                  }
+                                  widest.e.lo[c] = lo;
+                                  widest.e.hi[c] = hi;
+                                }
+                                return widest;
+                              })
+      .e;
+}
+
+template <class T>
+PlaneSums<double> sum_squares(Context& ctx, Box box, VectorView<const T> field) {
+  return plane_sums<double>(ctx, box.size(0), [&](std::int64_t i, int) {
+    const int z = box.lo[0] + static_cast<int>(i);
+    double sum = 0;
+    for (int y = box.lo[1]; y < box.hi[1]; ++y) {
+      const T *a = field[0].row(z, y), *b = field[1].row(z, y), *c = field[2].row(z, y);
+#pragma omp simd reduction(+ : sum)
+      for (int x = box.lo[2]; x < box.hi[2]; ++x)
+        sum += double{squared_length(to_float(a[x]), to_float(b[x]), to_float(c[x]))};
+    }
+    return sum;
+  });
+}
+template PlaneSums<double> sum_squares(Context&, Box, VectorView<const float>);
+template PlaneSums<double> sum_squares(Context&, Box, VectorView<const Half>);
+
 }  // namespace ffdp::vectors::cpu

@@ -11,6 +11,16 @@ struct Largest {
   __device__ void operator+=(const Largest& other) { value = fmaxf(value, other.value); }
 };
 
+struct Widest {
+  Extent e = no_extent();
+  __device__ void operator+=(const Widest& other) {
+    for (int c = 0; c < 3; ++c) {
+      widen(e, c, other.e.lo[c]);
+      widen(e, c, other.e.hi[c]);
+    }
+  }
+};
+
 }  // namespace
 
 /// Reads 12 and writes 12 B/voxel.
@@ -64,5 +74,26 @@ float largest(Context& ctx, Box box, VectorView<const float> field) {
                                      })
       .value;
 }
+
+/// Reads 12 B/voxel.
+Extent extent(Context& ctx, Box box, VectorView<const float> field) {
+  return device::sum_voxels<Widest>(ctx, box,
+                                    [=] __device__(int z, int y, int x, Widest& widest) {
+                                      for (int c = 0; c < 3; ++c)
+                                        widen(widest.e, c, field[c](z, y, x));
+                                    })
+      .e;
+}
+
+/// Reads 12 B/voxel, Half 6.
+template <class T>
+PlaneSums<double> sum_squares(Context& ctx, Box box, VectorView<const T> field) {
+  return {{device::sum_voxels<double>(ctx, box, [=] __device__(int z, int y, int x, double& sum) {
+    sum += double{squared_length(to_float(field[0](z, y, x)), to_float(field[1](z, y, x)),
+                                 to_float(field[2](z, y, x)))};
+  })}};
+}
+template PlaneSums<double> sum_squares(Context&, Box, VectorView<const float>);
+template PlaneSums<double> sum_squares(Context&, Box, VectorView<const Half>);
 
 }  // namespace ffdp::vectors::cuda

@@ -66,4 +66,21 @@ float largest(Context& ctx, Box box, VectorView<const float> field) {
       [&](auto& c) { return cuda::largest(c, box, field); });
 }
 
+Extent extent(Context& ctx, Box box, VectorView<const float> field) {
+  check(box, "field", field);
+  return dispatch(
+      ctx, [&](auto& c) { return cpu::extent(c, box, field); },
+      [&](auto& c) { return cuda::extent(c, box, field); });
+}
+
+template <class T>
+PlaneSums<double> sum_squares(Context& ctx, Box box, VectorView<const T> field) {
+  check(box, "field", field);
+  return dispatch(
+      ctx, [&](auto& c) { return cpu::sum_squares(c, box, field); },
+      [&](auto& c) { return cuda::sum_squares(c, box, field); });
+}
+template PlaneSums<double> sum_squares(Context&, Box, VectorView<const float>);
+template PlaneSums<double> sum_squares(Context&, Box, VectorView<const Half>);
+
 }  // namespace ffdp::vectors

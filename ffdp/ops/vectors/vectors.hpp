@@ -3,6 +3,8 @@
 
 #include "ffdp/core/affine.hpp"
 #include "ffdp/core/context.hpp"
+#include "ffdp/core/half.hpp"
+#include "ffdp/core/plane_sums.hpp"
 #include "ffdp/core/view.hpp"
 
 /// What is done to each vector of a field alone. No halo; fields are [3,z,y,x], stored over at
@@ -30,5 +32,16 @@ void zero(Context&, Box box, VectorView<float> field);
 
 /// Largest magnitude of a component; NaN is passed over.
 float largest(Context&, Box box, VectorView<const float> field);
+
+/// Smallest and largest value of each component (z, y, x); NaN is passed over. Where there is
+/// nothing else, lo is +infinity and hi -infinity.
+struct Extent {
+  float lo[3], hi[3];
+};
+Extent extent(Context&, Box box, VectorView<const float> field);
+
+/// Sum of squared lengths. T is float or Half.
+template <class T>
+PlaneSums<double> sum_squares(Context&, Box box, VectorView<const T> field);
 
 }  // namespace ffdp::vectors

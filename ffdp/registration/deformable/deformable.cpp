@@ -6,8 +6,10 @@
 #include <cmath>
 
 #include "ffdp/core/copy.hpp"
+#include "ffdp/dist/window.hpp"
 #include "ffdp/ops/resize/resize.hpp"
 #include "ffdp/registration/deformable/level.hpp"
+#include "ffdp/registration/deformable/slab_planes.hpp"
 #include "ffdp/registration/images/pyramid.hpp"
 
 namespace ffdp::registration {
@@ -39,12 +41,9 @@ double relative_slope(const std::vector<double>& costs) {
 /// little left to gain, and a stop by their slope falls five or fifteen iterations earlier for
 /// other last bits, which moves the warp.
 template <class T>
-VectorField<float> run_level(Context& ctx, dist::Comm& comm, const DeformableStage& stage,
-                             const Grid& grid, std::vector<LevelPair> pairs, VectorField<float> u,
-                             int index, int planes, const ProgressSink& progress,
-                             LevelTrace& trace) {
+VectorField<float> run_level(Level<T>& level, const DeformableStage& stage, int index,
+                             const ProgressSink& progress, LevelTrace& trace) {
   const int iterations = stage.iterations[index];
-  Level<T> level(ctx, comm, stage, grid, std::move(pairs), std::move(u), planes, iterations);
   const int stride = progress ? report_every : std::max(iterations, 1);
   for (int done = 0; done < iterations;) {
     const int until = std::min(done + stride, iterations);
@@ -58,6 +57,23 @@ VectorField<float> run_level(Context& ctx, dist::Comm& comm, const DeformableSta
     }
   }
   return level.take();
+}
+
+/// u on another grid of the same extent, over what this rank owns of it.
+VectorField<float> resized(Context& ctx, dist::Comm& comm, const dist::Cut& from,
+                           const VectorField<float>& u, const dist::Cut& to) {
+  const Box own = to.own(comm);
+  VectorField<float> result(ctx.backend, own);
+  const dist::VectorWindow window(ctx, comm, from, u,
+                                  resize::interpolate_reach(from.domain(), to.domain(), own));
+  resize::displacement(ctx, {}, from.domain(), to.domain(), own, window.view(), result);
+  return result;
+}
+
+VectorField<float> zeros(Context& ctx, const Box& box) {
+  VectorField<float> field(ctx.backend, box);
+  zero_bytes(ctx, field.data(), (field.end() - field.begin()) * sizeof(float));
+  return field;
 }
 
 }  // namespace
@@ -74,44 +90,42 @@ std::vector<int> automatic_shrink(const Grid& grid) {
 
 VectorField<float> run_deformable(Context& ctx, dist::Comm& comm, const DeformableStage& stage,
                                   const std::vector<Pair>& pairs, const Affine& affine,
-                                  MemoryMode memory, VectorField<float> u,
-                                  const ProgressSink& progress, std::vector<LevelTrace>* trace) {
+                                  MemoryMode memory, StartWarp start, const ProgressSink& progress,
+                                  std::vector<LevelTrace>* trace) {
   const Grid& full = pairs.front().fixed.grid;
   const int levels = static_cast<int>(stage.shrink.size());
+  const Int3 around{Halo(stage).warped, 0, 0};
+  VectorField<float> u = std::move(start.u);
+  dist::Cut from(comm, start.domain);
   for (int index = 0; index < levels; ++index) {
-    const auto start = std::chrono::steady_clock::now();
-    const double spacing = stage.shrink[index] * finest_spacing(full);
-    const Grid grid = level_grid(full, spacing, 8);
+    const auto begin = std::chrono::steady_clock::now();
+    const Grid grid = level_grid(full, stage.shrink[index] * finest_spacing(full), 8);
+    const dist::Cut cut(comm, grid.domain());
+    const Box own = cut.own(comm);
     std::vector<LevelPair> level_pairs;
     level_pairs.reserve(pairs.size());
     for (const Pair& pair : pairs)
-      level_pairs.push_back(make_level_pair(
-          ctx, pair, grid, stage.shrink[index] * finest_spacing(pair.fixed.grid), affine));
+      level_pairs.emplace_back(ctx, comm, pair, grid,
+                               stage.shrink[index] * finest_spacing(pair.fixed.grid), affine,
+                               intersect(grow(own, around), grid.domain()));
     ctx.release_scratch();
-    VectorField<float> finer(ctx.backend, grid.domain());
-    if (u.empty())
-      zero_bytes(ctx, finer.data(), (finer.end() - finer.begin()) * sizeof(float));
-    else
-      resize::displacement(ctx, {}, u.stored(), grid.domain(), grid.domain(), u, finer);
-    u = VectorField<float>();
-    const bool compact = memory == MemoryMode::compact;
-    const int planes =
-        slab_planes(stage, grid.domain(), slab_budget(memory, ctx.backend, grid.domain().volume()));
+    u = u.empty() ? zeros(ctx, own) : resized(ctx, comm, from, u, cut);
+    from = cut;
+    const int planes = slab_planes(stage, own, slab_budget(memory, ctx.backend, own.volume()));
     LevelTrace record{grid, {}, 0};
-    u = compact ? run_level<Half>(ctx, comm, stage, grid, std::move(level_pairs), std::move(finer),
-                                  index, planes, progress, record)
-                : run_level<float>(ctx, comm, stage, grid, std::move(level_pairs), std::move(finer),
-                                   index, planes, progress, record);
+    const auto run = [&]<class T>() {
+      Level<T> level(ctx, comm, stage, cut, level_pairs, std::move(u), planes,
+                     stage.iterations[index]);
+      return run_level(level, stage, index, progress, record);
+    };
+    u = memory == MemoryMode::compact ? run.template operator()<Half>()
+                                      : run.template operator()<float>();
     record.seconds =
-        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     if (trace) trace->push_back(std::move(record));
   }
-  if (u.stored() != full.domain()) {
-    VectorField<float> finest(ctx.backend, full.domain());
-    resize::displacement(ctx, {}, u.stored(), full.domain(), full.domain(), u, finest);
-    u = std::move(finest);
-  }
-  return u;
+  const dist::Cut finest(comm, full.domain());
+  return from == finest ? std::move(u) : resized(ctx, comm, from, u, finest);
 }
 
 }  // namespace ffdp::registration

@@ -18,17 +18,21 @@ struct LevelTrace {
   double seconds = 0;
 };
 
-/// Greedy deformable stage: u on the fixed grid, coarse to fine (DESIGN.md 2 and 3).
+/// A displacement to start from, on any grid of the extent of the fixed image.
+struct StartWarp {
+  VectorField<float> u;  ///< [3,z,y,x] over what this rank owns [voxels of its grid]; empty: none
+  Box domain;            ///< of its grid
+};
+
+/// Greedy deformable stage: u on the fixed grid, coarse to fine (docs/algorithm.md). Collective.
 /// @param pairs   image pairs, all on the grid of pairs[0].fixed; metrics name them by index
 /// @param affine  fixed to moving, LPS mm; stays as it is
 /// @param memory  standard or compact
-/// @param start   [3,z,y,x] displacement to start from, on any grid of the same extent, in its own
-///                voxels; empty for none
-/// @return u [3,z,y,x] on the fixed grid, components z, y, x [voxels]
+/// @return u [3,z,y,x] on the fixed grid, components z, y, x [voxels], over what this rank owns
 VectorField<float> run_deformable(Context& ctx, dist::Comm& comm, const DeformableStage& stage,
                                   const std::vector<Pair>& pairs, const Affine& affine,
-                                  MemoryMode memory, VectorField<float> start,
-                                  const ProgressSink& progress, std::vector<LevelTrace>* trace);
+                                  MemoryMode memory, StartWarp start, const ProgressSink& progress,
+                                  std::vector<LevelTrace>* trace);
 
 /// Shrink factors from the image size: halved until the largest axis has at most about 64 voxels.
 std::vector<int> automatic_shrink(const Grid& grid);

@@ -3,75 +3,19 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "ffdp/core/copy.hpp"
 #include "ffdp/core/error.hpp"
-#include "ffdp/ops/compose/compose.hpp"
-#include "ffdp/ops/mse/mse.hpp"
+#include "ffdp/dist/ordered_sum.hpp"
 #include "ffdp/ops/smooth/smooth.hpp"
 #include "ffdp/ops/vectors/vectors.hpp"
-#include "ffdp/registration/images/pyramid.hpp"
+#include "ffdp/registration/deformable/slab_planes.hpp"
 
 namespace ffdp::registration {
 namespace {
 
-constexpr int face_ramp = 4;       // [voxels]
-constexpr int least_planes = 16;   // a slab of fewer mostly makes halos
-constexpr int widest_stencil = 8;  // CUDA: beyond, axis by axis through scratch
-
-int metric_reach(const MetricConfig& metric) {
-  if (metric.kind != MetricKind::lncc) return 0;
-  return lncc::halo({.window = metric.window, .radius = metric.radius, .sigma = metric.sigma});
-}
-
-/// Planes that have to be composed ahead of those that become the new warp: smoothing looks that
-/// far, and composing what lies above must still find the old warp.
-int compose_lead(const DeformableStage& stage) {
-  return std::max(gaussian_radius(stage.sigma_warp), compose::halo({.max_step = 1}));
-}
-
-/// What slabs are made of, for `planes` planes a step.
-struct SlabPlanes {
-  int warped = 0, gradient = 0, vectors = 0;  ///< most planes held
-  int workspace = 0;                     ///< vectors, of LNCC or of smoothing, whichever needs more
-  int axis_fields = 0, axis_planes = 0;  ///< scalars, for stencils that go axis by axis
-  SlabPlanes(const DeformableStage& stage, int planes) {
-    const int smoothing = gaussian_radius(stage.sigma_update);
-    gradient = planes + smoothing;
-    vectors = planes + 2 * std::max(smoothing, compose_lead(stage));
-    workspace = planes;
-    const int widest = gaussian_radius(std::max(stage.sigma_update, stage.sigma_warp));
-    if (widest > widest_stencil) axis_fields = 2, axis_planes = planes + 2 * widest;
-    for (const MetricConfig& metric : stage.metrics) {
-      const int reach = metric_reach(metric);
-      warped = std::max(warped, gradient + 2 * reach);
-      if (!reach) continue;
-      workspace = std::max(workspace, gradient + reach);
-      if (metric.window == lncc::Window::gaussian || metric.radius > widest_stencil)
-        axis_fields = 8, axis_planes = std::max(axis_planes, gradient + 2 * reach);
-    }
-  }
-};
-
-/// The image on the grid of the level, kept in `own`; the image itself where the grid is its own.
-ImageRef at_level(Context& ctx, const ImageRef& image, const Grid& grid,
-                  std::shared_ptr<const Image<float>>& own) {
-  if (image.grid.size == grid.size) return image;
-  own = std::make_shared<const Image<float>>(shrink_to(ctx, image, grid));
-  return *own;
-}
-
-/// Likewise, of a mask; null where there is none.
-std::shared_ptr<const Image<std::uint8_t>> at_level(Context& ctx, const Image<std::uint8_t>* mask,
-                                                    const Grid& grid) {
-  if (!mask) return nullptr;
-  if (mask->grid.size == grid.size) return {std::shared_ptr<void>(), mask};
-  return std::make_shared<const Image<std::uint8_t>>(shrink_to(ctx, *mask, grid));
-}
-
-View<const std::uint8_t> mask_view(const std::shared_ptr<const Image<std::uint8_t>>& mask) {
-  return mask ? mask->data.view() : View<const std::uint8_t>{};
-}
+constexpr int face_ramp = 4;  // [voxels]
 
 /// Root mean square of the smoothed gradient below which there is little left to gain: less than
 /// half of what unregistered pairs of brains and lungs start with, for normalised images [1/voxel].
@@ -93,68 +37,31 @@ T to_host(const Context& ctx, const T* value) {
 
 }  // namespace
 
-LevelPair make_level_pair(Context& ctx, const Pair& pair, const Grid& grid, double spacing,
-                          const Affine& affine) {
-  require(pair.fixed.data.storage == Storage::float32 && pair.fixed.data.scale == 1 &&
-              pair.fixed.data.offset == 0,
-          "deformable: the fixed image must be stored as float32");
-  const Grid moving_grid = level_grid(pair.moving.grid, spacing, 8);
-  LevelPair level;
-  level.fixed = at_level(ctx, pair.fixed, grid, level.own_fixed).data.as<float>();
-  level.moving = at_level(ctx, pair.moving, moving_grid, level.own_moving).data;
-  level.fixed_mask = at_level(ctx, pair.fixed_mask, grid);
-  level.moving_mask = at_level(ctx, pair.moving_mask, moving_grid);
-  level.fixed_model = intensity_model(ctx, "fixed", level.fixed, mask_view(level.fixed_mask));
-  level.moving_model = intensity_model(ctx, "moving", level.moving, mask_view(level.moving_mask));
-  level.sampling.map = moving_grid.to_index() * affine * grid.to_world();
-  level.sampling.displacement_map = level.sampling.map.linear;
-  level.sampling.moving_domain = moving_grid.domain();
-  return level;
-}
-
-std::int64_t slab_budget(MemoryMode mode, Backend backend, std::int64_t voxels) {
-  // Beside images, warp and moments: 48 B/voxel in all in standard mode, 36 in compact mode. Small
-  // levels run whole, for their kernels are short.
-  const bool compact = mode == MemoryMode::compact;
-  const double each = compact ? 8 : 11;
-  const std::int64_t least = compact                    ? 64 << 20U
-                             : backend == Backend::cuda ? std::int64_t{2} << 30U
-                                                        : 256 << 20U;
-  return std::max(least, static_cast<std::int64_t>(each * static_cast<double>(voxels)));
-}
-
-std::int64_t slab_bytes(const DeformableStage& stage, const Box& domain, int planes) {
-  const SlabPlanes most(stage, planes);
-  const auto of = [&](int n) { return std::int64_t{std::min(n, domain.size(0))}; };
-  const auto metrics = static_cast<std::int64_t>(stage.metrics.size());
-  // Vectors, workspace, the gradient of the warped image, warped.
-  const std::int64_t values = 3 * of(most.vectors) + 3 * of(most.workspace) +
-                              most.axis_fields * of(most.axis_planes) + of(most.gradient) +
-                              metrics * of(most.warped);
-  return values * domain.size(1) * domain.size(2) * static_cast<std::int64_t>(sizeof(float));
-}
-
-int slab_planes(const DeformableStage& stage, const Box& domain, std::int64_t bytes) {
-  int planes = domain.size(0);
-  while (planes > least_planes && slab_bytes(stage, domain, planes) > bytes) --planes;
-  // Slabs of one size.
-  const int slabs = (domain.size(0) + planes - 1) / planes;
-  return (domain.size(0) + slabs - 1) / slabs;
+Halo::Halo(const DeformableStage& stage) {
+  gradient = gaussian_radius(stage.sigma_update);
+  for (const MetricConfig& metric : stage.metrics)
+    warped = std::max(warped, gradient + metric_reach(metric));
+  moments = compose_lead(stage);
+  warp = std::max(warped, moments + descent::halo(descent::Step{}));
 }
 
 template <class T>
-Level<T>::Level(Context& ctx, dist::Comm& comm, const DeformableStage& stage, const Grid& grid,
-                std::vector<LevelPair> pairs, VectorField<float> u, int planes, int iterations)
+Level<T>::Level(Context& ctx, dist::Comm& comm, const DeformableStage& stage, const dist::Cut& cut,
+                std::vector<LevelPair>& pairs, VectorField<float> u, int planes, int iterations)
     : ctx_(ctx),
       comm_(comm),
       stage_(stage),
-      domain_(grid.domain()),
-      pairs_(std::move(pairs)),
+      cut_(cut),
+      domain_(cut.domain()),
+      own_(cut.own(comm)),
+      halo_(stage),
+      pairs_(pairs),
       planes_(planes),
       u_(std::move(u)),
-      first_(ctx.backend, domain_),
-      sums_(ctx.backend, static_cast<std::size_t>(iterations) * stage.metrics.size()),
+      first_(ctx.backend, around(halo_.moments)),
+      sums_(ctx.backend, static_cast<std::size_t>(iterations) * stage.metrics.size() + 1),
       size_(ctx.backend, 1) {
+  if (!cut.whole()) widen_warp();
   const SlabPlanes most(stage, planes);
   adam_ = {.beta1 = stage.beta1, .beta2 = stage.beta2, .second_moment = stage.second_moment};
   if (stage.optimizer == Optimizer::gradient)
@@ -162,51 +69,74 @@ Level<T>::Level(Context& ctx, dist::Comm& comm, const DeformableStage& stage, co
   const bool element = adam_.second_moment == adam::SecondMoment::element;
   moments_.first = first_;
   if (adam_.second_moment != adam::SecondMoment::none) {
-    second_ = Buffer<T>(ctx.backend, domain_.volume() * (element ? 3 : 1));
+    second_ = Buffer<T>(ctx.backend, first_.stored().volume() * (element ? 3 : 1));
     moments_.second = moments_.first;
     moments_.second.data = second_.data();
     if (!element) moments_.second.stride_c = 0;
   }
-  vectors_ = Slab(ctx.backend, domain_, 3, most.vectors);
-  Box work = domain_;
-  work.hi[0] = work.lo[0] + std::min(most.gradient, domain_.size(0));
+  vectors_ = Slab(ctx.backend, around(std::max(halo_.gradient, halo_.moments)), 3, most.vectors);
+  Box work = own_;
+  work.hi[0] = work.lo[0] + std::min(most.gradient, around(halo_.gradient).size(0));
   grad_warped_ = Field<float>(ctx.backend, work);
   zero_bytes(ctx, sums_.data(), sums_.size() * sizeof(MetricSum));
-  metrics_.resize(stage.metrics.size());
-  for (std::size_t i = 0; i < metrics_.size(); ++i) {
-    metrics_[i].config = &stage.metrics[i];
-    metrics_[i].pair = &pairs_[stage.metrics[i].image_pair];
-    start_metric(metrics_[i], most.gradient);
+  fetch_rims();
+  terms_.resize(stage.metrics.size());
+  for (std::size_t i = 0; i < terms_.size(); ++i) {
+    LevelPair& pair = pairs[stage.metrics[i].image_pair];
+    terms_[i].metric = {stage.metrics[i], pair.fixed_model(), pair.moving_model()};
+    terms_[i].pair = &pair;
+    start_term(terms_[i], most.gradient);
   }
 }
 
+/// Makes room for the rims of u.
 template <class T>
-void Level<T>::start_metric(Metric& m, int planes) {
-  m.reach = metric_reach(*m.config);
-  const int held = planes + 2 * m.reach;
-  m.warped = Slab(ctx_.backend, domain_, 1, held);
-  if (m.config->kind == MetricKind::mi) {
-    const auto cells = static_cast<std::size_t>(m.config->bins) * m.config->bins;
+void Level<T>::widen_warp() {
+  VectorField<float> wider(ctx_.backend, around(halo_.warp));
+  dist::copy_voxels(ctx_, std::as_const(u_).view(), wider.view(), own_);
+  synchronize(ctx_);
+  u_ = std::move(wider);
+  warp_rims_.emplace(comm_, cut_, around(halo_.warp));
+  moment_rims_.emplace(comm_, cut_, around(halo_.moments));
+}
+
+template <class T>
+VectorField<float> Level<T>::take() {
+  if (cut_.whole()) return std::move(u_);
+  VectorField<float> own(ctx_.backend, own_);
+  dist::copy_voxels(ctx_, std::as_const(u_).view(), own.view(), own_);
+  synchronize(ctx_);
+  return own;
+}
+
+template <class T>
+void Level<T>::start_term(Term& m, int planes) {
+  const MetricConfig& config = m.metric.config;
+  m.reach = metric_reach(config);
+  int held = planes + 2 * m.reach;
+  if (one_slab()) held = std::max(held, around(halo_.gradient).size(0));
+  m.warped = Slab(ctx_.backend, around(halo_.gradient + m.reach), 1, held);
+  if (config.kind == MetricKind::mi) {
+    const auto cells = static_cast<std::size_t>(config.bins) * config.bins;
     m.counts = Buffer<std::int64_t>(ctx_.backend, cells + 1);
     m.derivative = Buffer<float>(ctx_.backend, cells);
   }
   // The share of the voxels inside is taken as it is now: the size of the gradient is fixed for a
   // level, as the ranges of the intensities are.
-  double outside = 0;
-  for (int z = domain_.lo[0]; z < domain_.hi[0]; z += planes_) {
-    const Box box = m.warped.advance(ctx_, z, std::min(z + planes_, domain_.hi[0]));
-    outside += static_cast<double>(sampler::forward(
-        ctx_, m.pair->sampling, domain_, box, m.pair->moving, u_,
-        {mask_view(m.pair->fixed_mask), mask_view(m.pair->moving_mask)}, m.warped.view()));
+  std::int64_t outside = 0;
+  m.warped.restart(own_.lo[0]);
+  for (int z = own_.lo[0]; z < own_.hi[0]; z += planes_) {
+    const Box box = m.warped.advance(ctx_, z, std::min(z + planes_, own_.hi[0]));
+    outside += sampler::forward(ctx_, m.pair->sampling(), domain_, box, m.pair->moving(), u_,
+                                m.pair->masks(), m.warped.view());
   }
-  m.warped.restart();
-  comm_.all_sum({&outside, 1});
-  const auto volume = static_cast<double>(domain_.volume());
+  outside = dist::sum_count(comm_, cut_, outside);
+  const std::int64_t volume = domain_.volume();
   require(outside < volume, "deformable: the images do not overlap (inside the masks)");
-  const double mean = volume / (volume - outside);
-  m.factor = static_cast<float>(m.config->weight * (m.config->kind == MetricKind::lncc  ? -mean
-                                                    : m.config->kind == MetricKind::mse ? mean
-                                                                                        : 1));
+  const double mean = static_cast<double>(volume) / static_cast<double>(volume - outside);
+  m.factor = static_cast<float>(config.weight * (config.kind == MetricKind::lncc  ? -mean
+                                                 : config.kind == MetricKind::mse ? mean
+                                                                                  : 1));
 }
 
 template <class T>
@@ -216,36 +146,43 @@ smooth::Params Level<T>::smoothing(double sigma) const {
   return p;
 }
 
+/// The planes of this rank and `planes` more on both sides, within the domain.
 template <class T>
-void Level<T>::warp(Metric& m, int keep_from, int hi) {
-  const Box box = m.warped.advance(ctx_, keep_from, hi);
+Box Level<T>::around(int planes) const {
+  return intersect(grow(own_, Int3{planes, 0, 0}), domain_);
+}
+
+template <class T>
+void Level<T>::warp(Term& m, int keep_from, int hi) {
+  const Box box = m.warped.advance(ctx_, keep_from, std::max(hi, m.warped.stored().hi[0]));
   if (box.empty()) return;
-  sampler::forward_uncounted(ctx_, m.pair->sampling, domain_, box, m.pair->moving, u_,
-                             {mask_view(m.pair->fixed_mask), mask_view(m.pair->moving_mask)},
-                             m.warped.view());
+  sampler::forward_uncounted(ctx_, m.pair->sampling(), domain_, box, m.pair->moving(), u_,
+                             m.pair->masks(), m.warped.view());
 }
 
 /// The planes of one step of a sweep.
 template <class T>
 Box Level<T>::slab_from(int z) const {
-  Box slab = domain_;
+  Box slab = own_;
   slab.lo[0] = z;
-  slab.hi[0] = std::min(z + planes_, domain_.hi[0]);
+  slab.hi[0] = std::min(z + planes_, own_.hi[0]);
   return slab;
 }
 
 /// The histogram of all planes, and from it the derivative that add_gradient looks up. With one
 /// slab the warped image stays for it.
 template <class T>
-void Level<T>::measure_information(Metric& m, int index) {
-  const auto p = mi_params(*m.config, m.pair->fixed_model, m.pair->moving_model);
+void Level<T>::measure_information(Term& m, int index) {
+  const mi::Params p = m.metric.mi();
+  const Box needed = around(halo_.gradient);
   zero_bytes(ctx_, m.counts.data(), m.counts.size() * sizeof(std::int64_t));
-  for (int z = domain_.lo[0]; z < domain_.hi[0]; z += planes_) {
+  m.warped.restart(one_slab() ? needed.lo[0] : own_.lo[0]);
+  for (int z = own_.lo[0]; z < own_.hi[0]; z += planes_) {
     const Box box = slab_from(z);
-    warp(m, z, box.hi[0]);
-    mi::accumulate(ctx_, p, domain_, box, m.pair->fixed, m.warped.view(), m.counts.data());
+    warp(m, one_slab() ? needed.lo[0] : z, one_slab() ? needed.hi[0] : box.hi[0]);
+    mi::accumulate(ctx_, p, domain_, box, m.pair->fixed(), m.warped.view(), m.counts.data());
   }
-  if (comm_.size() > 1) {
+  if (!cut_.whole()) {
     std::vector<std::int64_t> counts(m.counts.size());
     const std::size_t bytes = counts.size() * sizeof(std::int64_t);
     copy_bytes(ctx_, Backend::cpu, counts.data(), ctx_.backend, m.counts.data(), bytes);
@@ -253,52 +190,72 @@ void Level<T>::measure_information(Metric& m, int index) {
     copy_bytes(ctx_, ctx_.backend, m.counts.data(), Backend::cpu, counts.data(), bytes);
   }
   mi::evaluate(ctx_, p, m.counts.data(), m.derivative.data(), sums(iteration_, index));
-  if (planes_ < domain_.size(0)) m.warped.restart();
+  if (!one_slab()) m.warped.restart(needed.lo[0]);
 }
 
-/// Makes or adds d(cost)/du of one metric for some planes; `planes` follow those of the last call.
+/// Makes or adds d(cost)/du of one metric for some planes, all or none of which this rank owns;
+/// `planes` follow those of the last call.
 template <class T>
-void Level<T>::add_gradient(Metric& m, int index, const Box& planes, sampler::Into into) {
+void Level<T>::add_gradient(Term& m, int index, const Box& planes, sampler::Into into) {
   warp(m, planes.lo[0] - m.reach, std::min(planes.hi[0] + m.reach, domain_.hi[0]));
   const View<float> grad{grad_warped_.data(), planes, grad_warped_.view().stride_z,
                          grad_warped_.view().stride_y};
-  const View<const float> f = m.pair->fixed, w = m.warped.view();
-  const LevelPair& pair = *m.pair;
+  const View<const float> f = m.pair->fixed(), w = m.warped.view();
+  // The planes of other ranks are counted by them.
+  MetricSum* sum =
+      own_.contains(planes) ? sums(iteration_, index) : sums_.data() + sums_.size() - 1;
   float factor = m.factor;
-  if (m.config->kind == MetricKind::lncc) {
-    lncc::Params p = lncc_params(*m.config, pair.fixed_model, pair.moving_model);
-    p.missing_values = true;
-    lncc::forward_backward(ctx_, p, domain_, planes, f, w, grad, VectorView<float>{},
-                           sums(iteration_, index));
-  } else if (m.config->kind == MetricKind::mse) {
-    mse::forward_backward(ctx_, {}, domain_, planes, f, w, grad, sums(iteration_, index));
+  if (m.metric.config.kind == MetricKind::lncc) {
+    lncc::forward_backward(ctx_, m.metric.lncc(), domain_, planes, f, w, grad, VectorView<float>{},
+                           sum);
+  } else if (m.metric.config.kind == MetricKind::mse) {
+    mse::forward_backward(ctx_, m.metric.mse(), domain_, planes, f, w, grad, sum);
   } else {
     factor *= -static_cast<float>(domain_.volume());
-    mi::backward(ctx_, mi_params(*m.config, pair.fixed_model, pair.moving_model), domain_, planes,
-                 1.0F, m.derivative.data(), f, w, grad);
+    mi::backward(ctx_, m.metric.mi(), domain_, planes, 1.0F, m.derivative.data(), f, w, grad);
   }
-  sampler::backward_displacement(ctx_, pair.sampling, domain_, planes, factor, pair.moving, u_,
-                                 grad, vectors_.vectors(), into);
+  sampler::backward_displacement(ctx_, m.pair->sampling(), domain_, planes, factor,
+                                 m.pair->moving(), u_, grad, vectors_.vectors(), into);
+}
+
+/// The gradient of all metrics for the next planes: those that this rank owns, and its rims, apart.
+template <class T>
+void Level<T>::add_gradients(const Box& planes) {
+  for (int lo = planes.lo[0], hi = lo; lo < planes.hi[0]; lo = hi) {
+    hi = lo < own_.lo[0] ? own_.lo[0] : lo < own_.hi[0] ? own_.hi[0] : planes.hi[0];
+    hi = std::min(hi, planes.hi[0]);
+    Box part = planes;
+    part.lo[0] = lo;
+    part.hi[0] = hi;
+    for (std::size_t i = 0; i < terms_.size(); ++i)
+      add_gradient(terms_[i], static_cast<int>(i), part,
+                   i ? sampler::Into::add : sampler::Into::overwrite);
+  }
+}
+
+/// The rims of u from their owners, and what u then reaches of the moving images.
+template <class T>
+void Level<T>::fetch_rims() {
+  if (warp_rims_) (*warp_rims_)(ctx_, std::as_const(u_).view(), u_.view());
+  for (LevelPair& pair : pairs_) pair.reach(ctx_, comm_, around(halo_.warped), u_);
 }
 
 /// Metric, gradient, first smoothing, moments: slab by slab.
 template <class T>
 void Level<T>::update_moments() {
-  for (std::size_t i = 0; i < metrics_.size(); ++i) {
-    metrics_[i].warped.restart();
-    if (metrics_[i].config->kind == MetricKind::mi)
-      measure_information(metrics_[i], static_cast<int>(i));
+  for (std::size_t i = 0; i < terms_.size(); ++i) {
+    terms_[i].warped.restart(around(halo_.gradient + terms_[i].reach).lo[0]);
+    if (terms_[i].metric.config.kind == MetricKind::mi)
+      measure_information(terms_[i], static_cast<int>(i));
   }
   const smooth::Params smooth_update = smoothing(stage_.sigma_update);
   const int lead = smooth::halo(smooth_update)[0];
   zero_bytes(ctx_, size_.data(), sizeof(descent::Sums));
-  vectors_.restart();
-  for (int z = domain_.lo[0]; z < domain_.hi[0]; z += planes_) {
+  vectors_.restart(own_.lo[0] - lead);
+  for (int z = own_.lo[0]; z < own_.hi[0]; z += planes_) {
     const Box box = slab_from(z);
     const Box made = vectors_.advance(ctx_, z - lead, std::min(box.hi[0] + lead, domain_.hi[0]));
-    for (std::size_t i = 0; !made.empty() && i < metrics_.size(); ++i)
-      add_gradient(metrics_[i], static_cast<int>(i), made,
-                   i ? sampler::Into::add : sampler::Into::overwrite);
+    if (!made.empty()) add_gradients(made);
     descent::update(ctx_, adam_, smooth_update, domain_, box, vectors_.vectors(), moments_,
                     size_.data());
   }
@@ -307,33 +264,48 @@ void Level<T>::update_moments() {
 /// Epsilon is a multiple of the first gradient of the level, known only now; so is the direction.
 template <class T>
 void Level<T>::choose_epsilon() {
-  double squares = to_host(ctx_, size_.data()).squares;
-  comm_.all_sum({&squares, 1});
+  // The first moments are (1 - beta1) times the gradient.
+  const double squares =
+      dist::ordered_sum(comm_, cut_,
+                        vectors::sum_squares(ctx_, own_, VectorView<const T>(moments_.first))) /
+      std::pow(1 - adam_.beta1, 2);
   // Images that match already leave next to nothing: that must not be blown up to full steps.
   const double scale = std::max(std::sqrt(squares / static_cast<double>(domain_.volume())),
                                 least_gradient(stage_.metrics));
   adam_.epsilon = std::max(stage_.epsilon * scale, 1e-20);
   zero_bytes(ctx_, size_.data(), sizeof(descent::Sums));
-  descent::longest(ctx_, adam_, domain_, domain_, moments_, size_.data());
+  descent::longest(ctx_, adam_, domain_, own_, moments_, size_.data());
+}
+
+/// The rims of the moments from their owners, and the longest direction of all ranks.
+template <class T>
+void Level<T>::share_moments() {
+  if (cut_.whole()) return;
+  const auto fetch_rims_of = [&](const auto& field) {
+    return moment_rims_->start(ctx_, field, field);
+  };
+  auto first = fetch_rims_of(moments_.first);
+  if (moments_.second && moments_.second.stride_c > 0)
+    fetch_rims_of(moments_.second).finish();
+  else if (moments_.second)
+    fetch_rims_of(moments_.second[0]).finish();
+  first.finish();
+  descent::Sums size = to_host(ctx_, size_.data());
+  size.longest = static_cast<float>(dist::largest(comm_, cut_, static_cast<double>(size.longest)));
+  copy_bytes(ctx_, ctx_.backend, size_.data(), Backend::cpu, &size, sizeof(size));
 }
 
 /// Composes the warp with the step and smooths it, in place.
 template <class T>
 void Level<T>::take_step() {
-  if (comm_.size() > 1) {
-    descent::Sums size = to_host(ctx_, size_.data());
-    double longest = size.longest;
-    comm_.all_max({&longest, 1});
-    size.longest = static_cast<float>(longest);
-    copy_bytes(ctx_, ctx_.backend, size_.data(), Backend::cpu, &size, sizeof(size));
-  }
+  share_moments();
   const descent::Step step{.length = stage_.step,
                            .least = stage_.optimizer == Optimizer::adam ? 1.0 : 0.0,
                            .face_ramp = face_ramp};
   const smooth::Params smooth_warp = smoothing(stage_.sigma_warp);
-  const int halo = smooth::halo(smooth_warp)[0], lead = compose_lead(stage_);
-  vectors_.restart();
-  for (int z = domain_.lo[0]; z < domain_.hi[0]; z += planes_) {
+  const int halo = smooth::halo(smooth_warp)[0], lead = halo_.moments;
+  vectors_.restart(own_.lo[0] - halo);
+  for (int z = own_.lo[0]; z < own_.hi[0]; z += planes_) {
     const Box box = slab_from(z);
     const Box made = vectors_.advance(ctx_, z - halo, std::min(box.hi[0] + lead, domain_.hi[0]));
     if (!made.empty())
@@ -354,12 +326,14 @@ void Level<T>::hold_faces() {
         face.lo[a] = face.hi[a] - 1;
       else
         face.hi[a] = face.lo[a] + 1;
-      vectors::zero(ctx_, face, u_);
+      face = intersect(face, own_);
+      if (!face.empty()) vectors::zero(ctx_, face, u_);
     }
 }
 
 template <class T>
 void Level<T>::iterate() {
+  if (iteration_ > 0) fetch_rims();
   adam_.iteration = iteration_ + 1;
   update_moments();
   if (iteration_ == 0 && stage_.optimizer == Optimizer::adam) choose_epsilon();
@@ -369,22 +343,21 @@ void Level<T>::iterate() {
 
 template <class T>
 std::vector<double> Level<T>::costs() {
-  std::vector<MetricSum> host(static_cast<std::size_t>(iteration_) * metrics_.size());
+  const std::size_t count = static_cast<std::size_t>(iteration_) * terms_.size();
+  std::vector<MetricSum> host(count);
   copy_bytes(ctx_, Backend::cpu, host.data(), ctx_.backend, sums_.data(),
              host.size() * sizeof(MetricSum));
-  std::vector<double> result;
-  for (int k = 0; k < iteration_; ++k) {
-    double total = 0;
-    for (std::size_t i = 0; i < metrics_.size(); ++i) {
-      const MetricConfig& config = *metrics_[i].config;
-      const MetricSum& sum = host[static_cast<std::size_t>(k) * metrics_.size() + i];
-      double totals[2] = {sum.value, sum.weight};
-      if (config.kind != MetricKind::mi) comm_.all_sum(totals);
-      const double mean =
-          config.kind == MetricKind::mi ? -totals[0] : totals[0] / std::max(totals[1], 1.0);
-      total += config.weight * (config.kind == MetricKind::lncc ? -mean : mean);
-    }
-    result.push_back(total);
+  std::vector<double> totals;
+  for (const MetricSum& sum : host) totals.insert(totals.end(), {sum.value, sum.weight});
+  dist::sum_exact(comm_, cut_, totals);
+  std::vector<double> result(static_cast<std::size_t>(iteration_), 0);
+  for (std::size_t k = 0; k < count; ++k) {
+    const MetricConfig& config = terms_[k % terms_.size()].metric.config;
+    // Of mutual information, every rank has the whole.
+    const double mean = config.kind == MetricKind::mi
+                            ? -host[k].value
+                            : totals[2 * k] / std::max(totals[2 * k + 1], 1.0);
+    result[k / terms_.size()] += config.weight * (config.kind == MetricKind::lncc ? -mean : mean);
   }
   return result;
 }

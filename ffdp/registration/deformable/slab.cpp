@@ -8,22 +8,22 @@
 
 namespace ffdp::registration {
 
-Slab::Slab(Backend backend, const Box& domain, int components, int planes)
-    : domain_(domain),
+Slab::Slab(Backend backend, const Box& extent, int components, int planes)
+    : extent_(extent),
       components_(components),
-      planes_(std::min(planes, domain.size(0))),
-      lo_(domain.lo[0]),
-      hi_(domain.lo[0]),
+      planes_(std::min(planes, extent.size(0))),
+      lo_(extent.lo[0]),
+      hi_(extent.lo[0]),
       data_(backend,
-            static_cast<std::size_t>(components) * planes_ * domain.size(1) * domain.size(2)) {}
+            static_cast<std::size_t>(components) * planes_ * extent.size(1) * extent.size(2)) {}
 
 Box Slab::advance(const Context& ctx, int keep_from, int hi) {
   keep_from = std::max(keep_from, lo_);
-  require(keep_from <= hi_ && hi >= hi_ && hi <= domain_.hi[0] && hi - keep_from <= planes_,
+  require(keep_from <= hi_ && hi >= hi_ && hi <= extent_.hi[0] && hi - keep_from <= planes_,
           "slab: planes " + std::to_string(keep_from) + " to " + std::to_string(hi) +
               " are wanted, from " + std::to_string(lo_) + " to " + std::to_string(hi_) +
               " with room for " + std::to_string(planes_));
-  const std::int64_t plane = std::int64_t{domain_.size(1)} * domain_.size(2);
+  const std::int64_t plane = std::int64_t{extent_.size(1)} * extent_.size(2);
   const int shift = keep_from - lo_;
   // Pieces of at most `shift` planes do not overlap where they go.
   for (int c = 0; c < components_; ++c)
@@ -32,7 +32,7 @@ Box Slab::advance(const Context& ctx, int keep_from, int hi) {
       copy_within(ctx, from - shift * plane, from,
                   std::min(shift, hi_ - k) * plane * sizeof(float));
     }
-  Box made = domain_;
+  Box made = extent_;
   made.lo[0] = hi_;
   made.hi[0] = hi;
   lo_ = keep_from;
@@ -40,22 +40,22 @@ Box Slab::advance(const Context& ctx, int keep_from, int hi) {
   return made;
 }
 
-void Slab::restart() { lo_ = hi_ = domain_.lo[0]; }
+void Slab::restart(int lo) { lo_ = hi_ = std::max(lo, extent_.lo[0]); }
 
 Box Slab::stored() const {
-  Box box = domain_;
+  Box box = extent_;
   box.lo[0] = lo_;
   box.hi[0] = hi_;
   return box;
 }
 
 View<float> Slab::view() const {
-  return {data_.data(), stored(), std::int64_t{domain_.size(1)} * domain_.size(2), domain_.size(2)};
+  return {data_.data(), stored(), std::int64_t{extent_.size(1)} * extent_.size(2), extent_.size(2)};
 }
 
 VectorView<float> Slab::vectors() const {
-  const std::int64_t plane = std::int64_t{domain_.size(1)} * domain_.size(2);
-  return {data_.data(), stored(), planes_ * plane, plane, domain_.size(2)};
+  const std::int64_t plane = std::int64_t{extent_.size(1)} * extent_.size(2);
+  return {data_.data(), stored(), planes_ * plane, plane, extent_.size(2)};
 }
 
 }  // namespace ffdp::registration

@@ -7,27 +7,28 @@
 namespace ffdp::registration {
 
 /// A few planes of a field that an iteration makes and uses up, bottom to top: the memory of a
-/// whole field is never needed. Holds the planes [lo, hi) of `domain`; advance() drops planes below
+/// whole field is never needed. Holds the planes [lo, hi) of `extent`; advance() drops planes below
 /// and adds unmade ones above.
 class Slab {
  public:
   Slab() = default;
+  /// @param extent      all planes that it may be asked for
   /// @param components  1 or 3
   /// @param planes      most planes held at once
-  Slab(Backend backend, const Box& domain, int components, int planes);
+  Slab(Backend backend, const Box& extent, int components, int planes);
 
   /// Keeps the planes from `keep_from` on and makes room up to `hi`.
   /// @return the planes to be made now: those from the previous hi on
   Box advance(const Context& ctx, int keep_from, int hi);
-  /// Forgets all planes.
-  void restart();
+  /// Forgets all planes and begins at `lo`, or where the extent does.
+  void restart(int lo);
 
   Box stored() const;
   View<float> view() const;
   VectorView<float> vectors() const;
 
  private:
-  Box domain_;
+  Box extent_;
   int components_ = 1, planes_ = 0, lo_ = 0, hi_ = 0;
   Buffer<float> data_;
 };

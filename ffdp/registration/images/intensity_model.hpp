@@ -5,6 +5,7 @@
 
 #include "ffdp/core/context.hpp"
 #include "ffdp/core/image.hpp"
+#include "ffdp/dist/comm.hpp"
 
 namespace ffdp::registration {
 
@@ -17,7 +18,9 @@ struct IntensityModel {
 
 /// Mean, variance and the 0.1 % and 99.9 % quantiles of the finite voxels, within `mask` where one
 /// is given. Throws InvalidArgument where the image is constant.
-IntensityModel intensity_model(Context& ctx, const char* name, const ImageView& image,
-                               View<const std::uint8_t> mask);
+/// Collective.
+/// @param image, mask  stored over at least what this rank owns
+IntensityModel intensity_model(Context& ctx, dist::Comm& comm, const char* name,
+                               const ImageRef& image, View<const std::uint8_t> mask);
 
 }  // namespace ffdp::registration

@@ -5,22 +5,33 @@
 
 #include "ffdp/core/context.hpp"
 #include "ffdp/core/image.hpp"
+#include "ffdp/dist/comm.hpp"
 
 namespace ffdp::registration {
 
-/// Throws InvalidArgument naming `name` unless the image can be registered: finite voxels, at least
-/// two voxels along x and y, some contrast.
-void require_registrable(Context& ctx, const std::string& name, const Image<float>& image);
+/// An image to be prepared: what its mask hides, where there is one, has no say in anything. Image
+/// and mask are stored over what this rank owns; all functions here are collective.
+struct Prepared {
+  const std::string& name;  ///< for messages
+  Image<float>& image;
+  View<const std::uint8_t> mask;  ///< [z,y,x] stored as the image; null: all counts
+};
 
-/// Clamps intensities to the quantiles `lo` and `hi` (of all voxels, 0 to 1), in place.
-void winsorize(Context& ctx, Image<float>& image, double lo, double hi);
+/// Throws InvalidArgument unless the image can be registered: at least two voxels along x and y,
+/// some contrast inside the mask.
+void require_registrable(Context& ctx, dist::Comm& comm, const Prepared& in);
 
-/// Maps the intensities of `image` so that its distribution above its mean resembles that of
-/// `reference`: piecewise linear between 12 matched quantiles of 256 levels (ITK's
-/// HistogramMatchingImageFilter with ThresholdAtMeanIntensity).
-void match_histogram(Context& ctx, Image<float>& image, const Image<float>& reference);
+/// Clamps intensities to the quantiles `lo` and `hi` (0 to 1), in place.
+void winsorize(Context& ctx, dist::Comm& comm, const Prepared& in, double lo, double hi);
 
-/// Shifts and scales the robust range of the image to [0, 1], in place.
-void normalize(Context& ctx, const std::string& name, Image<float>& image);
+/// Maps the intensities of `in` so that its distribution above its mean resembles that of
+/// `reference`: piecewise linear between 12 matched quantiles (ITK's HistogramMatchingImageFilter
+/// with ThresholdAtMeanIntensity).
+void match_histogram(Context& ctx, dist::Comm& comm, const Prepared& in, const Prepared& reference);
+
+/// Shifts and scales the robust range of the image (0.1 to 99.9 %) to [0, 1], in place. An image
+/// with intensities that lie further from that range than twice its width, hot voxels, is clamped
+/// to it first. What the mask hides becomes a continuation of what it shows.
+void normalize(Context& ctx, dist::Comm& comm, const Prepared& in);
 
 }  // namespace ffdp::registration

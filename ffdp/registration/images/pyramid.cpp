@@ -4,7 +4,11 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
+#include "ffdp/core/copy.hpp"
+#include "ffdp/dist/ordered_sum.hpp"
+#include "ffdp/dist/window.hpp"
 #include "ffdp/ops/intensity/intensity.hpp"
 #include "ffdp/ops/resize/resize.hpp"
 
@@ -29,19 +33,110 @@ Grid level_grid(const Grid& full, double spacing, int least) {
   return with_size(full, size);
 }
 
-Image<float> shrink_to(Context& ctx, const ImageRef& image, const Grid& level) {
-  Image<float> result{level, Field<float>(ctx.backend, level.domain())};
-  resize::shrink(ctx, {}, image.grid.domain(), level.domain(), level.domain(), image.data,
-                 result.data);
-  return result;
+namespace {
+
+/// The part of a level that this rank makes, also of a level that all ranks get whole: nobody
+/// shrinks a whole image.
+struct Share {
+  dist::Cut work;
+  Box made, needed;  ///< of the level, of the image; empty where other ranks make everything
+
+  Share(dist::Comm& comm, const Box& from, const Box& to)
+      : work(dist::Cut::always(to, comm.size())), made(work.own(comm)) {
+    if (!made.empty()) needed = resize::shrink_reach({}, from, to, made);
+  }
+};
+
+/// What all ranks made, as far as this rank owns it.
+template <class T>
+Field<T> distributed(Context& ctx, dist::Comm& comm, const Share& share, Field<T> made) {
+  const dist::Cut cut(comm, share.work.domain());
+  return cut == share.work ? std::move(made)
+                           : dist::fetched(ctx, comm, share.work, made, cut.own(comm));
 }
 
-Image<std::uint8_t> shrink_to(Context& ctx, const Image<std::uint8_t>& mask, const Grid& level) {
-  Image<float> soft{mask.grid, Field<float>(ctx.backend, mask.grid.domain())};
-  intensity::load_mask(ctx, mask.grid.domain(), mask.data, soft.data);
-  const Image<float> small = shrink_to(ctx, soft, level);
-  Image<std::uint8_t> result{level, Field<std::uint8_t>(ctx.backend, level.domain())};
-  intensity::store_mask(ctx, level.domain(), 0.5F, small.data, result.data);
+/// An image as far as its mask lets it through on a level grid, and how much of each voxel the mask
+/// covers; over what this rank owns of the level.
+struct Masked {
+  Field<float> image, coverage;
+  Masked(Context& ctx, dist::Comm& comm, const ImageRef& full, const Image<std::uint8_t>& mask,
+         const Box& level) {
+    const Box from = full.grid.domain();
+    const Share share(comm, from, level);
+    Field<float> made(ctx.backend, share.made), covered(ctx.backend, share.made);
+    const dist::Window source(ctx, comm, full, share.needed);
+    const dist::MaskWindow counts(ctx, comm, &mask, share.needed);
+    if (!share.made.empty())
+      resize::shrink_masked(ctx, {}, from, level, share.made, source.view(), counts.view(), made,
+                            covered);
+    image = distributed(ctx, comm, share, std::move(made));
+    coverage = distributed(ctx, comm, share, std::move(covered));
+  }
+};
+
+/// Voxels of a mask [voxels].
+double count(Context& ctx, dist::Comm& comm, const Box& domain, View<const std::uint8_t> mask) {
+  const dist::Cut cut(comm, domain);
+  return static_cast<double>(
+      dist::sum_count(comm, cut, intensity::count(ctx, cut.own(comm), mask)));
+}
+
+/// Voxels of a level that a mask covers as a share of the full grid says they should be [voxels].
+double expected(Context& ctx, dist::Comm& comm, const Image<std::uint8_t>& mask,
+                const Box& level) {
+  const Box full = mask.grid.domain();
+  return count(ctx, comm, full, mask.data) * static_cast<double>(level.volume()) /
+         static_cast<double>(full.volume());
+}
+
+/// Voxels of which a mask covers at least `share` [voxels]; marks them.
+double mark(Context& ctx, dist::Comm& comm, const Box& level, const Field<float>& coverage,
+            float share, Field<std::uint8_t>& mask) {
+  intensity::store_mask(ctx, mask.stored(), share, coverage, mask);
+  return count(ctx, comm, level, mask);
+}
+
+}  // namespace
+
+Image<float> shrink_to(Context& ctx, dist::Comm& comm, const ImageRef& image, const Grid& level) {
+  const Box from = image.grid.domain(), to = level.domain();
+  const Share share(comm, from, to);
+  const dist::Window source(ctx, comm, image, share.needed);
+  Field<float> made(ctx.backend, share.made);
+  if (!share.made.empty()) resize::shrink(ctx, {}, from, to, share.made, source.view(), made);
+  return {level, distributed(ctx, comm, share, std::move(made))};
+}
+
+double masked_spacing(Context& ctx, dist::Comm& comm, const Pair& pair, double wanted) {
+  constexpr double least_share = 0.75, least_across = 8, finer = 0.8;
+  const auto thick_enough = [&](const ImageRef& image, const Image<std::uint8_t>& mask,
+                                double spacing) {
+    const Grid level = level_grid(mask.grid, spacing, 8);
+    if (level.size == mask.grid.size) return true;
+    const Masked small(ctx, comm, image, mask, level.domain());
+    Field<std::uint8_t> kept(ctx.backend, small.coverage.stored());
+    const double voxels = mark(ctx, comm, level.domain(), small.coverage, 0.5F, kept);
+    return voxels >= least_share * expected(ctx, comm, mask, level.domain()) &&
+           voxels >= std::pow(least_across, level.dimension());
+  };
+  while (pair.fixed_mask && !thick_enough(pair.fixed, *pair.fixed_mask, wanted)) wanted *= finer;
+  while (pair.moving_mask && !thick_enough(pair.moving, *pair.moving_mask, wanted)) wanted *= finer;
+  return wanted;
+}
+
+MaskedImage shrink_to(Context& ctx, dist::Comm& comm, const ImageRef& image,
+                      const Image<std::uint8_t>& mask, const Grid& level) {
+  if (level.size == image.grid.size)
+    return {shrink_to(ctx, comm, image, level), {level, copy_to(ctx, ctx.backend, mask.data)}};
+  const Box to = level.domain();
+  Masked small(ctx, comm, image, mask, to);
+  MaskedImage result{{level, std::move(small.image)},
+                     {level, Field<std::uint8_t>(ctx.backend, small.coverage.stored())}};
+  const double voxels = expected(ctx, comm, mask, to);
+  for (float share = 0.5F; share > 1e-6F; share /= 2) {
+    const double kept = mark(ctx, comm, to, small.coverage, share, result.mask.data);
+    if (kept > 0 && kept >= 0.5 * voxels) break;
+  }
   return result;
 }
 

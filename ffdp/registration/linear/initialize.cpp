@@ -4,11 +4,14 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 #include <numbers>
+#include <utility>
 
 #include <Eigen/Dense>
 
 #include "ffdp/core/error.hpp"
+#include "ffdp/dist/ordered_sum.hpp"
 #include "ffdp/ops/intensity/intensity.hpp"
 #include "ffdp/registration/images/pyramid.hpp"
 
@@ -26,10 +29,15 @@ struct Mass {
   Matrix3d covariance = Matrix3d::Identity();
 };
 
-Mass mass_of(Context& ctx, const Image<float>& image, float lo, float hi) {
-  const auto m = intensity::moments(ctx, image.grid.domain(), {lo, hi}, image.data);
+Mass mass_of(Context& ctx, dist::Comm& comm, const char* name, const MaskedImage& in) {
+  const View<const std::uint8_t> mask = in.mask.data;
+  const IntensityModel model = intensity_model(ctx, comm, name, in.image, mask);
+  const Grid& grid = in.image.grid;
+  const dist::Cut cut(comm, grid.domain());
+  const auto m = dist::ordered_sum(
+      comm, cut, intensity::moments(ctx, cut.own(comm), {model.lo, model.hi}, in.image.data, mask));
   require(m.mass > 0, "initialization: an image holds no mass above its darkest intensity");
-  const Affine world = image.grid.to_world();
+  const Affine world = grid.to_world();
   Matrix3d linear, second;
   Vec3 index{};
   for (int i = 0; i < 3; ++i) {
@@ -72,16 +80,95 @@ struct Candidate {
   double cost = 0;
 };
 
-void score(LinearProblem& problem, std::vector<Candidate>& candidates) {
-  for (auto& c : candidates) c.cost = problem.evaluate(c.map, nullptr);
+void sort(std::vector<Candidate>& candidates) {
   std::stable_sort(candidates.begin(), candidates.end(),
                    [](const Candidate& a, const Candidate& b) { return a.cost < b.cost; });
+}
+
+void score(LinearProblem& problem, std::vector<Candidate>& candidates) {
+  for (auto& c : candidates) c.cost = problem.evaluate(c.map, nullptr);
+  sort(candidates);
 }
 
 Matrix3d euler(double x, double y, double z) {
   return (Eigen::AngleAxisd(z, Vector3d::UnitZ()) * Eigen::AngleAxisd(y, Vector3d::UnitY()) *
           Eigen::AngleAxisd(x, Vector3d::UnitX()))
       .toRotationMatrix();
+}
+
+/// Turns by 25 degrees about each axis that take one point to the other; in the plane all of them.
+void add_turns(const Vector3d& from, const Vector3d& to, bool flat,
+               std::vector<Candidate>& candidates) {
+  const double turn = 25 * std::numbers::pi / 180;
+  for (int k = flat ? 0 : -1; k <= (flat ? 0 : 1); ++k)
+    for (int j = flat ? 0 : -1; j <= (flat ? 0 : 1); ++j)
+      for (int i = flat ? -7 : -1; i <= (flat ? 7 : 1); ++i)
+        if (i || j || k)
+          candidates.push_back({about(euler(k * turn, j * turn, i * turn), from, to)});
+}
+
+/// Points of fixed and moving that may be the same: the centres of mass; where the mask of one
+/// image alone says what counts, also where that centre lies in the other image by the headers.
+std::vector<std::pair<Vector3d, Vector3d>> common_points(const Pair& pair, const Mass& fixed,
+                                                         const Mass& moving,
+                                                         const Affine& geometric) {
+  std::vector<std::pair<Vector3d, Vector3d>> points{{fixed.centre, moving.centre}};
+  if ((pair.fixed_mask == nullptr) == (pair.moving_mask == nullptr)) return points;
+  const Vector3d shift = to_eigen(geometric.translation);
+  for (const Vector3d& s : {Vector3d(Vector3d::Zero()), shift})
+    points.push_back(pair.fixed_mask ? std::pair(fixed.centre, Vector3d(fixed.centre + s))
+                                     : std::pair(Vector3d(moving.centre - s), moving.centre));
+  return points;
+}
+
+/// Refines the candidates, rigid then with scale, and sorts them.
+void refine(LinearProblem& problem, LinearKind most, std::vector<Candidate>& candidates,
+            const ProgressSink& progress) {
+  const int count = static_cast<int>(candidates.size());
+  for (int i = 0; i < count; ++i) {
+    auto& c = candidates[i];
+    c.map = minimize(problem, LinearKind::rigid, c.map, 25, 0.05, nullptr, &c.cost);
+    if (most > LinearKind::rigid)
+      c.map = minimize(problem, LinearKind::similarity, c.map, 15, 0.05, nullptr, &c.cost);
+    if (progress) progress({"initialization", 0, 1, i + 1, count, c.cost, 0});
+  }
+  sort(candidates);
+  for (int i = 0; most == LinearKind::affine && i < std::min(3, count); ++i)
+    candidates[i].map = minimize(problem, LinearKind::affine, candidates[i].map, 25, 0.05, nullptr,
+                                 &candidates[i].cost);
+  sort(candidates);
+}
+
+/// The orientation that the headers give is evidence: round or symmetric objects fit themselves in
+/// many, and which of them fits best is chance. A turn is taken where it is clearly better than
+/// none. Judged at twice the resolution of the search, where small differences show, and over the
+/// voxels that both see: a turn that hides background from a metric looks better than it is.
+/// @param best      of all candidates, refined
+/// @param straight  candidates that do not turn
+Affine unless_needless(LinearProblem& problem, LinearProblem finer, LinearKind most,
+                       const Candidate& best, std::vector<Candidate> straight) {
+  const auto shift = [](LinearProblem& at, Candidate& c) {
+    c.map = minimize(at, LinearKind::translation, c.map, 25, 0.05, nullptr, &c.cost);
+  };
+  for (Candidate& c : straight) shift(problem, c);
+  sort(straight);
+  if (!std::isfinite(straight.front().cost)) return best.map;
+  // From little to much turning.
+  std::array<std::vector<Candidate>, 3> choices{{{straight[0]}, {straight[0]}, {best}}};
+  refine(problem, most, choices[1], {});
+  shift(finer, choices[0][0]);
+  refine(finer, most, choices[1], {});
+  refine(finer, most, choices[2], {});
+  finer.keep_overlap(std::array{choices[0][0].map, choices[1][0].map, choices[2][0].map});
+  double least = std::numeric_limits<double>::infinity();
+  for (auto& choice : choices) {
+    score(finer, choice);
+    least = std::min(least, choice[0].cost);
+  }
+  for (const auto& choice : choices)
+    if (choice[0].cost <= least + clear_gain * std::abs(least))
+      return turn_between(choice[0].map, best.map) < needs_reason ? best.map : choice[0].map;
+  return best.map;
 }
 
 }  // namespace
@@ -101,60 +188,40 @@ Affine initialize(Context& ctx, dist::Comm& comm, Initialization kind, LinearKin
   double extent = 0;
   for (int a = 0; a < 3; ++a)
     extent = std::max(extent, fixed_grid.size[a] * fixed_grid.spacing_zyx()[a]);
+  const double spacing = std::max(masked_spacing(ctx, comm, pair, extent / 28), extent / 112);
   const MetricConfig metric{.kind = MetricKind::mi};
-  LinearProblem problem(ctx, comm, pair, metric, extent / 28);
-  const IntensityModel f = intensity_model(ctx, "fixed", problem.fixed().data, {});
-  const IntensityModel m = intensity_model(ctx, "moving", problem.moving().data, {});
-  const Mass fixed = mass_of(ctx, problem.fixed(), f.lo, f.hi);
-  const Mass moving = mass_of(ctx, problem.moving(), m.lo, m.hi);
+  LinearProblem problem(ctx, comm, pair, metric, spacing);
+  const Mass fixed = mass_of(ctx, comm, "fixed", problem.fixed());
+  const Mass moving = mass_of(ctx, comm, "moving", problem.moving());
   const Affine mass_centre = about(unturned, fixed.centre, moving.centre);
   if (kind == Initialization::centre_of_mass) return mass_centre;
 
-  std::vector<Candidate> principal;
-  if (fixed_grid.dimension() == 3)
-    for (const Matrix3d& r : principal_rotations(fixed, moving))
-      principal.push_back({about(r, fixed.centre, moving.centre)});
-  else
-    principal.push_back({mass_centre});
-  if (kind == Initialization::moments) {
-    score(problem, principal);
-    return principal.front().map;
-  }
-
-  std::vector<Candidate> candidates = principal;
-  candidates.push_back({Affine{}});
-  candidates.push_back({geometric});
-  candidates.push_back({mass_centre});
-  const double turn = 25 * std::numbers::pi / 180;
   const bool flat = fixed_grid.dimension() == 2;
-  for (int k = flat ? 0 : -1; k <= (flat ? 0 : 1); ++k)
-    for (int j = flat ? 0 : -1; j <= (flat ? 0 : 1); ++j)
-      for (int i = flat ? -7 : -1; i <= (flat ? 7 : 1); ++i)
-        if (i || j || k)
-          candidates.push_back(
-              {about(euler(k * turn, j * turn, i * turn), fixed.centre, moving.centre)});
-  score(problem, candidates);
-
-  // The best by cost alone can sit in a side basin: refine several, rigid then with scale.
-  const std::size_t kept = std::min<std::size_t>(8, candidates.size());
-  candidates.resize(kept);
-  for (std::size_t i = 0; i < kept; ++i) {
-    auto& c = candidates[i];
-    c.map = minimize(problem, LinearKind::rigid, c.map, 25, 0.05, nullptr, &c.cost);
-    if (most > LinearKind::rigid)
-      c.map = minimize(problem, LinearKind::similarity, c.map, 15, 0.05, nullptr, &c.cost);
-    if (progress)
-      progress(
-          {"initialization", 0, 1, static_cast<int>(i) + 1, static_cast<int>(kept), c.cost, 0});
+  std::vector<Candidate> candidates;
+  if (flat)
+    candidates.push_back({mass_centre});
+  else
+    for (const Matrix3d& r : principal_rotations(fixed, moving))
+      candidates.push_back({about(r, fixed.centre, moving.centre)});
+  if (kind == Initialization::moments) {
+    score(problem, candidates);
+    return candidates.front().map;
   }
-  std::stable_sort(candidates.begin(), candidates.end(),
-                   [](const Candidate& a, const Candidate& b) { return a.cost < b.cost; });
-  for (std::size_t i = 0; most == LinearKind::affine && i < std::min<std::size_t>(3, kept); ++i)
-    candidates[i].map = minimize(problem, LinearKind::affine, candidates[i].map, 25, 0.05, nullptr,
-                                 &candidates[i].cost);
-  std::stable_sort(candidates.begin(), candidates.end(),
-                   [](const Candidate& a, const Candidate& b) { return a.cost < b.cost; });
-  return candidates.front().map;
+  const std::vector<Candidate> straight{{Affine{}}, {geometric}, {mass_centre}};
+  candidates.insert(candidates.end(), straight.begin(), straight.end());
+  for (const auto& [from, to] : common_points(pair, fixed, moving, geometric))
+    add_turns(from, to, flat, candidates);
+  score(problem, candidates);
+  require(std::isfinite(candidates.front().cost),
+          "initialization: no start makes the images overlap inside their masks");
+
+  // The best by cost alone can sit in a side basin: refine several.
+  candidates.resize(std::min<std::size_t>(8, candidates.size()));
+  refine(problem, most, candidates, progress);
+  const Candidate& best = candidates.front();
+  if (turn_between(best.map, Affine{}) < needs_reason) return best.map;
+  return unless_needless(problem, LinearProblem(ctx, comm, pair, metric, spacing / 2), most, best,
+                         straight);
 }
 
 }  // namespace ffdp::registration

@@ -2,17 +2,19 @@
 #include "ffdp/registration/linear/linear.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include <Eigen/Dense>
 
 #include "ffdp/core/error.hpp"
+#include "ffdp/dist/ordered_sum.hpp"
 #include "ffdp/ops/intensity/intensity.hpp"
 #include "ffdp/ops/sampler/sampler.hpp"
-#include "ffdp/registration/images/pyramid.hpp"
 
 namespace ffdp::registration {
 namespace {
@@ -47,17 +49,6 @@ double dot(const Affine& a, const Affine& b) {
     for (int j = 0; j < 3; ++j) sum += a.linear[i][j] * b.linear[i][j];
   }
   return sum;
-}
-
-Eigen::Matrix3d rotation(double x, double y, double z) {
-  const Eigen::Vector3d w(x, y, z);
-  const double angle = w.norm();
-  if (angle < 1e-12) {
-    Eigen::Matrix3d r = Eigen::Matrix3d::Identity();
-    r(0, 1) = -z, r(0, 2) = y, r(1, 0) = z, r(1, 2) = -x, r(2, 0) = -y, r(2, 1) = x;
-    return r;
-  }
-  return Eigen::AngleAxisd(angle, w / angle).toRotationMatrix();
 }
 
 /// Root mean square of a coordinate over the extent, about its centre [mm].
@@ -245,102 +236,108 @@ Affine newton_step(LinearProblem& problem, LinearKind kind, const Affine& start)
 
 LinearProblem::LinearProblem(Context& ctx, dist::Comm& comm, const Pair& pair,
                              const MetricConfig& metric, double spacing)
-    : ctx_(ctx), comm_(comm), metric_(metric) {
-  fixed_ = shrink_to(ctx, pair.fixed, level_grid(pair.fixed.grid, spacing, 8));
-  moving_ = shrink_to(ctx, pair.moving, level_grid(pair.moving.grid, spacing, 8));
-  if (pair.fixed_mask) fixed_mask_ = shrink_to(ctx, *pair.fixed_mask, fixed_.grid);
-  if (pair.moving_mask) moving_mask_ = shrink_to(ctx, *pair.moving_mask, moving_.grid);
-  fixed_model_ = intensity_model(ctx, "fixed", fixed_.data, fixed_mask_.data);
-  moving_model_ = intensity_model(ctx, "moving", moving_.data, moving_mask_.data);
-  warped_ = Field<float>(ctx.backend, fixed_.grid.domain());
-  grad_ = Field<float>(ctx.backend, fixed_.grid.domain());
-  double inside = static_cast<double>(fixed_.data.size());
+    : ctx_(ctx), comm_(comm), metric_{metric, {}, {}} {
+  const auto shrink = [&](const ImageRef& image, const Image<std::uint8_t>* mask) {
+    const Grid level = level_grid(image.grid, spacing, 8);
+    return mask ? shrink_to(ctx, comm, image, *mask, level)
+                : MaskedImage{shrink_to(ctx, comm, image, level), {}};
+  };
+  fixed_ = shrink(pair.fixed, pair.fixed_mask);
+  moving_ = shrink(pair.moving, pair.moving_mask);
+  metric_.fixed = intensity_model(ctx, comm, "fixed", fixed_.image, fixed_.mask.data);
+  metric_.moving = intensity_model(ctx, comm, "moving", moving_.image, moving_.mask.data);
+  const Box domain = fixed_.image.grid.domain();
+  cut_ = dist::Cut(comm, domain);
+  const Box own = cut_.own(comm);
+  warped_box_ = intersect(grow(own, metric_reach(metric)), domain);
+  fixed_window_ = dist::Window(ctx, comm, fixed_.image, warped_box_);
+  if (pair.fixed_mask) fixed_mask_ = dist::MaskWindow(ctx, comm, &fixed_.mask, warped_box_);
+  warped_ = Field<float>(ctx.backend, warped_box_);
+  grad_ = Field<float>(ctx.backend, own);
+  std::int64_t inside = domain.volume();
   if (pair.fixed_mask)
-    inside =
-        static_cast<double>(intensity::count(ctx, fixed_mask_.data.stored(), fixed_mask_.data));
-  least_samples_ = 0.05 * inside;
+    inside = dist::sum_count(comm, cut_, intensity::count(ctx, own, fixed_.mask.data));
+  least_samples_ = 0.05 * static_cast<double>(inside);
+}
+
+/// Fetches the moving image anew where this map takes any rank beyond what it has. Every rank knows
+/// what the others have and need, so nothing is sent to find that out.
+void LinearProblem::reach_moving(const sampler::Params& p) {
+  const Box domain = fixed_.image.grid.domain();
+  const Vec3 still{};
+  std::vector<Box> needed;
+  bool enough = !reached_.empty();
+  for (int r = 0; r < comm_.size(); ++r) {
+    const Box box = intersect(grow(cut_.own(r), metric_reach(metric_.config)), domain);
+    needed.push_back(sampler::reach(p, box, still, still));
+    enough = enough && reached_[static_cast<std::size_t>(r)].contains(needed.back());
+  }
+  if (enough) return;
+  constexpr int margin = 4;  // most maps that a search tries are near [voxels]
+  for (Box& box : needed) box = intersect(grow(box, margin), p.moving_domain);
+  reached_ = std::move(needed);
+  const Box& box = reached_[static_cast<std::size_t>(comm_.rank())];
+  moving_window_ = dist::Window(ctx_, comm_, moving_.image, box);
+  if (moving_.mask.data.view()) moving_mask_ = dist::MaskWindow(ctx_, comm_, &moving_.mask, box);
+}
+
+sampler::Params LinearProblem::sampling(const Affine& map) const {
+  sampler::Params p;
+  p.map = moving_.image.grid.to_index() * map * fixed_.image.grid.to_world();
+  p.displacement_map = p.map.linear;
+  p.moving_domain = moving_.image.grid.domain();
+  return p;
+}
+
+std::int64_t LinearProblem::warp(const Affine& map) {
+  const Box domain = fixed_.image.grid.domain(), own = cut_.own(comm_);
+  const sampler::Params p = sampling(map);
+  reach_moving(p);
+  const ImageView moving = moving_window_.view();
+  const VectorView<const float> none;
+  const sampler::Masks masks{fixed_mask_.view(), moving_mask_.view()};
+  for (const Box& rim : dist::rims(warped_box_, own))
+    sampler::forward_uncounted(ctx_, p, domain, rim, moving, none, masks, warped_);
+  return dist::sum_count(comm_, cut_,
+                         sampler::forward(ctx_, p, domain, own, moving, none, masks, warped_));
+}
+
+void LinearProblem::keep_overlap(std::span<const Affine> maps) {
+  const Box own = cut_.own(comm_);
+  if (fixed_.mask.data.empty()) {
+    fixed_.mask = {fixed_.image.grid, Field<std::uint8_t>(ctx_.backend, own)};
+    intensity::store_mask(ctx_, own, -std::numeric_limits<float>::infinity(), fixed_.image.data,
+                          fixed_.mask.data);
+  }
+  for (const Affine& map : maps) {
+    warp(map);
+    intensity::drop_missing(ctx_, own, warped_, fixed_.mask.data);
+  }
+  fixed_mask_ = dist::MaskWindow(ctx_, comm_, &fixed_.mask, warped_box_);
 }
 
 double LinearProblem::evaluate(const Affine& map, Affine* gradient) {
-  const Box domain = fixed_.grid.domain();
-  const Affine to_index = moving_.grid.to_index(), to_world = fixed_.grid.to_world();
-  sampler::Params p;
-  p.map = to_index * map * to_world;
-  p.displacement_map = p.map.linear;
-  p.moving_domain = moving_.grid.domain();
-  const VectorView<const float> none;
-  const sampler::Masks masks{fixed_mask_.data, moving_mask_.data};
-  const std::int64_t outside =
-      sampler::forward(ctx_, p, domain, domain, moving_.data, none, masks, warped_);
-  double inside = static_cast<double>(domain.volume() - outside);
-  comm_.all_sum({&inside, 1});
-  if (inside < std::max(least_samples_, 16.0)) return std::numeric_limits<double>::infinity();
-  const Cost cost = registration::evaluate(
-      ctx_, comm_, metric_, fixed_model_, moving_model_, domain, fixed_.data, warped_, true,
-      gradient ? grad_.view() : View<float>{}, VectorView<float>{});
+  const Box domain = fixed_.image.grid.domain();
+  const std::int64_t outside = warp(map);
+  if (static_cast<double>(domain.volume() - outside) < std::max(least_samples_, 16.0))
+    return std::numeric_limits<double>::infinity();
+  const Cost cost =
+      registration::evaluate(ctx_, comm_, metric_, cut_, fixed_window_.view().as<float>(), warped_,
+                             gradient ? grad_.view() : View<float>{});
   if (!gradient) return cost.value;
-  const auto sums = sampler::backward_affine(ctx_, p, domain, domain, moving_.data, none, grad_);
-  double flat[12];
-  for (int i = 0; i < 3; ++i) {
-    for (int j = 0; j < 3; ++j) flat[4 * i + j] = sums.map[i][j];
-    flat[4 * i + 3] = sums.translation[i];
-  }
-  comm_.all_sum(flat);
+  const auto sums = dist::ordered_sum(
+      comm_, cut_,
+      sampler::backward_affine(ctx_, sampling(map), domain, cut_.own(comm_), moving_window_.view(),
+                               VectorView<const float>{}, grad_));
   Affine index_gradient;
   const double scale = cost.grad_factor / cost.samples;
   for (int i = 0; i < 3; ++i) {
-    for (int j = 0; j < 3; ++j) index_gradient.linear[i][j] = scale * flat[4 * i + j];
-    index_gradient.translation[i] = scale * flat[4 * i + 3];
+    for (int j = 0; j < 3; ++j) index_gradient.linear[i][j] = scale * sums.map[i][j];
+    index_gradient.translation[i] = scale * sums.translation[i];
   }
-  *gradient = pull_back(to_index, index_gradient, to_world);
+  *gradient =
+      pull_back(moving_.image.grid.to_index(), index_gradient, fixed_.image.grid.to_world());
   return cost.value;
-}
-
-int parameters(LinearKind kind, int dimension) {
-  const bool flat = dimension == 2;
-  switch (kind) {
-    case LinearKind::translation:
-      return dimension;
-    case LinearKind::rigid:
-      return flat ? 3 : 6;
-    case LinearKind::similarity:
-      return flat ? 4 : 7;
-    case LinearKind::affine:
-      return flat ? 6 : 12;
-  }
-  return 0;
-}
-
-Affine parametric_map(LinearKind kind, int dimension, const std::vector<double>& theta,
-                      const Vec3& centre, double radius) {
-  const bool flat = dimension == 2;
-  Eigen::Matrix3d m = Eigen::Matrix3d::Identity();
-  std::size_t next = 0;
-  if (kind == LinearKind::affine) {
-    for (int i = 0; i < dimension; ++i)
-      for (int j = 0; j < dimension; ++j) m(i, j) += theta[next++] / radius;
-  } else if (kind != LinearKind::translation) {
-    if (flat) {
-      m = rotation(0, 0, theta[0] / radius);
-      next = 1;
-    } else {
-      m = rotation(theta[0] / radius, theta[1] / radius, theta[2] / radius);
-      next = 3;
-    }
-    if (kind == LinearKind::similarity) {
-      const double scale = std::exp(theta[next++] / radius);
-      m *= scale;
-      if (flat) m(2, 2) = 1;
-    }
-  }
-  Affine r;
-  const Eigen::Vector3d c(centre[0], centre[1], centre[2]);
-  const Eigen::Vector3d t = c - m * c;
-  for (int i = 0; i < 3; ++i) {
-    for (int j = 0; j < 3; ++j) r.linear[i][j] = m(i, j);
-    r.translation[i] = t[i] + (i < dimension ? theta[next + i] : 0);
-  }
-  return r;
 }
 
 Affine minimize(LinearProblem& problem, LinearKind kind, const Affine& start, int iterations,
@@ -376,23 +373,44 @@ Affine minimize(LinearProblem& problem, LinearKind kind, const Affine& start, in
   return family.map(to_std(at.theta));
 }
 
+namespace {
+
+/// Whether a map is clearly better than another one, over the voxels that both see: a turn that
+/// hides background from a metric looks better than it is.
+bool clearly_better(LinearProblem problem, MetricKind kind, const Affine& map, const Affine& than) {
+  problem.keep_overlap(std::array{map, than});
+  const double other = problem.evaluate(than, nullptr);
+  // LNCC is at best -1.
+  const double scale = kind == MetricKind::lncc ? 1 + other : std::abs(other);
+  return problem.evaluate(map, nullptr) < other - clear_gain * scale;
+}
+
+}  // namespace
+
 Affine run_linear(Context& ctx, dist::Comm& comm, const LinearStage& stage, const Pair& pair,
                   const Affine& start, const ProgressSink& progress) {
   Affine map = start;
   const double finest = finest_spacing(pair.fixed.grid);
   const int levels = static_cast<int>(stage.resolutions.size());
-  const char* names[] = {"translation", "rigid", "similarity", "affine"};
+  const char* const names[] = {"translation", "rigid", "similarity", "affine"};
+  const char* const name = names[static_cast<int>(stage.kind)];
   for (int level = 0; level < levels; ++level) {
-    LinearProblem problem(ctx, comm, pair, stage.metric, stage.resolutions[level] * finest);
+    const double spacing = masked_spacing(ctx, comm, pair, stage.resolutions[level] * finest);
+    LinearProblem problem(ctx, comm, pair, stage.metric, spacing);
     const int iterations = stage.iterations[level];
-    map = minimize(
-        problem, stage.kind, map, iterations, stage.tolerance,
-        [&](int iteration, double cost, double motion) {
-          if (progress)
-            progress({names[static_cast<int>(stage.kind)], level, levels, iteration, iterations,
-                      cost, motion});
-        },
-        nullptr);
+    const Affine before = map;
+    double cost = 0;
+    const auto report = [&](int iteration, double now, double motion) {
+      if (progress) progress({name, level, levels, iteration, iterations, now, motion});
+    };
+    map = minimize(problem, stage.kind, before, iterations, stage.tolerance, report, &cost);
+    require(std::isfinite(cost),
+            std::string(name) +
+                ": the images do not overlap inside their masks at the start of the stage");
+    if (turn_between(map, before) > 2 * needs_reason &&
+        !clearly_better({ctx, comm, pair, stage.metric, spacing}, stage.metric.kind, map, before))
+      map = minimize(problem, LinearKind::translation, before, iterations, stage.tolerance, report,
+                     nullptr);
     if (level == levels - 1 && iterations > 0) map = newton_step(problem, stage.kind, map);
   }
   return map;

@@ -2,15 +2,21 @@
 #pragma once
 
 #include <functional>
+#include <span>
 #include <vector>
 
+#include "ffdp/dist/window.hpp"
+#include "ffdp/ops/sampler/sampler.hpp"
 #include "ffdp/registration/images/pair.hpp"
+#include "ffdp/registration/images/pyramid.hpp"
+#include "ffdp/registration/linear/maps.hpp"
 #include "ffdp/registration/metrics/metric.hpp"
 #include "ffdp/registration/progress.hpp"
 
 namespace ffdp::registration {
 
-/// A pair at one resolution, with the cost of an affine map and its gradient.
+/// A pair at one resolution, with the cost of an affine map and its gradient. All ranks make and
+/// ask it together.
 class LinearProblem {
  public:
   /// @param spacing  wanted spacing of the level [mm]
@@ -21,28 +27,35 @@ class LinearProblem {
   /// matrix in an Affine. Infinite where the images hardly overlap.
   double evaluate(const Affine& map, Affine* gradient);
 
-  const Grid& fixed_grid() const { return fixed_.grid; }
-  const Image<float>& fixed() const { return fixed_; }
-  const Image<float>& moving() const { return moving_; }
+  /// From now on counts the fixed voxels only that lie inside the moving image under all of `maps`,
+  /// so that their costs can be compared.
+  void keep_overlap(std::span<const Affine> maps);
+
+  const Grid& fixed_grid() const { return fixed_.image.grid; }
+  /// Stored over what this rank owns; masks are empty where there is none.
+  const MaskedImage& fixed() const { return fixed_; }
+  const MaskedImage& moving() const { return moving_; }
 
  private:
+  void reach_moving(const sampler::Params& p);
+  /// Resamples moving; returns how many fixed voxels have no sample [voxels].
+  std::int64_t warp(const Affine& map);
+  sampler::Params sampling(const Affine& map) const;
+
   Context& ctx_;
   dist::Comm& comm_;
-  MetricConfig metric_;
-  Image<float> fixed_, moving_;
-  Image<std::uint8_t> fixed_mask_, moving_mask_;
-  IntensityModel fixed_model_, moving_model_;
+  Metric metric_;
+  MaskedImage fixed_, moving_;
+  dist::Cut cut_;  ///< of the fixed image
+  Box warped_box_;
+  dist::Window fixed_window_;  ///< over warped_box_, as the mask
+  dist::MaskWindow fixed_mask_;
+  dist::Window moving_window_;  ///< what the maps so far reached, and some more
+  dist::MaskWindow moving_mask_;
+  std::vector<Box> reached_;  ///< the boxes of these windows, of all ranks
   Field<float> warped_, grad_;
   double least_samples_ = 0;
 };
-
-/// How many parameters a kind of map has.
-int parameters(LinearKind kind, int dimension);
-
-/// The map of `kind` with parameters `theta` about `centre`, identity at 0. Every parameter is in
-/// mm: the motion it causes at `radius` mm from the centre.
-Affine parametric_map(LinearKind kind, int dimension, const std::vector<double>& theta,
-                      const Vec3& centre, double radius);
 
 /// Minimises the cost over `kind` from `start` at one resolution; BFGS with the exact gradient.
 /// Ends at a zero of the gradient, whatever the last bits of the cost.
@@ -51,7 +64,9 @@ Affine minimize(LinearProblem& problem, LinearKind kind, const Affine& start, in
                 double tolerance, const std::function<void(int, double, double)>& progress,
                 double* cost);
 
-/// Runs a linear stage over its levels, and one Newton step at the last of them.
+/// Runs a linear stage over its levels, and one Newton step at the last of them. A level that turns
+/// by more than a few degrees without being clearly better shifts only: round objects fit
+/// themselves in many orientations.
 Affine run_linear(Context& ctx, dist::Comm& comm, const LinearStage& stage, const Pair& pair,
                   const Affine& start, const ProgressSink& progress);
 

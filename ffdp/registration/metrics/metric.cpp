@@ -3,28 +3,11 @@
 
 #include <algorithm>
 
-#include "ffdp/ops/mse/mse.hpp"
+#include "ffdp/dist/ordered_sum.hpp"
 
 namespace ffdp::registration {
-namespace {
 
-Cost lncc_cost(Context& ctx, dist::Comm& comm, const MetricConfig& config,
-               const IntensityModel& fixed_model, const IntensityModel& moving_model, Box domain,
-               View<const float> fixed, View<const float> warped, bool missing, View<float> grad,
-               VectorView<float> workspace) {
-  lncc::Params p = lncc_params(config, fixed_model, moving_model);
-  p.missing_values = missing;
-  const MetricSum sum =
-      lncc::forward_backward(ctx, p, domain, domain, fixed, warped, grad, workspace);
-  double totals[2] = {sum.value, sum.weight};
-  comm.all_sum(totals);
-  return {-totals[0] / std::max(totals[1], 1.0), totals[1], -1.0F};
-}
-
-}  // namespace
-
-lncc::Params lncc_params(const MetricConfig& config, const IntensityModel& fixed,
-                         const IntensityModel& moving) {
+lncc::Params Metric::lncc() const {
   const auto floor = static_cast<float>(config.floor);
   return {.window = config.window,
           .radius = config.radius,
@@ -32,11 +15,11 @@ lncc::Params lncc_params(const MetricConfig& config, const IntensityModel& fixed
           .fixed_centre = fixed.mean,
           .moving_centre = moving.mean,
           .fixed_floor = floor * fixed.variance,
-          .moving_floor = floor * moving.variance};
+          .moving_floor = floor * moving.variance,
+          .missing_values = true};
 }
 
-mi::Params mi_params(const MetricConfig& config, const IntensityModel& fixed,
-                     const IntensityModel& moving) {
+mi::Params Metric::mi() const {
   return {.bins = config.bins,
           .parzen = config.parzen,
           .measure = config.measure,
@@ -46,29 +29,48 @@ mi::Params mi_params(const MetricConfig& config, const IntensityModel& fixed,
           .moving_hi = moving.hi};
 }
 
-Cost evaluate(Context& ctx, dist::Comm& comm, const MetricConfig& config,
-              const IntensityModel& fixed_model, const IntensityModel& moving_model, Box domain,
-              View<const float> fixed, View<const float> warped, bool missing, View<float> grad,
-              VectorView<float> workspace) {
-  if (config.kind == MetricKind::lncc)
-    return lncc_cost(ctx, comm, config, fixed_model, moving_model, domain, fixed, warped, missing,
-                     grad, workspace);
-  if (config.kind == MetricKind::mse) {
-    const MetricSum sum = mse::forward_backward(ctx, {}, domain, domain, fixed, warped, grad);
-    double totals[2] = {sum.value, sum.weight};
-    comm.all_sum(totals);
-    return {totals[0] / std::max(totals[1], 1.0), totals[1]};
-  }
-  const mi::Params p = mi_params(config, fixed_model, moving_model);
+mse::Params Metric::mse() const {
+  return {.unit = 1.0 / (1 << 20)};  // of normalised images: a millionth of the range squared
+}
+
+int metric_reach(const MetricConfig& config) {
+  if (config.kind != MetricKind::lncc) return 0;
+  return lncc::halo({.window = config.window, .radius = config.radius, .sigma = config.sigma});
+}
+
+namespace {
+
+Cost mi_cost(Context& ctx, dist::Comm& comm, const Metric& metric, const dist::Cut& cut,
+             View<const float> fixed, View<const float> warped, View<float> grad) {
+  const mi::Params p = metric.mi();
+  const Box own = cut.own(comm);
   mi::Histogram histogram;
-  mi::accumulate(ctx, p, domain, domain, fixed, warped, histogram);
-  comm.all_sum(histogram.joint);
-  comm.all_sum({&histogram.samples, 1});
+  mi::accumulate(ctx, p, cut.domain(), own, fixed, warped, histogram);
+  dist::sum_counts(comm, cut, histogram.joint);
+  histogram.samples = dist::sum_count(comm, cut, histogram.samples);
   const mi::Table table = mi::evaluate(p, histogram);
   const auto samples = static_cast<double>(histogram.samples);
   if (grad)
-    mi::backward(ctx, p, domain, domain, -static_cast<float>(samples), table, fixed, warped, grad);
+    mi::backward(ctx, p, cut.domain(), own, -static_cast<float>(samples), table, fixed, warped,
+                 grad);
   return {-table.value, samples};
+}
+
+}  // namespace
+
+Cost evaluate(Context& ctx, dist::Comm& comm, const Metric& metric, const dist::Cut& cut,
+              View<const float> fixed, View<const float> warped, View<float> grad) {
+  const MetricKind kind = metric.config.kind;
+  if (kind == MetricKind::mi) return mi_cost(ctx, comm, metric, cut, fixed, warped, grad);
+  const Box domain = cut.domain(), own = cut.own(comm);
+  const MetricSum sum =
+      kind == MetricKind::lncc
+          ? lncc::forward_backward(ctx, metric.lncc(), domain, own, fixed, warped, grad)
+          : mse::forward_backward(ctx, metric.mse(), domain, own, fixed, warped, grad);
+  double totals[2] = {sum.value, sum.weight};
+  dist::sum_exact(comm, cut, totals);
+  const double mean = totals[0] / std::max(totals[1], 1.0);
+  return kind == MetricKind::lncc ? Cost{-mean, totals[1], -1.0F} : Cost{mean, totals[1]};
 }
 
 }  // namespace ffdp::registration

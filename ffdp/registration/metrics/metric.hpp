@@ -3,17 +3,26 @@
 
 #include "ffdp/core/context.hpp"
 #include "ffdp/core/image.hpp"
-#include "ffdp/dist/comm.hpp"
+#include "ffdp/dist/cut.hpp"
+#include "ffdp/ops/mse/mse.hpp"
 #include "ffdp/registration/config.hpp"
 #include "ffdp/registration/images/intensity_model.hpp"
 
 namespace ffdp::registration {
 
-/// The metric's constants for a pair of images.
-lncc::Params lncc_params(const MetricConfig& config, const IntensityModel& fixed,
-                         const IntensityModel& moving);
-mi::Params mi_params(const MetricConfig& config, const IntensityModel& fixed,
-                     const IntensityModel& moving);
+/// A metric with what it knows of its two images: the parameters of its op follow from it.
+struct Metric {
+  MetricConfig config;
+  IntensityModel fixed, moving;
+
+  /// Parameters for images in which NaN voxels are missing.
+  lncc::Params lncc() const;
+  mi::Params mi() const;
+  mse::Params mse() const;
+};
+
+/// Planes of the warped image that a gradient needs around it [voxels].
+int metric_reach(const MetricConfig& config);
 
 /// A cost to be minimised, and how many voxels it was made of.
 struct Cost {
@@ -23,13 +32,12 @@ struct Cost {
   float grad_factor = 1;
 };
 
-/// Cost of one metric on one pair of images, and its gradient (see Cost::grad_factor).
-/// @param missing  warped holds NaN where there is no sample
-/// @param grad     [z,y,x] gradient, written over the domain; null for value only
-/// @param workspace  [3,z,y,x] over the domain, may be overwritten; null: scratch of the context
-Cost evaluate(Context& ctx, dist::Comm& comm, const MetricConfig& config,
-              const IntensityModel& fixed_model, const IntensityModel& moving_model, Box domain,
-              View<const float> fixed, View<const float> warped, bool missing, View<float> grad,
-              VectorView<float> workspace);
+/// Cost of a metric over a domain, and its gradient (see Cost::grad_factor). Collective.
+/// @param cut    the domain, and what this rank owns of it
+/// @param fixed  [z,y,x] intensity, stored over grow(own, metric_reach) within the domain
+/// @param warped [z,y,x] intensity, stored as `fixed`; NaN where there is no sample
+/// @param grad   [z,y,x] gradient, written over what this rank owns; null for value only
+Cost evaluate(Context& ctx, dist::Comm& comm, const Metric& metric, const dist::Cut& cut,
+              View<const float> fixed, View<const float> warped, View<float> grad);
 
 }  // namespace ffdp::registration

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ffdp/dist/comm.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+
+#include "ffdp/core/error.hpp"
+
+namespace ffdp::dist {
+
+/// Counts the time that waiting takes.
+class Comm::Timed final : public Comm::Pending {
+ public:
+  Timed(Comm& comm, std::unique_ptr<Pending> pending) : comm_(comm), pending_(std::move(pending)) {}
+  void wait() override {
+    const auto begin = std::chrono::steady_clock::now();
+    pending_->wait();
+    comm_.seconds_waiting_ +=
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  }
+
+ private:
+  Comm& comm_;
+  std::unique_ptr<Pending> pending_;
+};
+
+std::unique_ptr<Comm::Pending> Comm::start(std::span<const Send> sends,
+                                           std::span<const Receive> receives) {
+  for (const Send& send : sends)
+    if (send.to != rank()) bytes_sent_ += static_cast<std::int64_t>(send.bytes);
+  return std::make_unique<Timed>(*this, start_messages(sends, receives));
+}
+
+/// Bruck's algorithm: after k steps a rank holds the parts of the 2^k ranks from itself on.
+void Comm::all_gather(const void* mine, std::size_t bytes, void* all) {
+  const int n = size();
+  std::vector<std::byte> held(bytes * static_cast<std::size_t>(n));
+  if (bytes > 0) std::memcpy(held.data(), mine, bytes);
+  for (int have = 1; have < n; have *= 2) {
+    const std::size_t count = static_cast<std::size_t>(std::min(have, n - have)) * bytes;
+    const Send send{(rank() - have + n) % n, held.data(), count};
+    const Receive receive{(rank() + have) % n, held.data() + static_cast<std::size_t>(have) * bytes,
+                          count};
+    exchange({&send, 1}, {&receive, 1});
+  }
+  for (int k = 0; k < n && bytes > 0; ++k)
+    std::memcpy(static_cast<std::byte*>(all) + static_cast<std::size_t>((rank() + k) % n) * bytes,
+                held.data() + static_cast<std::size_t>(k) * bytes, bytes);
+}
+
+namespace {
+
+/// values <- what `combine` makes of the values of all ranks, in the order of the ranks.
+template <class T, class Combine>
+void reduce(Comm& comm, std::span<T> values, Combine&& combine) {
+  if (comm.size() == 1) return;
+  std::vector<T> all(values.size() * static_cast<std::size_t>(comm.size()));
+  comm.all_gather(values.data(), values.size_bytes(), all.data());
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    T result = all[i];
+    for (std::size_t at = i + values.size(); at < all.size(); at += values.size())
+      result = combine(result, all[at]);
+    values[i] = result;
+  }
+}
+
+}  // namespace
+
+void Comm::all_sum(std::span<std::int64_t> values) {
+  reduce(*this, values, [](std::int64_t a, std::int64_t b) { return a + b; });
+}
+
+void Comm::all_sum_exact(std::span<double> values) {
+  reduce(*this, values, [](double a, double b) { return a + b; });
+}
+
+void Comm::all_max(std::span<double> values) {
+  reduce(*this, values, [](double a, double b) { return a < b ? b : a; });
+}
+
+void Comm::broadcast(void* data, std::size_t bytes, int root) {
+  std::vector<Send> sends;
+  std::vector<Receive> receives;
+  if (rank() == root)
+    for (int r = 0; r < size(); ++r) {
+      if (r != root) sends.push_back({r, data, bytes});
+    }
+  else
+    receives.push_back({root, data, bytes});
+  exchange(sends, receives);
+}
+
+void Comm::barrier() { all_gather(char{0}); }
+
+namespace {
+class Done final : public Comm::Pending {
+ public:
+  void wait() override {}
+};
+}  // namespace
+
+std::unique_ptr<Comm::Pending> SoloComm::start_messages(std::span<const Send> sends,
+                                                        std::span<const Receive> receives) {
+  require(sends.size() == receives.size(), "comm: " + std::to_string(sends.size()) +
+                                               " messages are sent to the only rank, " +
+                                               std::to_string(receives.size()) + " received");
+  for (std::size_t i = 0; i < sends.size(); ++i) {
+    require(sends[i].bytes == receives[i].bytes,
+            "comm: a message of " + std::to_string(sends[i].bytes) + " bytes, " +
+                std::to_string(receives[i].bytes) + " are wanted");
+    if (sends[i].bytes > 0) std::memcpy(receives[i].data, sends[i].data, sends[i].bytes);
+  }
+  return std::make_unique<Done>();
+}
+
+}  // namespace ffdp::dist

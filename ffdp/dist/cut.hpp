@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <vector>
+
+#include "ffdp/core/box.hpp"
+#include "ffdp/dist/comm.hpp"
+
+namespace ffdp::dist {
+
+/// How a domain is shared among ranks: in slabs of planes, one a rank, as equal as possible. A
+/// domain with fewer than `least_planes` planes a rank is not cut: every rank has all of it.
+class Cut {
+ public:
+  /// Fewest planes of a slab that are worth the messages.
+  static constexpr int least_planes = 4;
+
+  Cut() = default;
+  Cut(const Box& domain, int ranks);
+  Cut(const Comm& comm, const Box& domain) : Cut(domain, comm.size()) {}
+  /// Cut into slabs however thin they are, even empty ones.
+  static Cut always(const Box& domain, int ranks);
+
+  const Box& domain() const { return domain_; }
+  int ranks() const { return ranks_; }
+  /// Every rank has everything.
+  bool whole() const { return whole_; }
+  /// The voxels of a rank. Those of all ranks tile the domain, unless it is whole.
+  Box own(int rank) const;
+  Box own(const Comm& comm) const { return own(comm.rank()); }
+  friend bool operator==(const Cut&, const Cut&) = default;
+
+ private:
+  Box domain_;
+  int ranks_ = 1;
+  bool whole_ = true;
+};
+
+/// The planes of `box` below and above those of `own`, which lies within it: up to two boxes.
+std::vector<Box> rims(const Box& box, const Box& own);
+
+}  // namespace ffdp::dist

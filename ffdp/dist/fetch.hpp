@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <type_traits>
+#include <vector>
+
+#include "ffdp/core/context.hpp"
+#include "ffdp/core/field.hpp"
+#include "ffdp/core/image_view.hpp"
+#include "ffdp/dist/cut.hpp"
+
+namespace ffdp::dist {
+
+/// A view of any element type and number of components: what has to be known to copy its voxels.
+struct Strided {
+  std::byte* data = nullptr;
+  Box stored;
+  std::int64_t stride_c = 0, stride_z = 0, stride_y = 0;  ///< [elements]
+  int components = 1;
+  std::size_t element = 0;  ///< [bytes]
+
+  template <class T>
+  Strided(View<T> v)
+      : data(bytes_of(v.data)),
+        stored(v.stored),
+        stride_z(v.stride_z),
+        stride_y(v.stride_y),
+        element(sizeof(T)) {}
+  template <class T>
+  Strided(VectorView<T> v)
+      : data(bytes_of(v.data)),
+        stored(v.stored),
+        stride_c(v.stride_c),
+        stride_z(v.stride_z),
+        stride_y(v.stride_y),
+        components(3),
+        element(sizeof(T)) {}
+  Strided(const ImageView& v)
+      : data(bytes_of(v.data)),
+        stored(v.stored),
+        stride_z(v.stride_z),
+        stride_y(v.stride_y),
+        element(static_cast<std::size_t>(ffdp::bytes_of(v.storage))) {}
+
+ private:
+  static std::byte* bytes_of(const void* p) {
+    return static_cast<std::byte*>(const_cast<void*>(p));
+  }
+};
+
+/// Copies the voxels of a box within the memory of the context; waits for nothing.
+void copy_voxels(const Context& ctx, const Strided& from, const Strided& to, const Box& box);
+
+/// Who sends what to whom, so that every rank gets a box of a field that is cut among them: a halo,
+/// what another grid reaches, or everything. The pattern is made once and used for any field that
+/// is cut the same way.
+class Fetch {
+ public:
+  /// Collective. A rank that wants nothing gives an empty box.
+  /// @param wanted  voxels of cut.domain() that this rank wants to have
+  Fetch(Comm& comm, const Cut& cut, const Box& wanted);
+
+  const Box& wanted() const { return wanted_; }
+  /// Bytes that one use sends to other ranks, for `bytes` of each voxel.
+  std::int64_t bytes_sent(std::size_t bytes) const;
+
+  /// Voxels under way.
+  class Transfer {
+   public:
+    explicit Transfer(std::unique_ptr<struct TransferState> state);
+    Transfer(Transfer&&) noexcept;
+    Transfer& operator=(Transfer&&) noexcept;
+    Transfer(const Transfer&) = delete;
+    Transfer& operator=(const Transfer&) = delete;
+    ~Transfer();
+    /// Returns when `to` holds what was wanted.
+    void finish();
+
+   private:
+    std::unique_ptr<struct TransferState> state_;
+  };
+
+  /// Starts to fetch. Collective.
+  /// @param from  stored over at least what this rank owns
+  /// @param to    stored over at least wanted(); may be the same memory as `from`, as for a halo
+  Transfer start(const Context& ctx, const Strided& from, const Strided& to) const;
+  void operator()(const Context& ctx, const Strided& from, const Strided& to) const {
+    start(ctx, from, to).finish();
+  }
+
+  /// The adjoint: what lies in the wanted boxes of all ranks is added to what the owners have, in
+  /// the order of the ranks. float only.
+  /// @param from  stored over at least wanted(); voxels this rank owns are not added where `to` is
+  ///              the same memory
+  /// @param to    stored over at least what this rank owns; added to
+  void adjoint(const Context& ctx, const Strided& from, const Strided& to) const;
+
+ private:
+  struct Part {
+    int rank;
+    Box box;
+  };
+  Comm* comm_;
+  Box own_, wanted_;
+  std::vector<Part> gives_, takes_;  ///< to and from other ranks, in ascending order
+  Box kept_;                         ///< wanted and owned by this rank
+};
+
+/// A field with the voxels of `box`, fetched from the owners. Collective.
+/// @param mine  stored over at least what this rank owns
+template <template <class> class AnyField, class T>
+AnyField<T> fetched(const Context& ctx, Comm& comm, const Cut& cut, const AnyField<T>& mine,
+                    const Box& box) {
+  AnyField<T> result(mine.backend(), box);
+  Fetch(comm, cut, box)(ctx, std::as_const(mine).view(), result.view());
+  return result;
+}
+
+}  // namespace ffdp::dist

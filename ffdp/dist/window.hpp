@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+
+#include "ffdp/core/image.hpp"
+#include "ffdp/dist/fetch.hpp"
+
+namespace ffdp::dist {
+
+/// The voxels of a box of an image whose parts lie with the ranks: fetched from them, or, where
+/// every rank has everything, the image itself.
+class Window {
+ public:
+  Window() = default;
+  /// Collective. Without a copy, `image` must outlive the window.
+  /// @param image  stored over at least what this rank owns of its grid
+  Window(const Context& ctx, Comm& comm, const ImageRef& image, const Box& box);
+
+  const ImageView& view() const { return view_; }
+
+ private:
+  ImageView view_;
+  std::shared_ptr<const void> kept_;
+};
+
+/// Likewise of a mask. Null data where `mask` is null, on all ranks.
+class MaskWindow {
+ public:
+  MaskWindow() = default;
+  MaskWindow(const Context& ctx, Comm& comm, const Image<std::uint8_t>* mask, const Box& box);
+  const View<const std::uint8_t>& view() const { return view_; }
+
+ private:
+  View<const std::uint8_t> view_;
+  Field<std::uint8_t> kept_;
+};
+
+/// Likewise of a vector field.
+class VectorWindow {
+ public:
+  /// Collective.
+  /// @param field  stored over at least what this rank owns; where nothing is copied, it must
+  ///               outlive the window
+  VectorWindow(const Context& ctx, Comm& comm, const Cut& cut, const VectorField<float>& field,
+               const Box& box);
+  const VectorView<const float>& view() const { return view_; }
+
+ private:
+  VectorView<const float> view_;
+  VectorField<float> kept_;
+};
+
+}  // namespace ffdp::dist

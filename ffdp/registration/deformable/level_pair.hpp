@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+
+#include "ffdp/core/context.hpp"
+#include "ffdp/dist/window.hpp"
+#include "ffdp/ops/sampler/sampler.hpp"
+#include "ffdp/registration/images/intensity_model.hpp"
+#include "ffdp/registration/images/pair.hpp"
+
+namespace ffdp::registration {
+
+/// One image pair at one level, as far as this rank needs it, and the constants of its metrics. All
+/// ranks make and use it together.
+class LevelPair {
+ public:
+  /// The pair on the grid of a level; moving is shrunk by as much as fixed.
+  /// @param pair       outlives the level
+  /// @param grid       of the level
+  /// @param spacing    of the level [mm]
+  /// @param affine     fixed to moving, LPS mm
+  /// @param fixed_box  voxels of the fixed image that this rank will look at
+  LevelPair(Context& ctx, dist::Comm& comm, const Pair& pair, const Grid& grid, double spacing,
+            const Affine& affine, const Box& fixed_box);
+
+  /// Makes sure that moving() holds what the voxels of `box` reach with this displacement; fetches
+  /// it anew, for all ranks, where one lacks something. Collective.
+  void reach(Context& ctx, dist::Comm& comm, const Box& box, VectorView<const float> displacement);
+
+  View<const float> fixed() const { return fixed_window_.view().as<float>(); }
+  const ImageView& moving() const { return moving_window_.view(); }
+  sampler::Masks masks() const { return {fixed_mask_window_.view(), moving_mask_window_.view()}; }
+  const sampler::Params& sampling() const { return sampling_; }
+  const IntensityModel& fixed_model() const { return fixed_model_; }
+  const IntensityModel& moving_model() const { return moving_model_; }
+
+ private:
+  /// An image on the grid of the level and its mask there, or null; the images themselves where
+  /// that is their own grid.
+  struct AtLevel {
+    ImageRef image;
+    std::shared_ptr<const Image<float>> own;
+    std::shared_ptr<const Image<std::uint8_t>> mask;
+    AtLevel(Context& ctx, dist::Comm& comm, const ImageRef& full,
+            const Image<std::uint8_t>* full_mask, const Grid& grid);
+  };
+  void fetch_moving(const Context& ctx, dist::Comm& comm);
+
+  AtLevel fixed_, moving_;
+  dist::Window fixed_window_, moving_window_;
+  dist::MaskWindow fixed_mask_window_, moving_mask_window_;
+  Box reached_;  ///< of the moving windows
+  IntensityModel fixed_model_, moving_model_;
+  sampler::Params sampling_;
+};
+
+}  // namespace ffdp::registration

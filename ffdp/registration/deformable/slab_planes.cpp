@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ffdp/registration/deformable/slab_planes.hpp"
+
+#include <algorithm>
+
+#include "ffdp/ops/compose/compose.hpp"
+#include "ffdp/registration/metrics/metric.hpp"
+
+namespace ffdp::registration {
+namespace {
+
+constexpr int least_planes = 16;   // a slab of fewer mostly makes halos
+constexpr int widest_stencil = 8;  // CUDA: beyond, axis by axis through scratch
+
+}  // namespace
+
+int compose_lead(const DeformableStage& stage) {
+  return std::max(gaussian_radius(stage.sigma_warp), compose::halo({.max_step = 1}));
+}
+
+SlabPlanes::SlabPlanes(const DeformableStage& stage, int planes) {
+  const int smoothing = gaussian_radius(stage.sigma_update);
+  gradient = planes + smoothing;
+  vectors = planes + 2 * std::max(smoothing, compose_lead(stage));
+  workspace = planes;
+  const int widest = gaussian_radius(std::max(stage.sigma_update, stage.sigma_warp));
+  if (widest > widest_stencil) axis_fields = 2, axis_planes = planes + 2 * widest;
+  for (const MetricConfig& metric : stage.metrics) {
+    const int reach = metric_reach(metric);
+    warped = std::max(warped, gradient + 2 * reach);
+    if (!reach) continue;
+    workspace = std::max(workspace, gradient + reach);
+    if (metric.window == lncc::Window::gaussian || metric.radius > widest_stencil)
+      axis_fields = 8, axis_planes = std::max(axis_planes, gradient + 2 * reach);
+  }
+}
+
+std::int64_t slab_budget(MemoryMode mode, Backend backend, std::int64_t voxels) {
+  // Beside images, warp and moments: 48 B/voxel in all in standard mode, 36 in compact mode. Small
+  // levels run whole, for their kernels are short.
+  const bool compact = mode == MemoryMode::compact;
+  const double each = compact ? 8 : 11;
+  const std::int64_t least = compact                    ? 64 << 20U
+                             : backend == Backend::cuda ? std::int64_t{2} << 30U
+                                                        : 256 << 20U;
+  return std::max(least, static_cast<std::int64_t>(each * static_cast<double>(voxels)));
+}
+
+std::int64_t slab_bytes(const DeformableStage& stage, const Box& domain, int planes) {
+  const SlabPlanes most(stage, planes);
+  const auto of = [&](int n) { return std::int64_t{std::min(n, domain.size(0))}; };
+  const auto metrics = static_cast<std::int64_t>(stage.metrics.size());
+  // Vectors, workspace, the gradient of the warped image, warped.
+  const std::int64_t values = 3 * of(most.vectors) + 3 * of(most.workspace) +
+                              most.axis_fields * of(most.axis_planes) + of(most.gradient) +
+                              metrics * of(most.warped);
+  return values * domain.size(1) * domain.size(2) * static_cast<std::int64_t>(sizeof(float));
+}
+
+int slab_planes(const DeformableStage& stage, const Box& domain, std::int64_t bytes) {
+  int planes = domain.size(0);
+  while (planes > least_planes && slab_bytes(stage, domain, planes) > bytes) --planes;
+  // Slabs of one size.
+  const int slabs = (domain.size(0) + planes - 1) / planes;
+  return (domain.size(0) + slabs - 1) / slabs;
+}
+
+}  // namespace ffdp::registration

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <vector>
+
+#include "ffdp/core/affine.hpp"
+#include "ffdp/registration/config.hpp"
+
+namespace ffdp::registration {
+
+/// How many parameters a kind of map has.
+int parameters(LinearKind kind, int dimension);
+
+/// The map of `kind` with parameters `theta` about `centre`, identity at 0. Every parameter is in
+/// mm: the motion it causes at `radius` mm from the centre.
+Affine parametric_map(LinearKind kind, int dimension, const std::vector<double>& theta,
+                      const Vec3& centre, double radius);
+
+/// Angle between the rotations nearest to two maps [degrees].
+double turn_between(const Affine& a, const Affine& b);
+
+/// Turns beyond this need a reason [degrees]: a cost that is less by this share of it.
+constexpr double needs_reason = 5, clear_gain = 0.03;
+
+}  // namespace ffdp::registration

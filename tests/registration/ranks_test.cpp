@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+// One registration on many ranks: the bits of one, whatever the stages.
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <functional>
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "tests/support/fields.hpp"
+#include "tests/support/grids.hpp"
+
+#include <gtest/gtest.h>
+
+#include "ffdp/dist/fetch.hpp"
+#include "ffdp/dist/threads.hpp"
+#include "ffdp/phantom/phantom.hpp"
+#include "ffdp/registration/register.hpp"
+
+namespace ffdp::registration {
+namespace {
+
+using phantom::Contrast;
+using phantom::Phantom;
+
+/// A registration, and which parts of it are there.
+struct Case {
+  std::string name;
+  Config config;
+  Int3 size{44, 50, 46};
+  Contrast moving = Contrast::t1;
+  int pairs = 1;
+  bool masks = false;
+  friend std::ostream& operator<<(std::ostream& out, const Case& c) { return out << c.name; }
+};
+
+Config short_config(MetricKind kind) {
+  Config config = preset("fast");
+  config.linear = {{.kind = LinearKind::affine,
+                    .metric = {.kind = kind == MetricKind::mse ? MetricKind::mi : kind},
+                    .resolutions = {2, 1},
+                    .iterations = {8, 3}}};
+  config.deformable[0].metrics = {{.kind = kind, .radius = 2}};
+  config.deformable[0].shrink = {2, 1};
+  config.deformable[0].iterations = {8, 5};
+  return config;
+}
+
+std::vector<Case> cases() {
+  std::vector<Case> all{
+      {"lncc", short_config(MetricKind::lncc)},
+      {"mi", short_config(MetricKind::mi), {44, 50, 46}, Contrast::t2},
+      {"mse", short_config(MetricKind::mse)},
+      {"masks", short_config(MetricKind::lncc)},
+      {"two_pairs", short_config(MetricKind::lncc), {44, 50, 46}, Contrast::t1, 2},
+      {"symmetric", short_config(MetricKind::mse)},
+      {"slice", short_config(MetricKind::lncc), {1, 76, 60}},
+      {"prepared", short_config(MetricKind::mse)}};
+  for (Case& c : all) {
+    if (c.name == "masks") c.masks = true;
+    if (c.name == "symmetric") c.config.symmetric = true, c.config.refine = 2;
+    if (c.name == "prepared") {
+      c.config.winsorize_lo = 0.005, c.config.winsorize_hi = 0.995;
+      c.config.match_histograms = true;
+    }
+    if (c.name == "two_pairs")
+      c.config.deformable[0].metrics.push_back(
+          {.kind = MetricKind::mi, .weight = 0.5, .image_pair = 1});
+  }
+  return all;
+}
+
+/// What this rank owns of the images of a case.
+Inputs inputs_of(const Case& c, dist::Comm& comm) {
+  Context ctx;
+  const Grid fixed_grid = test::brain_grid(c.size);
+  Grid moving_grid =
+      test::brain_grid({c.size[0] > 1 ? c.size[0] + 5 : 1, c.size[1] - 3, c.size[2] + 2});
+  Phantom fixed = phantom::fitted_to(fixed_grid, {});
+  fixed.warp_mm = 4;
+  Phantom moving = phantom::fitted_to(fixed_grid, {});
+  moving.scan = 2;
+  moving.contrast = c.moving;
+  moving.pose.translation = {3, -2, c.size[0] > 1 ? 4.0 : 0.0};
+  const auto make = [&](Phantom p, const Grid& grid, int pair) {
+    p.scan += 10 * static_cast<std::uint32_t>(pair);
+    const Box own = dist::Cut(comm, grid.domain()).own(comm);
+    Image<float> image{grid, Field<float>(Backend::cpu, own)};
+    phantom::make_phantom(ctx, p, grid, own, image.data, {});
+    return image;
+  };
+  Inputs in;
+  for (int pair = 0; pair < c.pairs; ++pair) {
+    in.fixed.push_back(make(fixed, fixed_grid, pair));
+    in.moving.push_back(make(moving, moving_grid, pair));
+    in.fixed_names.push_back("fixed.nii");
+    in.moving_names.push_back("moving.nii");
+  }
+  if (c.masks) {
+    const auto ball = [&](const Grid& grid, double radius) {
+      const Box own = dist::Cut(comm, grid.domain()).own(comm);
+      const Int3 n = grid.size;
+      return Image<std::uint8_t>{
+          grid, test::make_field<std::uint8_t>(own, [&](int z, int y, int x) {
+            return std::hypot(2.0 * z / n[0] - 1, 2.0 * y / n[1] - 1, 2.0 * x / n[2] - 1) < radius;
+          })};
+    };
+    in.fixed_mask = ball(fixed_grid, 0.8);
+    in.moving_mask = ball(moving_grid, 0.9);
+  }
+  return in;
+}
+
+/// Everything that a result says, as bytes; the fields gathered.
+struct Bytes {
+  std::vector<double> numbers;
+  std::vector<float> fields;
+  friend bool operator==(const Bytes& a, const Bytes& b) {
+    return a.numbers.size() == b.numbers.size() && a.fields.size() == b.fields.size() &&
+           std::memcmp(a.numbers.data(), b.numbers.data(), a.numbers.size() * sizeof(double)) ==
+               0 &&
+           std::memcmp(a.fields.data(), b.fields.data(), a.fields.size() * sizeof(float)) == 0;
+  }
+};
+
+Bytes run(const Case& c, dist::Comm& comm) {
+  Context ctx;
+  const Result result = register_images(ctx, comm, c.config, inputs_of(c, comm), nullptr);
+  Bytes bytes;
+  for (int i = 0; i < 3; ++i) {
+    bytes.numbers.push_back(result.affine.translation[i]);
+    for (int j = 0; j < 3; ++j) bytes.numbers.push_back(result.affine.linear[i][j]);
+  }
+  const auto& jac = result.jacobian;
+  bytes.numbers.insert(
+      bytes.numbers.end(),
+      {jac.min, jac.max, jac.sum_log, jac.sum_log_squared, static_cast<double>(jac.count),
+       result.inverse_residual.max, result.inverse_residual.sum});
+  for (const LevelTrace& level : result.levels)
+    bytes.numbers.insert(bytes.numbers.end(), level.costs.begin(), level.costs.end());
+  const Box domain = result.fixed_grid.domain();
+  const dist::Cut cut(comm, domain);
+  for (const auto* field : {&result.displacement, &result.inverse}) {
+    EXPECT_EQ(field->stored(), cut.own(comm));
+    const auto whole = dist::fetched(ctx, comm, cut, *field, domain);
+    bytes.fields.insert(bytes.fields.end(), whole.begin(), whole.end());
+  }
+  return bytes;
+}
+
+class Ranks : public testing::TestWithParam<Case> {};
+INSTANTIATE_TEST_SUITE_P(Stages, Ranks, testing::ValuesIn(cases()),
+                         testing::PrintToStringParamName());
+
+TEST_P(Ranks, GiveTheBitsOfOne) {
+  dist::SoloComm solo;
+  const Bytes one = run(GetParam(), solo);
+  const float moved = *std::max_element(one.fields.begin(), one.fields.end());
+  EXPECT_GT(moved, 0.5F) << "a registration of nothing";
+  for (const int ranks : {2, 3, 4, 6})
+    dist::run_threads(ranks, [&](dist::Comm& comm) {
+      EXPECT_TRUE(run(GetParam(), comm) == one) << "rank " << comm.rank() << " of " << ranks;
+    });
+}
+
+}  // namespace
+}  // namespace ffdp::registration
