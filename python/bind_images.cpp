@@ -189,7 +189,8 @@ nb::dict jacobian_statistics(const Grid& grid, Array<float, 4> displacement, Mas
   Context ctx = cpu_context(0);
   const auto u = voxels_of(ctx, displacement, grid);
   return fold_entry(
-      where, jacobian::statistics(ctx, grid.domain(), grid.domain(), u, view_of(mask, grid)));
+      where,
+      jacobian::statistics(ctx, grid.domain(), grid.domain(), u, view_of(mask, grid)).total());
 }
 
 nb::object jacobian_determinant(const Grid& grid, Array<float, 4> displacement) {

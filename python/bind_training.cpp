@@ -5,6 +5,7 @@
 
 #include "ffdp/core/device.hpp"
 #include "ffdp/ops/correlation/correlation.hpp"
+#include "ffdp/ops/differences/differences.hpp"
 #include "ffdp/ops/mi/mi.hpp"
 #include "ffdp/ops/mse/mse.hpp"
 #include "ffdp/ops/resample/resample.hpp"
@@ -204,6 +205,46 @@ void bind_mi(nb::module_& m) {
   });
 }
 
+/// @param stencils  (weight, [(z, y, x, coefficient)]) of each
+differences::Params differences_params(
+    const std::vector<std::pair<double, std::vector<std::array<double, 4>>>>& stencils,
+    bool squared) {
+  differences::Params p{{}, squared ? differences::Power::squared : differences::Power::absolute};
+  for (const auto& [weight, taps] : stencils) {
+    differences::Stencil stencil{{}, weight};
+    for (const auto& t : taps)
+      stencil.taps.push_back(
+          {{static_cast<int>(t[0]), static_cast<int>(t[1]), static_cast<int>(t[2])}, t[3]});
+    p.stencils.push_back(stencil);
+  }
+  return p;
+}
+
+template <class T>
+void run_differences(Where& where, const differences::Params& p, const Boxes& box, Address u,
+                     Address scale_or_sum, Address grad) {
+  const Box b = box_of(box);
+  where.run([&](Context& ctx) {
+    if (grad == 0)
+      differences::forward<T>(ctx, p, b, b, view_at<const T>(u, b),
+                              reinterpret_cast<double*>(scale_or_sum));
+    else
+      differences::backward<T>(ctx, p, b, b, view_at<const T>(u, b),
+                               reinterpret_cast<const T*>(scale_or_sum), view_at<T>(grad, b));
+  });
+}
+
+/// Without grad: adds to a double; with it: the gradient times a value of the type of u.
+void bind_differences(nb::module_& m) {
+  nb::class_<differences::Params>(m, "DifferencesParams");
+  m.def("differences_params", &differences_params, "stencils"_a, "squared"_a);
+  m.def("differences", [](Where& where, const differences::Params& p, const Boxes& box,
+                          bool is_double, Address u, Address scale_or_sum, Address grad) {
+    (is_double ? run_differences<double> : run_differences<float>)(where, p, box, u, scale_or_sum,
+                                                                   grad);
+  });
+}
+
 void bind_simple(nb::module_& m) {
   m.def("mse", [](Where& where, const Boxes& box, Address target, Address pred, Address grad,
                   Address sum) {
@@ -235,6 +276,7 @@ void bind_training(nb::module_& m) {
   bind_correlation(m);
   bind_resample(m);
   bind_mi(m);
+  bind_differences(m);
   bind_simple(m);
 }
 

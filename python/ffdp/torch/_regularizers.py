@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Regularisers of displacements, mse, and the Jacobian determinant. Each keeps its input only; what differences
-need exists for one of them at a time."""
+"""Regularisers of displacements, mse, and the Jacobian determinant. Each keeps its input only."""
 import itertools
-from typing import List, Tuple
+import math
+from typing import Tuple
 
 import torch
 from torch import Tensor
@@ -13,21 +13,15 @@ from ._native import Where, boxed, require_pair, require_volume, working
 
 
 class Stencil:
-    """A difference: {offset (one number an axis): coefficient}, and the weight of its mean in the sum."""
+    """A difference: {offset (one number an axis): coefficient}, and the weight of its mean in the energy."""
 
     def __init__(self, taps, weight):
         self.taps, self.weight = taps, weight
 
-    def slices(self, shape):
-        """(slices of the input under each tap, coefficient), all of one size."""
-        lo = [min(t[a] for t in self.taps) for a in range(len(shape))]
-        hi = [max(t[a] for t in self.taps) for a in range(len(shape))]
-        for tap, coefficient in self.taps.items():
-            yield (..., *(slice(o - low, n - (high - o)) for o, n, low, high in zip(tap, shape, lo, hi))), coefficient
-
-    def difference(self, x, axes):
-        parts = [c * x[s] for s, c in self.slices(x.shape[-axes:])]
-        return sum(parts[1:], parts[0])
+    def places(self, size):
+        """Where all taps lie in an image of this size: their number is that of the differences."""
+        reach = [max(t[a] for t in self.taps) - min(t[a] for t in self.taps) for a in range(len(size))]
+        return math.prod(n - r for n, r in zip(size, reach))
 
 
 def _unit(axes, *which):
@@ -78,31 +72,42 @@ def stencils_of(kind, axes):
     return _common(bending_stencils(axes, kind), axes)
 
 
-def _energy(x, kind, power, grad_scale):
-    """Energy of each sample (batch, channel); and, with grad_scale of that shape, its gradient times it."""
+def _native(x, kind, power):
     axes = x.ndim - 2
-    total, grad = x.new_zeros(x.shape[:2]), None if grad_scale is None else torch.zeros_like(x)
-    for stencil in stencils_of(kind, axes):
-        d = stencil.difference(x, axes)
-        scale = stencil.weight / d[0, 0].numel()
-        if grad is None:
-            total += scale * (d.abs() if power == 1 else d.square()).flatten(2).sum(-1)
-            continue
-        d = (d.sign() if power == 1 else d.mul_(2)).mul_(scale * grad_scale.view(*x.shape[:2], *(1,) * axes))
-        for where, coefficient in stencil.slices(x.shape[-axes:]):
-            if coefficient:
-                grad[where].add_(d, alpha=coefficient)
-    return total if grad is None else grad
+    taps = [(s.weight / s.places(x.shape[2:]), [(*(0,) * (3 - axes), *tap, c) for tap, c in s.taps.items()])
+            for s in stencils_of(kind, axes)]
+    return _ffdp.differences_params(taps, power == 2)
+
+
+def _energy(x, kind, power):
+    """Of each sample and channel."""
+    x = x.contiguous()
+    params, box = _native(x, kind, power), boxed(x.shape[2:])
+    sums = torch.zeros(x.shape[:2], dtype=torch.float64, device=x.device)
+    with Where(x) as where:
+        for one, to in zip(x.flatten(0, 1), sums.view(-1)):
+            _ffdp.differences(where, params, box, x.dtype == torch.float64, one.data_ptr(), to.data_ptr(), 0)
+    return sums.to(x.dtype)
+
+
+def _energy_backward(grad, x, kind, power):
+    x, grad = x.contiguous(), grad.contiguous()
+    params, box, out = _native(x, kind, power), boxed(x.shape[2:]), torch.empty_like(x)
+    with Where(x) as where:
+        for one, scale, to in zip(x.flatten(0, 1), grad.view(-1), out.flatten(0, 1)):
+            _ffdp.differences(where, params, box, x.dtype == torch.float64, one.data_ptr(), scale.data_ptr(),
+                              to.data_ptr())
+    return out
 
 
 @torch.library.custom_op("ffdp::difference_energy", mutates_args=())
 def _difference_energy(x: Tensor, kind: str, power: int) -> Tensor:
-    return _energy(x.detach(), kind, power, None)
+    return _energy(x.detach(), kind, power)
 
 
 @torch.library.custom_op("ffdp::difference_energy_backward", mutates_args=())
 def _difference_energy_backward(grad: Tensor, x: Tensor, kind: str, power: int) -> Tensor:
-    return _energy(x.detach().contiguous(), kind, power, grad)
+    return _energy_backward(grad.detach(), x.detach(), kind, power)
 
 
 _difference_energy.register_fake(lambda x, kind, power: x.new_empty(x.shape[:2]))
