@@ -7,6 +7,7 @@
 #include <memory>
 #include <thread>
 
+#include "cli/ranks.hpp"
 #include <sched.h>
 
 #include "ffdp/core/device.hpp"
@@ -19,12 +20,6 @@ namespace ffdp::cli {
 namespace {
 
 constexpr double inverse_tolerance = 0.01;  // [voxels]
-
-int usable_processors() {
-  cpu_set_t set;
-  if (sched_getaffinity(0, sizeof(set), &set) == 0) return std::max(CPU_COUNT(&set), 1);
-  return static_cast<int>(std::max(std::thread::hardware_concurrency(), 1U));
-}
 
 DisplacementImage invert_field(Context& ctx, const DisplacementImage& displacement) {
   auto inverse = transforms::invert_displacement(ctx, inverse_tolerance, displacement);
@@ -73,9 +68,15 @@ DeviceStart::DeviceStart(const std::string& device) {
   });
 }
 
+int usable_processors() {
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof(set), &set) == 0) return std::max(CPU_COUNT(&set), 1);
+  return static_cast<int>(std::max(std::thread::hardware_concurrency(), 1U));
+}
+
 Context start(const Common& common) {
   set_log_sink(common.quiet ? LogSink() : [](Level level, std::string_view message) {
-    if (level == Level::warning)
+    if (level == Level::warning && speaks())
       std::fprintf(stderr, "ffdp: warning: %.*s\n", static_cast<int>(message.size()),
                    message.data());
   });

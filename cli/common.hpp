@@ -37,6 +37,9 @@ class DeviceStart {
   std::shared_future<Backend> ready_;
 };
 
+/// Processors that this process may use.
+int usable_processors();
+
 /// CPU context; sends the library's warnings to stderr unless quiet.
 Context start(const Common& common);
 

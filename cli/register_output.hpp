@@ -33,8 +33,8 @@ inline registration::Written written(const OutputOptions& o) {
 /// Creates the folder of the prefix and checks that files can be written there.
 void prepare_output(const std::string& prefix);
 
-/// The images as they were read, for the warped images; where they are empty they are read again,
-/// to save memory.
+/// What this rank owns of the images as they were read, for the warped images; where they are empty
+/// they are read again, to save memory.
 struct Originals {
   Image<float> fixed, moving;
 };
@@ -42,8 +42,9 @@ struct Originals {
 /// Writes P0GenericAffine.mat, of P1Warp.nii.gz, P1InverseWarp.nii.gz, PWarped.nii.gz and
 /// PInverseWarped.nii.gz what is wanted and, with moving labels, PWarpedLabels.nii.gz. Returns what
 /// comes after the prefix in their names. Takes the result apart to save memory. On a device the
-/// files are written at the same time, straight from there.
-std::vector<std::string> write_result(Context& ctx, const OutputOptions& options,
+/// files are written at the same time, straight from there. Collective: each rank makes and
+/// compresses the planes that it owns.
+std::vector<std::string> write_result(Context& ctx, dist::Comm& comm, const OutputOptions& options,
                                       Originals originals, registration::Result& result);
 
 }  // namespace ffdp::cli

@@ -105,7 +105,8 @@ struct Registered {
     originals.moving = on_host(moving, moving_grid);
     const nb::gil_scoped_release released;
     cli::prepare_output(prefix);
-    return cli::write_result(ctx, options, std::move(originals), result);
+    dist::SoloComm comm;
+    return cli::write_result(ctx, comm, options, std::move(originals), result);
   }
 
   std::string record() const {

@@ -260,7 +260,14 @@ TEST(Distribution, QuantilesHoldBesideVoxelsFarFromAllOthers) {
   const Box box = box_of({20, 30, 40});
   auto image = test::make_field(box, [](int z, int y, int x) { return 100 * noise(z, y, x, 1); });
   Context ctx;
-  const Distribution clean(ctx, "clean", image, {});
+  dist::SoloComm solo;
+  const auto distribution = [&](const Field<float>& field) {
+    ImageRef ref;
+    ref.grid.size = {20, 30, 40};
+    ref.data = field.view();
+    return Distribution(ctx, solo, "image", ref, {});
+  };
+  const Distribution clean = distribution(image);
   std::vector<float> sorted(image.begin(), image.end());
   std::sort(sorted.begin(), sorted.end());
   for (const double q : {0.01, 0.25, 0.5, 0.99}) {
@@ -269,7 +276,7 @@ TEST(Distribution, QuantilesHoldBesideVoxelsFarFromAllOthers) {
   }
   image.data()[77] = 1e9F;
   image.data()[78] = -3e38F;
-  const Distribution hot(ctx, "hot", image, {});
+  const Distribution hot = distribution(image);
   for (const double q : {0.01, 0.25, 0.5, 0.99})
     EXPECT_NEAR(hot.quantile(q), clean.quantile(q), 0.1);
   EXPECT_LT(hot.robust().hi, 101);
@@ -277,7 +284,7 @@ TEST(Distribution, QuantilesHoldBesideVoxelsFarFromAllOthers) {
   // Hardly anything but background: all there is counts.
   auto sparse =
       test::make_field(box, [](int z, int y, int x) { return z == 3 && y == 4 && x < 5; });
-  const intensity::Range all = Distribution(ctx, "sparse", sparse, {}).robust();
+  const intensity::Range all = distribution(sparse).robust();
   EXPECT_EQ(all.lo, 0);
   EXPECT_EQ(all.hi, 1);
 }
