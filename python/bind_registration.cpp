@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <functional>
 #include <memory>
 
@@ -21,6 +22,14 @@ namespace {
 
 using namespace nb::literals;
 
+/// Options that say what the program reads and writes, and how it runs.
+const std::vector<std::string> of_program = {
+    "--fixed",         "--moving",       "--output",
+    "--write",         "--fixed-mask",   "--moving-mask",
+    "--moving-labels", "--print-config", "--initial-transform",
+    "--verbose",       "--compression",  "--ranks",
+    "--quiet"};
+
 /// The options of `ffdp register`, read by the program's own parser.
 struct Options {
   cli::RegisterOptions o;
@@ -29,9 +38,12 @@ struct Options {
   explicit Options(const std::vector<std::string>& words) {
     CLI::App command;
     cli::add_register_options(command, o);
-    for (const auto& word : words)
+    for (const auto& word : words) {
+      require(!std::ranges::count(of_program, word),
+              "register: option " + word + " is the program's alone");
       require(!word.starts_with("--") || command.get_option_no_throw(word) != nullptr,
               "register: option " + word + " is unknown; ffdp register --help lists them");
+    }
     std::vector<std::string> reversed(words.rbegin(), words.rend());
     try {
       command.parse(reversed);

@@ -155,6 +155,7 @@ def test_other_threads_run_meanwhile(pair):
     (lambda p: ffdp.register(p.fixed, p.moving, preset="best"), ValueError, 'preset: "best" is unknown'),
     (lambda p: ffdp.register(p.fixed, p.moving, metric="ssd9"), ValueError, 'got "ssd9"'),
     (lambda p: ffdp.register(p.fixed, p.moving, iteration=5), ValueError, "--iteration"),
+    (lambda p: ffdp.register(p.fixed, p.moving, ranks=2), ValueError, "--ranks is the program's alone"),
     (lambda p: ffdp.register(p.fixed, "image"), OSError, "image"),
     (lambda p: ffdp.register(p.fixed, 5), TypeError, "a int is no image"),
     (lambda p: ffdp.register(np.zeros((8, 8, 8)), p.moving), ValueError, "fixed"),
