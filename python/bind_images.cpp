@@ -38,7 +38,7 @@ void write_image(const std::string& path, Array<T, 3> array, const Grid& grid, i
   options.compression_level = compression;
   options.threads = cpu_context(0).threads;
   const nb::gil_scoped_release released;
-  io::NiftiWriter writer(path, grid, 1, 1, options);
+  io::NiftiWriter writer(path, grid, io::Series{}, options);
   writer.write(array.data(), static_cast<std::int64_t>(array.size()));
   writer.commit();
 }
