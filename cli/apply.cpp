@@ -32,14 +32,13 @@ struct Options {
   int compression = 1;
 };
 
-bool is_csv(const std::string& path) { return path.ends_with(".csv"); }
-
 bool keeps_labels(Interpolation interpolation) {
   return interpolation == Interpolation::nearest || interpolation == Interpolation::label;
 }
 
 void apply_to_points(Context& ctx, const Options& o) {
-  if (!is_csv(o.output)) throw InvalidArgument(o.output + ": points are written as .csv");
+  if (!io::is_points_name(o.output))
+    throw InvalidArgument(o.output + ": points are written as .csv, .tsv or .fcsv");
   io::PointsTable table = io::read_points(o.input);
   read_chain(ctx, o.transforms).map(ctx, table.points);
   io::write_points(o.output, table);
@@ -68,18 +67,18 @@ void apply_to_image(Context& ctx, const Options& o) {
   if (o.reference.empty()) throw InvalidArgument(o.input + ": --reference is wanted for an image");
   io::NiftiReader reader(o.input);
   const io::NiftiInfo& input = reader.info();
-  if (input.components() != 1)
-    throw IoError(o.input + ": " + std::to_string(input.components()) +
-                  " components per voxel, a scalar image is wanted");
+  const bool warp = input.intent == io::intent_vector || input.intent == io::intent_displacement;
+  if (io::is_displacement(input) && warp)
+    throw IoError(o.input + ": is a displacement field, whose vectors would have to be turned; " +
+                  "ffdp compose puts warps together");
   const Grid grid = io::read_info(o.reference).grid;
   const CompositeTransform chain = read_chain(ctx, o.transforms);
   io::WriteOptions options;
   options.type = output_type(o, input);
   options.threads = ctx.threads;
   options.compression_level = o.compression;
-  io::NiftiWriter writer(o.output, grid, static_cast<int>(input.volumes()), input.time_step,
-                         options);
-  for (std::int64_t volume = 0; volume < input.volumes(); ++volume)
+  io::NiftiWriter writer(o.output, grid, input.series(), options);
+  for (std::int64_t volume = 0; volume < input.volumes() * input.components(); ++volume)
     io::visit(input.value_type(), [&](auto zero) {
       apply_to_volume<decltype(zero)>(ctx, o, reader, volume, grid, chain, writer);
     });
@@ -91,7 +90,9 @@ void apply_to_image(Context& ctx, const Options& o) {
 void add_apply(CLI::App& app) {
   const auto o = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("apply", "Resample images, label maps or points");
-  command->add_option("-i,--input", o->input, "image, label map, 4-D series or points (.csv)")
+  command
+      ->add_option("-i,--input", o->input,
+                   "image, label map, 4-D series, vectors or points (.csv, .tsv, .fcsv)")
       ->required();
   command->add_option("-r,--reference", o->reference, "image whose grid the output gets");
   add_transforms(*command, o->transforms);
@@ -124,7 +125,7 @@ void add_apply(CLI::App& app) {
       "-o moving_points.csv");
   command->callback([o] {
     Context ctx = start(o->common);
-    if (is_csv(o->input))
+    if (io::is_points_name(o->input))
       apply_to_points(ctx, *o);
     else
       apply_to_image(ctx, *o);

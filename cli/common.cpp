@@ -15,6 +15,7 @@
 #include "ffdp/core/log.hpp"
 #include "ffdp/transforms/apply.hpp"
 #include "ffdp/transforms/invert.hpp"
+#include "ffdp/transforms/warp.hpp"
 
 namespace ffdp::cli {
 namespace {
@@ -95,6 +96,20 @@ Image<std::uint8_t> read_mask(const std::string& path) {
   return mask;
 }
 
+std::string left_out(std::int64_t count) {
+  return count > 0 ? ", " + std::to_string(count) + " left out" : "";
+}
+
+DisplacementImage read_warp(const std::string& path) {
+  DisplacementImage warp = io::read_displacement(path);
+  const std::int64_t missing = transforms::mark_missing(warp);
+  if (missing > 0)
+    log(Level::warning, path + ": " + std::to_string(missing) + " of " +
+                            std::to_string(warp.grid.domain().volume()) +
+                            " voxels hold no displacement: they are left out");
+  return warp;
+}
+
 CLI::Option* add_transforms(CLI::App& command, std::vector<std::string>& transforms) {
   return command
       .add_option("-t,--transform", transforms,
@@ -107,25 +122,31 @@ CLI::Option* add_transforms(CLI::App& command, std::vector<std::string>& transfo
       ->type_name("FILE|[FILE,1]");
 }
 
-TransformArgument parse_transform_argument(const std::string& text) {
-  if (text.size() < 2 || text.front() != '[' || text.back() != ']') return {text, false};
+TransformArgument parse_transform_argument(const std::string& argument) {
+  const auto trimmed = [](const std::string& s) {
+    const auto first = s.find_first_not_of(" \t");
+    return first == std::string::npos ? "" : s.substr(first, s.find_last_not_of(" \t") - first + 1);
+  };
+  const std::string text = trimmed(argument);
+  if (text.size() < 2 || text.front() != '[' || text.back() != ']') return {argument, false};
   const std::string body = text.substr(1, text.size() - 2);
   const auto comma = body.rfind(',');
-  if (comma == std::string::npos) return {body, false};
-  std::string flag = body.substr(comma + 1);
-  std::erase(flag, ' ');
+  if (comma == std::string::npos) return {trimmed(body), false};
+  const std::string flag = trimmed(body.substr(comma + 1));
   require(flag == "0" || flag == "1",
           "--transform: got '" + text + "', FILE, [FILE,0] or [FILE,1] is wanted");
-  return {body.substr(0, comma), flag == "1"};
+  return {trimmed(body.substr(0, comma)), flag == "1"};
 }
 
-transforms::CompositeTransform read_chain(Context& ctx, const std::vector<std::string>& arguments) {
-  transforms::CompositeTransform chain;
+Chain read_chain(Context& ctx, const std::vector<std::string>& arguments) {
+  Chain chain;
+  bool flat = !arguments.empty();
   for (const std::string& text : arguments) {
     const TransformArgument argument = parse_transform_argument(text);
+    const io::TransformFile file = io::read_transform(argument.path);
+    flat = flat && file.dimension == 2;
     transforms::CompositeTransform one;
-    for (const io::Transform& transform : io::read_transform(argument.path).transforms)
-      one.append(transform);
+    for (const io::Transform& transform : file.transforms) one.append(transform);
     if (!argument.inverted) {
       chain.append(one);
       continue;
@@ -136,6 +157,7 @@ transforms::CompositeTransform read_chain(Context& ctx, const std::vector<std::s
       throw InvalidArgument(argument.path + ": cannot be inverted: " + error.what());
     }
   }
+  chain.dimension = flat ? 2 : 3;
   return chain;
 }
 
@@ -145,14 +167,15 @@ void add_compression(CLI::App& command, int& level) {
       ->capture_default_str();
 }
 
-void write_chain(Context& ctx, const std::string& path, const transforms::CompositeTransform& chain,
-                 const Grid* grid, int compression_level) {
-  if (path.ends_with(".h5")) return io::write_composite(path, chain.steps());
+void write_chain(Context& ctx, const std::string& path, const Chain& chain, const Grid* grid,
+                 int compression_level) {
+  if (path.ends_with(".h5")) return io::write_composite(path, chain.steps(), chain.dimension);
   if (!io::is_nifti_name(path)) {
     const Affine* affine = chain.as_affine();
     if (affine == nullptr)
       throw InvalidArgument(path + ": the chain holds a warp, .nii.gz or .h5 is wanted");
-    return io::write_affine(path, *affine, grid != nullptr ? grid->centre() : Vec3{});
+    return io::write_affine(path, *affine, grid != nullptr ? grid->centre() : Vec3{},
+                            chain.dimension);
   }
   if (grid == nullptr)
     throw InvalidArgument(path + ": --reference is wanted, to know the grid of the warp");

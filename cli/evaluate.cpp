@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -13,6 +14,7 @@
 #include <nlohmann/json.hpp>
 
 #include "ffdp/core/error.hpp"
+#include "ffdp/core/log.hpp"
 #include "ffdp/evaluation/scores.hpp"
 #include "ffdp/io/atomic_file.hpp"
 #include "ffdp/io/points_csv.hpp"
@@ -77,6 +79,7 @@ ordered_json labels_report(Context& ctx, const EvaluateCommand& command) {
 void add_folds(ordered_json& report, const std::string& where, const jacobian::Statistics& s) {
   const double count = static_cast<double>(s.count);
   report["voxels_" + where] = s.count;
+  report["missing_" + where] = s.missing;
   report["folds_" + where] = s.folded;
   report["folds_percent_" + where] = number(100 * static_cast<double>(s.folded) / count);
   report["sd_log_j_" + where] = s.sd_log();
@@ -86,7 +89,7 @@ void add_folds(ordered_json& report, const std::string& where, const jacobian::S
 
 ordered_json warp_report(Context& ctx, const EvaluateCommand& command,
                          const Image<std::uint8_t>& mask) {
-  DisplacementImage warp = io::read_displacement(command.warp);
+  DisplacementImage warp = read_warp(command.warp);
   const Grid grid = warp.grid;
   const Box domain = grid.domain();
   const VectorField<float> u = transforms::to_voxels(ctx, std::move(warp));
@@ -109,13 +112,14 @@ ordered_json image_report(Context& ctx, const EvaluateCommand& command,
 }
 
 ordered_json point_entry(const evaluation::PointScores& s) {
-  return {{"points", s.count},     {"mean_mm", s.mean}, {"sd_mm", s.sd},
-          {"median_mm", s.median}, {"p95_mm", s.p95},   {"max_mm", s.max}};
+  return {{"points", s.count},      {"left_out", s.left_out},        {"mean_mm", number(s.mean)},
+          {"sd_mm", number(s.sd)},  {"median_mm", number(s.median)}, {"p95_mm", number(s.p95)},
+          {"max_mm", number(s.max)}};
 }
 
 ordered_json truth_report(Context& ctx, const EvaluateCommand& command,
                           const Image<std::uint8_t>& mask) {
-  const DisplacementImage truth = io::read_displacement(command.true_warp);
+  const DisplacementImage truth = read_warp(command.true_warp);
   if (!mask.data.empty()) require_same_space(truth.grid, command.true_warp, mask.grid, "the mask");
   const DisplacementImage warp =
       transforms::compose(ctx, truth.grid, read_chain(ctx, command.transforms));
@@ -133,25 +137,30 @@ ordered_json consistency_entry(Context& ctx, const std::shared_ptr<const Displac
   const auto& spacing = first->grid.spacing;
   const double voxel = *std::min_element(spacing.begin(), spacing.end());
   double sum = 0, largest = 0;
-  std::int64_t count = 0, voxels = 0;
+  std::int64_t count = 0, voxels = 0, missing = 0;
   transforms::compose(ctx, first->grid, chain, [&](std::span<const Vec3> vectors) {
     for (const Vec3& v : vectors) {
       if (!mask.data.empty() && !mask.data.data()[voxels++]) continue;
-      const double length = std::hypot(v[0], v[1], v[2]) / voxel;
+      const double length = std::sqrt(v[0] * v[0] + v[1] * v[1] + v[2] * v[2]) / voxel;
+      if (!std::isfinite(length)) {
+        ++missing;
+        continue;
+      }
       sum += length;
       largest = std::max(largest, length);
       ++count;
     }
   });
   return {{"mean_voxels", sum / static_cast<double>(std::max<std::int64_t>(count, 1))},
-          {"max_voxels", largest}};
+          {"max_voxels", largest},
+          {"missing", missing}};
 }
 
 ordered_json consistency_report(Context& ctx, const EvaluateCommand& command,
                                 const Image<std::uint8_t>& mask) {
   if (command.warp.empty()) throw InvalidArgument("evaluate: --inverse-warp needs --warp");
   const auto read = [](const std::string& path) {
-    return std::make_shared<const DisplacementImage>(io::read_displacement(path));
+    return std::make_shared<const DisplacementImage>(read_warp(path));
   };
   const auto warp = read(command.warp), inverse = read(command.inverse_warp);
   require_same_space(warp->grid, command.warp, inverse->grid, command.inverse_warp);
@@ -160,9 +169,42 @@ ordered_json consistency_report(Context& ctx, const EvaluateCommand& command,
           {"inverse_then_forward", consistency_entry(ctx, inverse, warp, mask)}};
 }
 
+/// The labels of points where each has one of its own, else nothing.
+std::map<std::string, std::size_t> labels_of(const io::PointsTable& table) {
+  std::map<std::string, std::size_t> labels;
+  const auto column = std::ranges::find(table.columns, "label");
+  if (column == table.columns.end()) return {};
+  const auto at = static_cast<std::size_t>(column - table.columns.begin());
+  for (std::size_t i = 0; i < table.cells.size(); ++i)
+    if (table.cells[i][at].empty() || !labels.emplace(table.cells[i][at], i).second) return {};
+  return labels;
+}
+
+/// The points that belong together: by their labels where both tables have them, else by order.
+void pair_points(const io::PointsTable& fixed_table, const io::PointsTable& moving_table,
+                 std::vector<Vec3>& fixed, std::vector<Vec3>& moving) {
+  const auto of_fixed = labels_of(fixed_table), of_moving = labels_of(moving_table);
+  if (of_fixed.empty() || of_moving.empty()) {
+    fixed = fixed_table.points;
+    moving = moving_table.points;
+    return;
+  }
+  for (const auto& [label, row] : of_fixed)
+    if (const auto other = of_moving.find(label); other != of_moving.end()) {
+      fixed.push_back(fixed_table.points[row]);
+      moving.push_back(moving_table.points[other->second]);
+    }
+  const std::size_t alone = of_fixed.size() + of_moving.size() - 2 * fixed.size();
+  require(!fixed.empty(), "evaluate: the points have no label in common");
+  if (alone > 0)
+    log(Level::warning, "evaluate: " + std::to_string(alone) +
+                            " points have a label that the other file lacks: they are left out");
+}
+
 ordered_json point_report(Context& ctx, const EvaluateCommand& command) {
-  const auto fixed = io::read_points(command.fixed_points).points;
-  const auto moving = io::read_points(command.moving_points).points;
+  std::vector<Vec3> fixed, moving;
+  pair_points(io::read_points(command.fixed_points), io::read_points(command.moving_points), fixed,
+              moving);
   std::vector<Vec3> mapped = fixed;
   read_chain(ctx, command.transforms).map(ctx, mapped);
   return {{"before", point_entry(evaluation::compare_points(fixed, moving))},
@@ -201,10 +243,10 @@ void print(const ordered_json& report, bool summary) {
       const auto& w = report["warp"];
       const std::string suffix = std::string("_") + where;
       if (!w.contains("folds" + suffix)) continue;
-      std::printf("warp     %s: folds %lld (%.4f %%), SDlogJ %.4f, determinant %.4f to %.4f\n",
+      std::printf("warp     %s: folds %lld (%.4f %%), SDlogJ %.4f, determinant %.4f to %.4f%s\n",
                   where, w["folds" + suffix].get<long long>(), value(w["folds_percent" + suffix]),
                   value(w["sd_log_j" + suffix]), value(w["min_j" + suffix]),
-                  value(w["max_j" + suffix]));
+                  value(w["max_j" + suffix]), left_out(w["missing" + suffix]).c_str());
     }
   if (report.contains("inverse"))
     for (const auto& [order, entry] : report["inverse"].items())
@@ -225,9 +267,9 @@ void print(const ordered_json& report, bool summary) {
     for (const char* when : {"before", "after"}) {
       const auto& p = report["points"][when];
       std::printf(
-          "points   TRE %-6s mean %.3f mm, SD %.3f, median %.3f, 95 %% %.3f, max %.3f (%lld)\n",
+          "points   TRE %-6s mean %.3f mm, SD %.3f, median %.3f, 95 %% %.3f, max %.3f (%lld)%s\n",
           when, value(p["mean_mm"]), value(p["sd_mm"]), value(p["median_mm"]), value(p["p95_mm"]),
-          value(p["max_mm"]), p["points"].get<long long>());
+          value(p["max_mm"]), p["points"].get<long long>(), left_out(p["left_out"]).c_str());
     }
 }
 

@@ -8,7 +8,9 @@
 #include "cli/commands.hpp"
 #include "cli/common.hpp"
 
+#include "ffdp/core/copy.hpp"
 #include "ffdp/core/error.hpp"
+#include "ffdp/transforms/warp.hpp"
 
 namespace ffdp::cli {
 namespace {
@@ -95,25 +97,25 @@ void describe(const Affine& a) {
 
 void describe(const std::shared_ptr<const DisplacementImage>& d) {
   print_grid(d->grid);
-  const std::int64_t voxels = d->grid.domain().volume();
-  const float* const data = d->data.data();
+  DisplacementImage field{d->grid, copy_to(Context{}, Backend::cpu, d->data)};
+  const std::int64_t missing = transforms::mark_missing(field);
+  const std::int64_t voxels = field.grid.domain().volume();
+  const float* const data = field.data.data();
   double sum = 0, most = 0;
-  std::int64_t absurd = 0;
   for (std::int64_t i = 0; i < voxels; ++i) {
     const double x = data[i], y = data[voxels + i], z = data[2 * voxels + i];
     const double length = std::sqrt(x * x + y * y + z * z);
-    if (!(length < 1e6)) {
-      ++absurd;
-      continue;
-    }
+    if (std::isnan(length)) continue;
     sum += length;
     most = std::max(most, length);
   }
   std::printf("  length     mean %.6g mm, max %.6g mm\n",
-              sum / static_cast<double>(std::max<std::int64_t>(voxels - absurd, 1)), most);
-  if (absurd > 0)
-    std::printf("  warning    %lld voxels hold NaN or more than 1 km, as marks for 'outside'\n",
-                static_cast<long long>(absurd));
+              sum / static_cast<double>(std::max<std::int64_t>(voxels - missing, 1)), most);
+  if (missing > 0)
+    std::printf(
+        "  warning    %lld voxels hold NaN or more than ten times the diagonal of the grid, "
+        "as marks for 'outside'\n",
+        static_cast<long long>(missing));
 }
 
 void print_transform(const io::TransformFile& file) {

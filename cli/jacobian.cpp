@@ -25,7 +25,7 @@ struct JacobianCommand {
 
 void run(const JacobianCommand& command) {
   Context ctx = start(command.common);
-  DisplacementImage displacement = io::read_displacement(command.warp);
+  DisplacementImage displacement = read_warp(command.warp);
   const Grid grid = displacement.grid;
   const VectorField<float> u = transforms::to_voxels(ctx, std::move(displacement));
   const Box domain = grid.domain();
@@ -41,9 +41,9 @@ void run(const JacobianCommand& command) {
   options.description = command.log ? "ffdp jacobian: log of the determinant" : "ffdp jacobian";
   io::write_image(command.output, determinant, options);
   if (command.common.quiet) return;
-  std::printf("determinant %.6g to %.6g, SDlogJ %.6g, %lld of %lld voxels folded\nwrote %s\n",
+  std::printf("determinant %.6g to %.6g, SDlogJ %.6g, %lld of %lld voxels folded%s\nwrote %s\n",
               s.min, s.max, s.sd_log(), static_cast<long long>(s.folded),
-              static_cast<long long>(s.count), command.output.c_str());
+              static_cast<long long>(s.count), left_out(s.missing).c_str(), command.output.c_str());
 }
 
 }  // namespace

@@ -122,9 +122,9 @@ void write_brain(const PhantomCommand& command, const Grid& grid, const Phantom&
   options.threads = ctx.threads;
   options.description = "ffdp phantom";
   options.type = io::data_type_from_string(command.type);
-  io::NiftiWriter image(image_path, grid, 1, 1, options);
+  io::NiftiWriter image(image_path, grid, {}, options);
   options.type = io::DataType::uint8;
-  io::NiftiWriter labels(labels_path, grid, 1, 1, options);
+  io::NiftiWriter labels(labels_path, grid, {}, options);
   for_each_slab(grid, [&](const Box& slab) {
     Field<float> values(Backend::cpu, slab);
     Field<std::uint8_t> numbers(Backend::cpu, slab);

@@ -92,18 +92,20 @@ long peak_mib() {
   return usage.ru_maxrss / 1024;
 }
 
-/// Moves the images to the device, but keeps what the warped images are made from.
+/// Keeps what the warped images are made from; moves the images to the device.
 Originals keep_originals(const Context& ctx, const OutputOptions& output,
                          registration::Inputs& in) {
-  if (ctx.backend == Backend::cpu) return {};
   Originals kept;
-  const auto bring = [&](Image<float>& image) {
-    return std::exchange(image, {image.grid, copy_to(ctx, ctx.backend, image.data)});
+  kept.moving_grid = in.moving[0].grid;
+  const auto keep = [&](Image<float>& image, bool needed) -> Image<float> {
+    if (ctx.backend == Backend::cpu && !needed) return {};
+    Image<float> copy{image.grid, copy_to(ctx, ctx.backend, image.data)};
+    if (ctx.backend == Backend::cpu) return copy;
+    std::swap(image, copy);
+    return needed ? std::move(copy) : Image<float>{};
   };
-  kept.fixed = bring(in.fixed[0]);
-  kept.moving = bring(in.moving[0]);
-  if (!output.writes("inverse-warped")) kept.fixed = {};
-  if (!output.writes("warped")) kept.moving = {};
+  kept.fixed = keep(in.fixed[0], output.writes("inverse-warped"));
+  kept.moving = keep(in.moving[0], output.writes("warped"));
   return kept;
 }
 
@@ -204,6 +206,8 @@ void run_rank(dist::Comm& comm, const Options& o, const Config& config, const De
   Context ctx;
   ctx.threads = o.common.threads > 0 ? o.common.threads : processors_of(comm);
   registration::Inputs inputs = read_inputs(ctx, comm, o);
+  LabelWriter labels;
+  if (first && !o.output.moving_labels.empty()) labels = read_labels(o.output.moving_labels);
   if (first) prepare_output(o.output.prefix);
   const double read_seconds = elapsed();
   ctx.backend = device.wait();
@@ -211,6 +215,7 @@ void run_rank(dist::Comm& comm, const Options& o, const Config& config, const De
   ctx.stream = stream.get();
   const double ready_seconds = elapsed();
   Originals originals = keep_originals(ctx, o.output, inputs);
+  originals.labels = std::move(labels);
   registration::Result result;
   {
     ProgressPrinter printer(o.common.quiet || !first ? Verbosity::quiet

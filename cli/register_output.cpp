@@ -16,6 +16,7 @@
 #include "ffdp/core/error.hpp"
 #include "ffdp/dist/window.hpp"
 #include "ffdp/io/atomic_file.hpp"
+#include "ffdp/io/itk_parameters.hpp"
 #include "ffdp/io/nifti.hpp"
 #include "ffdp/io/transform_file.hpp"
 #include "ffdp/ops/sampler/sampler.hpp"
@@ -78,11 +79,9 @@ void write_warp(Context& ctx, dist::Comm& comm, const OutputOptions& o, const st
 }
 
 /// What this rank owns of the image as it was read, on the backend of the context.
-Image<float> original(const Context& ctx, dist::Comm& comm, Image<float>&& kept,
-                      const std::string& path) {
-  Image<float> image = kept.data.empty() ? read_shard(comm, path) : std::move(kept);
-  if (ctx.backend != image.data.backend()) image.data = copy_to(ctx, ctx.backend, image.data);
-  return image;
+Image<float> bring(const Context& ctx, Image<float>&& image) {
+  if (ctx.backend == image.data.backend()) return std::move(image);
+  return {image.grid, copy_to(ctx, ctx.backend, image.data)};
 }
 
 /// Sampling of an image over `moving_domain` at map(x) + scale * displacement(x), 0 outside.
@@ -165,25 +164,29 @@ void write_inverse_warped(Context& ctx, dist::Comm& comm, const OutputOptions& o
   writer.commit();
 }
 
-void write_labels(Context& ctx, const OutputOptions& o, const Grid& grid,
-                  const transforms::CompositeTransform& chain) {
-  const io::NiftiInfo info = io::read_info(o.moving_labels);
-  io::WriteOptions options = write_options(ctx, o);
-  options.type = info.value_type();
-  io::NiftiWriter writer(o.prefix + "WarpedLabels.nii.gz", grid, 1, 1, options);
-  io::visit(info.value_type(), [&](auto zero) {
-    using T = decltype(zero);
-    const Image<T> labels = io::read_volume<T>(info, 0);
-    transforms::apply_label<T>(
-        ctx, {.interpolation = transforms::Interpolation::label}, grid, chain, labels,
-        [&](std::span<const T> values) { writer.write(values.data(), std::ssize(values)); });
-  });
-  writer.commit();
+template <class T>
+LabelWriter read_labels_as(io::NiftiReader& reader) {
+  const io::NiftiInfo& info = reader.info();
+  const auto volumes = std::make_shared<std::vector<Image<T>>>();
+  for (std::int64_t v = 0; v < info.volumes() * info.components(); ++v)
+    volumes->push_back(reader.read_volume<T>(v));
+  return [volumes, series = info.series(), type = info.value_type()](
+             Context& ctx, const OutputOptions& o, const Grid& grid,
+             const transforms::CompositeTransform& chain) {
+    io::WriteOptions options = write_options(ctx, o);
+    options.type = type;
+    io::NiftiWriter writer(o.prefix + "WarpedLabels.nii.gz", grid, series, options);
+    for (const Image<T>& labels : *volumes)
+      transforms::apply_label<T>(
+          ctx, {.interpolation = transforms::Interpolation::label}, grid, chain, labels,
+          [&](std::span<const T> values) { writer.write(values.data(), std::ssize(values)); });
+    writer.commit();
+  };
 }
 
 /// Labels are warped by rank 0, to which the whole warp goes for it.
 void write_gathered_labels(const Context& ctx, dist::Comm& comm, const OutputOptions& o,
-                           registration::Result& result) {
+                           const LabelWriter& labels, registration::Result& result) {
   const Grid& grid = result.fixed_grid;
   Context host;
   host.threads = ctx.threads;
@@ -200,11 +203,17 @@ void write_gathered_labels(const Context& ctx, dist::Comm& comm, const OutputOpt
           transforms::to_world(host, grid, std::move(result.displacement))));
   }
   chain.append(result.affine);
-  if (comm.rank() == 0) write_labels(host, o, grid, chain);
+  if (comm.rank() == 0) labels(host, o, grid, chain);
   comm.barrier();
 }
 
 }  // namespace
+
+LabelWriter read_labels(const std::string& path) {
+  io::NiftiReader reader(path);
+  return io::visit(reader.info().value_type(),
+                   [&](auto zero) { return read_labels_as<decltype(zero)>(reader); });
+}
 
 void prepare_output(const std::string& prefix) {
   const std::filesystem::path folder = std::filesystem::path(prefix).parent_path();
@@ -219,8 +228,6 @@ std::vector<std::string> write_result(Context& ctx, dist::Comm& comm, const Outp
                                       Originals originals, registration::Result& result) {
   const Grid grid = result.fixed_grid;
   const bool on_device = ctx.backend == Backend::cuda, deformable = !result.displacement.empty();
-  const Grid moving_grid =
-      originals.moving.data.empty() ? io::read_info(o.moving).grid : originals.moving.grid;
   Image<float> moving, fixed;
   Jobs jobs(on_device);
   std::vector<std::string> written = {"0GenericAffine.mat"};
@@ -231,29 +238,32 @@ std::vector<std::string> write_result(Context& ctx, dist::Comm& comm, const Outp
       write(own, name);
     });
   };
-  if (comm.rank() == 0) io::write_affine(o.prefix + written[0], result.affine, grid.centre());
+  const bool flat = io::file_dimension(grid) == 2 &&
+                    io::file_dimension(originals.moving_grid) == 2 && io::is_planar(result.affine);
+  if (comm.rank() == 0)
+    io::write_affine(o.prefix + written[0], result.affine, grid.centre(), flat ? 2 : 3);
   const auto warp = [&](const VectorField<float>& field) {
     return [&](Context& own, const char* name) { write_warp(own, comm, o, name, grid, field); };
   };
   if (deformable && o.writes("warp")) add("1Warp.nii.gz", warp(result.displacement));
   if (deformable && o.writes("inverse-warp")) add("1InverseWarp.nii.gz", warp(result.inverse));
   if (o.writes("warped")) {
-    moving = original(ctx, comm, std::move(originals.moving), o.moving);
+    moving = bring(ctx, std::move(originals.moving));
     add("Warped.nii.gz",
         [&](Context& own, const char* name) { write_warped(own, comm, o, name, result, moving); });
     if (!on_device) moving = {};
   }
   if (o.writes("inverse-warped")) {
-    fixed = original(ctx, comm, std::move(originals.fixed), o.fixed);
+    fixed = bring(ctx, std::move(originals.fixed));
     add("InverseWarped.nii.gz", [&](Context& own, const char* name) {
-      write_inverse_warped(own, comm, o, name, result, moving_grid, fixed);
+      write_inverse_warped(own, comm, o, name, result, originals.moving_grid, fixed);
     });
   }
   jobs.finish();
   if (o.moving_labels.empty()) return written;
   written.emplace_back("WarpedLabels.nii.gz");
   result.inverse = VectorField<float>();
-  write_gathered_labels(ctx, comm, o, result);
+  write_gathered_labels(ctx, comm, o, originals.labels, result);
   return written;
 }
 

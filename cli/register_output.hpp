@@ -2,10 +2,12 @@
 #pragma once
 
 #include <algorithm>
+#include <functional>
 #include <string>
 #include <vector>
 
 #include "ffdp/registration/register.hpp"
+#include "ffdp/transforms/composite_transform.hpp"
 
 namespace ffdp::cli {
 
@@ -16,7 +18,7 @@ inline const std::vector<std::string> optional_files = {"warp", "inverse-warp", 
 /// Which files a registration leaves (DESIGN.md 6).
 struct OutputOptions {
   std::string prefix;
-  std::string fixed, moving;  ///< image files
+  std::string fixed, moving;  ///< image files, for messages
   std::string moving_labels;  ///< empty: none
   int compression = 1;
   std::vector<std::string> files = optional_files;
@@ -33,10 +35,20 @@ inline registration::Written written(const OutputOptions& o) {
 /// Creates the folder of the prefix and checks that files can be written there.
 void prepare_output(const std::string& prefix);
 
-/// What this rank owns of the images as they were read, for the warped images; where they are empty
-/// they are read again, to save memory.
+/// Warps what it holds to a grid and writes it as WarpedLabels.
+using LabelWriter = std::function<void(Context&, const OutputOptions&, const Grid&,
+                                       const transforms::CompositeTransform&)>;
+
+/// Reads all volumes and components of a label map.
+LabelWriter read_labels(const std::string& path);
+
+/// What the warped images are made from, of images what this rank owns, as it was read: files may
+/// change during the work, and may bear the names of outputs. Empty where nothing is made from it;
+/// rank 0 has the labels.
 struct Originals {
   Image<float> fixed, moving;
+  Grid moving_grid;
+  LabelWriter labels;
 };
 
 /// Writes P0GenericAffine.mat, of P1Warp.nii.gz, P1InverseWarp.nii.gz, PWarped.nii.gz and

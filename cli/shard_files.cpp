@@ -51,7 +51,7 @@ ShardWriter::ShardWriter(Context& ctx, dist::Comm& comm, const std::string& path
     if (content == Content::displacement)
       writer_.emplace(io::NiftiWriter::displacement(path, grid, options));
     else
-      writer_.emplace(path, grid, 1, 1, options);
+      writer_.emplace(path, grid, io::Series{}, options);
     components_ = writer_->components();
   }
   comm.broadcast(&components_, sizeof(components_), 0);

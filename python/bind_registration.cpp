@@ -115,6 +115,7 @@ struct Registered {
     };
     originals.fixed = on_host(fixed, result.fixed_grid);
     originals.moving = on_host(moving, moving_grid);
+    originals.moving_grid = moving_grid;
     const nb::gil_scoped_release released;
     cli::prepare_output(prefix);
     dist::SoloComm comm;

@@ -135,10 +135,18 @@ void require_same_box(const Box& fixed, const Box& warped) {
                                ", must be stored as fixed, over " + to_string(fixed));
 }
 
-/// Reorders the errors.
+/// std::hypot(0, NaN, 0) is 0 in libstdc++ 12.
+double length(const Vec3& v) { return std::sqrt(v[0] * v[0] + v[1] * v[1] + v[2] * v[2]); }
+
+/// Takes those that are no numbers out and reorders the others.
 PointScores scores_of(std::vector<double>& errors) {
   PointScores scores;
-  if (errors.empty()) return scores;
+  scores.left_out =
+      static_cast<std::int64_t>(std::erase_if(errors, [](double e) { return !std::isfinite(e); }));
+  if (errors.empty()) {
+    scores.mean = scores.sd = scores.median = scores.p95 = scores.max = std::nan("");
+    return scores;
+  }
   double sum = 0, squares = 0;
   for (double e : errors) {
     sum += e;
@@ -250,8 +258,8 @@ PointScores compare_points(std::span<const Vec3> mapped, std::span<const Vec3> w
   std::vector<double> errors;
   errors.reserve(mapped.size());
   for (std::size_t i = 0; i < mapped.size(); ++i)
-    errors.push_back(std::hypot(mapped[i][0] - wanted[i][0], mapped[i][1] - wanted[i][1],
-                                mapped[i][2] - wanted[i][2]));
+    errors.push_back(length(
+        {mapped[i][0] - wanted[i][0], mapped[i][1] - wanted[i][1], mapped[i][2] - wanted[i][2]}));
   return scores_of(errors);
 }
 
@@ -267,7 +275,7 @@ PointScores compare_warps(const VectorView<const float>& warp, const VectorView<
         Vec3 e;
         for (int c = 0; c < 3; ++c)
           e[c] = static_cast<double>(warp[c](z, y, x)) - static_cast<double>(truth[c](z, y, x));
-        errors.push_back(std::hypot(e[0], e[1], e[2]));
+        errors.push_back(length(e));
       }
   return scores_of(errors);
 }

@@ -46,9 +46,11 @@ struct Similarity {
 Similarity compare_images(Context& ctx, const View<const float>& fixed,
                           const View<const float>& warped, const View<const std::uint8_t>& mask);
 
-/// Target registration errors, of points mapped by the transform and where they should be [mm].
+/// Target registration errors, of points mapped by the transform and where they should be [mm]; NaN
+/// where there is none.
 struct PointScores {
   std::int64_t count = 0;
+  std::int64_t left_out = 0;  ///< pairs with a coordinate that is NaN or infinite
   double mean = 0, sd = 0, median = 0, p95 = 0, max = 0;
 };
 PointScores compare_points(std::span<const Vec3> mapped, std::span<const Vec3> wanted);

@@ -13,6 +13,7 @@
 #include "ffdp/io/atomic_file.hpp"
 #include "ffdp/io/byte_source.hpp"
 #include "ffdp/io/itk_parameters.hpp"
+#include "ffdp/io/nifti.hpp"
 
 namespace ffdp::io {
 namespace {
@@ -170,33 +171,52 @@ void write_string(hid_t group, const char* name, const std::string& text) {
     throw IoError(std::string(name) + " cannot be written");
 }
 
-void write_field(hid_t group, const DisplacementImage& image) {
+void write_field(hid_t group, const DisplacementImage& image, int axes) {
   const Grid& grid = image.grid;
-  std::vector<double> fixed{static_cast<double>(grid.size[2]), static_cast<double>(grid.size[1]),
-                            static_cast<double>(grid.size[0])};
-  fixed.insert(fixed.end(), grid.origin.begin(), grid.origin.end());
-  fixed.insert(fixed.end(), grid.spacing.begin(), grid.spacing.end());
-  for (const auto& row : grid.direction) fixed.insert(fixed.end(), row.begin(), row.end());
+  require(axes == 3 || file_dimension(grid) == 2,
+          "a 2-D transform must have a field on a slice at z = 0");
+  std::vector<double> fixed;
+  for (int i = 0; i < axes; ++i) fixed.push_back(grid.size[2 - i]);
+  fixed.insert(fixed.end(), grid.origin.begin(), grid.origin.begin() + axes);
+  fixed.insert(fixed.end(), grid.spacing.begin(), grid.spacing.begin() + axes);
+  for (int i = 0; i < axes; ++i)
+    fixed.insert(fixed.end(), grid.direction[i].begin(), grid.direction[i].begin() + axes);
   const std::int64_t voxels = grid.domain().volume();
-  const hsize_t count = 3 * static_cast<hsize_t>(voxels);
+  const auto width = static_cast<hsize_t>(axes);
+  const hsize_t count = width * static_cast<hsize_t>(voxels);
   const Handle space(H5Screate_simple(1, &count, nullptr), H5Sclose);
   const Handle set(H5Dcreate2(group, "TransformParameters", H5T_IEEE_F32LE, space, H5P_DEFAULT,
                               H5P_DEFAULT, H5P_DEFAULT),
                    H5Dclose);
   const std::int64_t piece = 1 << 18;
-  std::vector<float> values(3 * piece);
+  std::vector<float> values(width * static_cast<std::size_t>(piece));
   for (std::int64_t begin = 0; begin < voxels; begin += piece) {
     const std::int64_t n = std::min(piece, voxels - begin);
     for (std::int64_t v = 0; v < n; ++v)
-      for (std::int64_t c = 0; c < 3; ++c)
-        values[static_cast<std::size_t>(3 * v + c)] = image.data.data()[c * voxels + begin + v];
-    const hsize_t start = 3 * static_cast<hsize_t>(begin), length = 3 * static_cast<hsize_t>(n);
+      for (std::int64_t c = 0; c < axes; ++c)
+        values[static_cast<std::size_t>(axes * v + c)] = image.data.data()[c * voxels + begin + v];
+    const hsize_t start = width * static_cast<hsize_t>(begin),
+                  length = width * static_cast<hsize_t>(n);
     const Handle memory(H5Screate_simple(1, &length, nullptr), H5Sclose);
     if (H5Sselect_hyperslab(space, H5S_SELECT_SET, &start, nullptr, &length, nullptr) < 0 ||
         H5Dwrite(set, H5T_NATIVE_FLOAT, memory, space, H5P_DEFAULT, values.data()) < 0)
       throw IoError("displacements cannot be written");
   }
   write_values(group, "TransformFixedParameters", fixed);
+}
+
+void write_transform(hid_t group, const Transform& transform, int dimension) {
+  if (const Affine* affine = std::get_if<Affine>(&transform)) {
+    const ItkParameters itk = itk_from_affine(*affine, {}, dimension);
+    write_string(group, "TransformType", itk.type);
+    write_values(group, "TransformParameters", itk.parameters);
+    write_values(group, "TransformFixedParameters", itk.fixed);
+  } else {
+    write_string(group, "TransformType",
+                 dimension == 2 ? "DisplacementFieldTransform_double_2_2"
+                                : "DisplacementFieldTransform_double_3_3");
+    write_field(group, *std::get<1>(transform), dimension);
+  }
 }
 
 }  // namespace
@@ -230,7 +250,8 @@ TransformFile read_hdf5_transform(const std::string& path) {
   return result;
 }
 
-void write_hdf5_transforms(const std::string& path, const std::vector<Transform>& transforms) {
+void write_hdf5_transforms(const std::string& path, const std::vector<Transform>& transforms,
+                           int dimension) {
   silence();
   const std::string temporary = temporary_name(path);
   const int slot = register_unfinished(temporary);
@@ -246,25 +267,20 @@ void write_hdf5_transforms(const std::string& path, const std::vector<Transform>
       const Handle all(H5Gcreate2(file, "/TransformGroup", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT),
                        H5Gclose);
       const Handle head(H5Gcreate2(all, "0", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), H5Gclose);
-      write_string(head, "TransformType", "CompositeTransform_double_3_3");
+      write_string(
+          head, "TransformType",
+          dimension == 2 ? "CompositeTransform_double_2_2" : "CompositeTransform_double_3_3");
       for (std::size_t i = 0; i < transforms.size(); ++i) {
         const Transform& transform = transforms[transforms.size() - 1 - i];
         const Handle group(
             H5Gcreate2(all, std::to_string(i + 1).c_str(), H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT),
             H5Gclose);
-        if (const Affine* affine = std::get_if<Affine>(&transform)) {
-          write_string(group, "TransformType", "AffineTransform_double_3_3");
-          write_values(group, "TransformParameters", itk_from_affine(*affine, {}));
-          write_values(group, "TransformFixedParameters", {0, 0, 0});
-        } else {
-          write_string(group, "TransformType", "DisplacementFieldTransform_double_3_3");
-          write_field(group, *std::get<1>(transform));
-        }
+        write_transform(group, transform, dimension);
       }
       if (H5Fflush(file, H5F_SCOPE_GLOBAL) < 0) throw IoError("the disk may be full");
     }
     if (std::rename(temporary.c_str(), path.c_str()) != 0) throw IoError("it cannot be renamed");
-  } catch (const IoError& error) {
+  } catch (const Error& error) {
     ::unlink(temporary.c_str());
     unregister_unfinished(slot);
     throw IoError(path + ": cannot be written: " + error.what());

@@ -61,7 +61,6 @@ struct Request {
   }
   Vec3 centre(int axes) const {
     Vec3 c{};
-    if (fixed.empty()) return c;
     if (fixed.size() < static_cast<std::size_t>(axes))
       throw IoError(path + ": " + type + " with " + std::to_string(fixed.size()) +
                     " fixed parameters, a centre of " + std::to_string(axes) + " is wanted");
@@ -150,12 +149,25 @@ Affine affine_from_itk(const std::string& path, const std::string& type, const V
                 "translation transforms and displacement fields are");
 }
 
-Values itk_from_affine(const Affine& affine, const Vec3& centre) {
-  Values p;
-  for (const auto& row : affine.linear) p.insert(p.end(), row.begin(), row.end());
-  const Vec3 image = affine(centre);
-  for (int i = 0; i < 3; ++i) p.push_back(image[i] - centre[i]);
-  return p;
+bool is_planar(const Affine& affine) {
+  const Mat3& m = affine.linear;
+  return m[2] == Vec3{0, 0, 1} && m[0][2] == 0 && m[1][2] == 0 && affine.translation[2] == 0;
+}
+
+ItkParameters itk_from_affine(const Affine& affine, const Vec3& centre, int dimension) {
+  const Mat3& m = affine.linear;
+  require(dimension == 3 || is_planar(affine),
+          "itk: a 2-D transform must leave z alone, this one does not");
+  ItkParameters itk{dimension == 2 ? "AffineTransform_double_2_2" : "AffineTransform_double_3_3",
+                    {},
+                    {centre.begin(), centre.begin() + dimension}};
+  for (int i = 0; i < dimension; ++i)
+    itk.parameters.insert(itk.parameters.end(), m[i].begin(), m[i].begin() + dimension);
+  Vec3 c = centre;
+  if (dimension == 2) c[2] = 0;
+  const Vec3 image = affine(c);
+  for (int i = 0; i < dimension; ++i) itk.parameters.push_back(image[i] - c[i]);
+  return itk;
 }
 
 Affine flip_ras_lps(const Affine& affine) {

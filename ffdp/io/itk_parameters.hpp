@@ -14,8 +14,17 @@ namespace ffdp::io {
 Affine affine_from_itk(const std::string& path, const std::string& type,
                        const std::vector<double>& parameters, const std::vector<double>& fixed);
 
-/// Parameters (12) of AffineTransform_double_3_3 about `centre` for an affine in LPS mm.
-std::vector<double> itk_from_affine(const Affine& affine, const Vec3& centre);
+/// An affine as ITK writes it.
+struct ItkParameters {
+  std::string type;                ///< AffineTransform_double_3_3 or _2_2
+  std::vector<double> parameters;  ///< 12 or 6
+  std::vector<double> fixed;       ///< the centre, 3 or 2
+};
+/// Whether an affine leaves z alone, and x and y are moved the same everywhere along it.
+bool is_planar(const Affine& affine);
+/// @param affine     LPS mm
+/// @param dimension  3, or 2 for a planar one; InvalidArgument where it is not
+ItkParameters itk_from_affine(const Affine& affine, const Vec3& centre, int dimension);
 
 /// An affine in RAS mm as one in LPS mm, and back.
 Affine flip_ras_lps(const Affine& affine);

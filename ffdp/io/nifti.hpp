@@ -22,6 +22,15 @@ constexpr int intent_label = 1002;
 constexpr int intent_displacement = 1006;  ///< RAS vectors, as ITK 5.4 reads and writes it
 constexpr int intent_vector = 1007;        ///< ANTs' warps: LPS vectors, stored unconverted
 
+/// What a file holds at each place besides one number: a series in time, components of a vector.
+struct Series {
+  std::int64_t volumes = 1, components = 1;
+  double time_step = 1, time_offset = 0;  ///< [time_unit]
+  int time_unit = 8;                      ///< NIfTI's code: 0 unknown, 8 s, 16 ms, 24 us, 32 Hz...
+  int intent = 0;
+  friend bool operator==(const Series&, const Series&) = default;
+};
+
 /// What the header of a NIfTI-1 or -2 file says. Sizes have been checked against the file.
 struct NiftiInfo {
   std::string path;
@@ -33,8 +42,9 @@ struct NiftiInfo {
   Grid grid;                                              ///< as ITK 5.4 decides, LPS mm
   GridSource grid_source = GridSource::spacing_only;
   DataType type = DataType::float32;
-  double slope = 1, intercept = 0;  ///< value = slope * stored + intercept; 1, 0 where absent
-  double time_step = 1;             ///< pixdim[4] in the header's time unit
+  double slope = 1, intercept = 0;        ///< value = slope * stored + intercept; 1, 0 where absent
+  double time_step = 1, time_offset = 0;  ///< pixdim[4] and toffset [time_unit]
+  int time_unit = 8;                      ///< NIfTI's code
   int intent = 0;
   int qform_code = 0, sform_code = 0;
   Affine qform, sform;  ///< index (x, y, z) to world, RAS mm, as written, whatever their codes
@@ -43,6 +53,9 @@ struct NiftiInfo {
 
   std::int64_t volumes() const { return dims[3]; }
   std::int64_t components() const { return dims[4]; }
+  Series series() const {
+    return {volumes(), components(), time_step, time_offset, time_unit, intent};
+  }
   bool scaled() const { return slope != 1 || intercept != 0; }
   /// The type that holds every value: the stored one, or float32 where values are scaled.
   DataType value_type() const {
@@ -50,6 +63,10 @@ struct NiftiInfo {
     return type == DataType::float64 ? type : DataType::float32;
   }
 };
+
+/// 2 where files of a grid are 2-D ones, as ITK has them: one slice at z = 0, along z; else 3. An
+/// oblique or shifted slice keeps its place in space.
+int file_dimension(const Grid& grid);
 
 /// Whether the name ends in .nii or .nii.gz.
 bool is_nifti_name(const std::string& path);
@@ -116,8 +133,9 @@ struct WriteOptions {
 /// An integer type takes values rounded to nearest and clamped to its range, NaN as 0.
 class NiftiWriter {
  public:
-  /// A scalar file of one or more volumes. Throws IoError where `path` cannot be written.
-  NiftiWriter(const std::string& path, const Grid& grid, int volumes, double time_step,
+  /// A file of volumes and, where `series` has several, components: all volumes of the first one
+  /// come first. Throws IoError where `path` cannot be written.
+  NiftiWriter(const std::string& path, const Grid& grid, const Series& series,
               const WriteOptions& options);
   /// A displacement field (intent vector, LPS mm): all x, then all y, then all z, 3 components or,
   /// where the grid is a plain 2-D one, 2 of them. `options.type` must be a float type.

@@ -22,7 +22,10 @@ struct Offset {
 constexpr Offset magic_at{344, 4}, dim_at{40, 16}, datatype_at{70, 12}, bitpix_at{72, 14},
     pixdim_at{76, 104}, data_at{108, 168}, slope_at{112, 176}, inter_at{116, 184},
     units_at{123, 500}, description_at{148, 240}, qform_code_at{252, 344}, sform_code_at{254, 348},
-    quatern_at{256, 352}, qoffset_at{268, 376}, srow_at{280, 400}, intent_at{68, 504};
+    quatern_at{256, 352}, qoffset_at{268, 376}, srow_at{280, 400}, intent_at{68, 504},
+    toffset_at{136, 216};
+
+constexpr int time_mask = 0x38;  // of the units, what is left are those of lengths
 
 static_assert(std::endian::native == std::endian::little, "headers are written little-endian");
 
@@ -261,8 +264,10 @@ NiftiInfo parse_header(ByteSource& source) {
   if (!std::isfinite(info.intercept)) info.intercept = 0;
   info.intent = h.code(intent_at);
   info.time_step = h.real(pixdim_at, 4);
+  info.time_offset = h.real(toffset_at, 0);
 
   const int units = h.version == 1 ? bytes[units_at.v1] : h.get<std::int32_t>(units_at.v2);
+  info.time_unit = units & time_mask;
   const double unit = (units & 7) == 1 ? 1e3 : (units & 7) == 3 ? 1e-3 : 1;
   if (unit != 1)
     info.warnings.push_back(std::string("lengths are in ") + (unit > 1 ? "metres" : "micrometres") +
@@ -273,14 +278,17 @@ NiftiInfo parse_header(ByteSource& source) {
   return info;
 }
 
-bool is_plain_2d(const Grid& grid) {
-  return grid.size[0] == 1 && grid.origin[2] == 0 && grid.direction[2] == Vec3{0, 0, 1} &&
-         grid.direction[0][2] == 0 && grid.direction[1][2] == 0;
+int file_dimension(const Grid& grid) {
+  const bool flat = grid.size[0] == 1 && grid.origin[2] == 0 &&
+                    grid.direction[2] == Vec3{0, 0, 1} && grid.direction[0][2] == 0 &&
+                    grid.direction[1][2] == 0;
+  return flat ? 2 : 3;
 }
 
 std::string make_header(const HeaderContent& c) {
   const auto [nz, ny, nx] = c.grid.size;
-  const int version = std::max({nx, ny, nz, c.volumes}) > 32767 ? 2 : 1;
+  const int version =
+      std::max<std::int64_t>({nx, ny, nz, c.series.volumes, c.series.components}) > 32767 ? 2 : 1;
   const int size = version == 1 ? header1_bytes : header2_bytes;
   const int data = size + 4;  // four bytes that say: no extension follows
   std::string bytes(static_cast<std::size_t>(data), '\0');
@@ -300,14 +308,15 @@ std::string make_header(const HeaderContent& c) {
     else
       put(o.v2, static_cast<std::int32_t>(value));
   };
-  const bool flat = is_plain_2d(c.grid);
-  const int axes = c.components > 1 ? 5 : c.volumes > 1 ? 4 : flat ? 2 : 3;
-  const int dims[8] = {axes, nx, ny, nz, c.volumes, c.components, 1, 1};
+  constexpr int mm = 2;
+  const Series& series = c.series;
+  const int axes = series.components > 1 ? 5 : series.volumes > 1 ? 4 : file_dimension(c.grid);
+  const std::int64_t dims[8] = {axes, nx, ny, nz, series.volumes, series.components, 1, 1};
   for (int i = 0; i < 8; ++i) {
     if (version == 1)
       put(dim_at.v1 + 2 * i, static_cast<std::int16_t>(dims[i]));
     else
-      put(dim_at.v2 + 8 * i, std::int64_t{dims[i]});
+      put(dim_at.v2 + 8 * i, dims[i]);
   }
   put(0, std::int32_t{size});
   std::memcpy(bytes.data() + at(magic_at), version == 1 ? "n+1\0" : "n+2\0\r\n\032\n",
@@ -320,11 +329,12 @@ std::string make_header(const HeaderContent& c) {
     put(data_at.v2, std::int64_t{data});
   put_real(slope_at, 0, c.slope);
   put_real(inter_at, 0, c.intercept);
-  put_code(intent_at, c.intent);
+  put_real(toffset_at, 0, series.time_offset);
+  put_code(intent_at, series.intent);
   if (version == 1)
-    put(units_at.v1, std::int8_t{10});  // mm, s
+    put(units_at.v1, static_cast<std::int8_t>(mm | series.time_unit));
   else
-    put(units_at.v2, std::int32_t{10});
+    put(units_at.v2, std::int32_t{mm | series.time_unit});
   std::memcpy(bytes.data() + at(description_at), c.description.data(),
               std::min<std::size_t>(c.description.size(), 79));
 
@@ -346,7 +356,7 @@ std::string make_header(const HeaderContent& c) {
     for (int j = 0; j < 3; ++j) put_real(srow_at, 4 * i + j, ras[i][j] * c.grid.spacing[j]);
     put_real(srow_at, 4 * i + 3, origin[i]);
   }
-  put_real(pixdim_at, 4, c.time_step);
+  put_real(pixdim_at, 4, series.time_step);
   for (int i = 5; i < 8; ++i) put_real(pixdim_at, i, 1);
   return bytes;
 }

@@ -16,17 +16,11 @@ struct HeaderContent {
   Grid grid;
   DataType type = DataType::float32;
   double slope = 1, intercept = 0;
-  int volumes = 1;
-  double time_step = 1;
-  int components = 1;
-  int intent = 0;
+  Series series;
   std::string description;
 };
 
 /// The bytes before the voxels: NIfTI-1, or NIfTI-2 where an axis is longer than 32767.
 std::string make_header(const HeaderContent& content);
-
-/// Whether the grid lies in the x, y plane as 2-D files say it: one slice, at z = 0, along z.
-bool is_plain_2d(const Grid& grid);
 
 }  // namespace ffdp::io

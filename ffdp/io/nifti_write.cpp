@@ -53,7 +53,8 @@ struct NiftiWriter::State {
   State(const std::string& name, HeaderContent header, const WriteOptions& options)
       : content(std::move(header)),
         sink(name, compression_of(name, options), options.threads),
-        expected(content.grid.domain().volume() * content.volumes * content.components),
+        expected(content.grid.domain().volume() * content.series.volumes *
+                 content.series.components),
         path(name) {
     const std::string bytes = make_header(content);
     sink.write(bytes.data(), bytes.size());
@@ -80,12 +81,15 @@ NiftiWriter::NiftiWriter(NiftiWriter&&) noexcept = default;
 NiftiWriter& NiftiWriter::operator=(NiftiWriter&&) noexcept = default;
 NiftiWriter::~NiftiWriter() = default;
 
-NiftiWriter::NiftiWriter(const std::string& path, const Grid& grid, int volumes, double time_step,
+NiftiWriter::NiftiWriter(const std::string& path, const Grid& grid, const Series& series,
                          const WriteOptions& options) {
   HeaderContent content = content_of(path, grid, options);
-  require(volumes > 0, path + ": " + std::to_string(volumes) + " volumes, at least 1 is wanted");
-  content.volumes = volumes;
-  content.time_step = time_step;
+  constexpr std::int64_t most = std::numeric_limits<std::int32_t>::max();
+  for (const std::int64_t count : {series.volumes, series.components})
+    require(count > 0 && count <= most, path + ": " + std::to_string(count) +
+                                            " volumes or components, 1 to " + std::to_string(most) +
+                                            " are possible");
+  content.series = series;
   state_ = std::make_unique<State>(path, std::move(content), options);
 }
 
@@ -94,12 +98,12 @@ NiftiWriter NiftiWriter::displacement(const std::string& path, const Grid& grid,
   HeaderContent content = content_of(path, grid, options);
   require(!is_integer(options.type), path + ": displacements as " + to_string(options.type) +
                                          ", float32 or float64 is wanted");
-  content.components = is_plain_2d(grid) ? 2 : 3;
-  content.intent = intent_vector;
+  content.series.components = file_dimension(grid);
+  content.series.intent = intent_vector;
   return NiftiWriter(std::make_unique<State>(path, std::move(content), options));
 }
 
-int NiftiWriter::components() const { return state_->content.components; }
+int NiftiWriter::components() const { return static_cast<int>(state_->content.series.components); }
 
 namespace {
 
@@ -170,7 +174,7 @@ void NiftiWriter::commit() {
 
 template <class T>
 void write_image(const std::string& path, const Image<T>& image, const WriteOptions& options) {
-  NiftiWriter writer(path, image.grid, 1, 1, options);
+  NiftiWriter writer(path, image.grid, {}, options);
   writer.write(static_cast<const T*>(image.data.data()), image.data.size());
   writer.commit();
 }

@@ -174,18 +174,17 @@ std::optional<TransformFile> parse_4x4(const std::string& path, const std::strin
   return file;
 }
 
-std::string make_insight_text(const Affine& affine, const Vec3& centre) {
+std::string make_insight_text(const ItkParameters& itk) {
   std::string text =
-      "#Insight Transform File V1.0\n#Transform 0\nTransform: AffineTransform_double_3_3\n"
-      "Parameters:";
+      "#Insight Transform File V1.0\n#Transform 0\nTransform: " + itk.type + "\nParameters:";
   const auto append = [&](double value) {
     char digits[40];
     std::snprintf(digits, sizeof(digits), " %.17g", value);
     text += digits;
   };
-  for (double value : itk_from_affine(affine, centre)) append(value);
+  for (double value : itk.parameters) append(value);
   text += "\nFixedParameters:";
-  for (double value : centre) append(value);
+  for (double value : itk.fixed) append(value);
   return text + "\n";
 }
 

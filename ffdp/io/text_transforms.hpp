@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "ffdp/io/itk_parameters.hpp"
 #include "ffdp/io/transform_file.hpp"
 
 namespace ffdp::io {
@@ -15,7 +16,7 @@ std::optional<TransformFile> parse_insight_text(const std::string& path,
 std::optional<TransformFile> parse_lta(const std::string& path, const std::string& content);
 std::optional<TransformFile> parse_4x4(const std::string& path, const std::string& content);
 
-/// "#Insight Transform File V1.0" with one AffineTransform_double_3_3.
-std::string make_insight_text(const Affine& affine, const Vec3& centre);
+/// "#Insight Transform File V1.0" with one transform.
+std::string make_insight_text(const ItkParameters& itk);
 
 }  // namespace ffdp::io

@@ -18,19 +18,25 @@ namespace {
 constexpr std::size_t most_text_bytes = std::size_t{1} << 22;
 
 TransformFile from_matlab(const std::string& path, const std::vector<MatlabMatrix>& matrices) {
-  const MatlabMatrix* transform = nullptr;
-  std::vector<double> fixed;
+  const MatlabMatrix *transform = nullptr, *fixed = nullptr;
   for (const MatlabMatrix& m : matrices) {
+    if (m.rows > 1 && m.columns > 1)
+      throw IoError(path + ": '" + m.name + "' is a matrix of " + std::to_string(m.rows) + " x " +
+                    std::to_string(m.columns) +
+                    " numbers, one column is wanted: the matrix row by row, then the translation");
     if (m.name == "fixed")
-      fixed = m.values;
+      fixed = &m;
     else if (transform == nullptr)
       transform = &m;
     else
       throw IoError(path + ": holds a second transform '" + m.name + "', one is supported");
   }
   if (transform == nullptr) throw IoError(path + ": holds no transform, only 'fixed'");
+  if (fixed == nullptr)
+    throw IoError(path + ": lacks 'fixed', the centre of the transform '" + transform->name + "'");
   TransformFile file{path, "ITK MATLAB v4", {}, {}};
-  file.add(transform->name, affine_from_itk(path, transform->name, transform->values, fixed));
+  file.add(transform->name,
+           affine_from_itk(path, transform->name, transform->values, fixed->values));
   return file;
 }
 
@@ -56,8 +62,9 @@ void check_finite(const TransformFile& file) {
 TransformFile read_any(const std::string& path) {
   if (is_nifti_name(path)) {
     TransformFile file{path, "displacement field, NIfTI", {}, {}};
-    file.add("DisplacementField",
-             std::make_shared<const DisplacementImage>(read_displacement(path)));
+    const auto field = std::make_shared<const DisplacementImage>(read_displacement(path));
+    file.add("DisplacementField", field);
+    file.dimension = file_dimension(field->grid);
     return file;
   }
   char magic[8] = {};
@@ -80,28 +87,31 @@ TransformFile read_any(const std::string& path) {
 
 TransformFile read_transform(const std::string& path) {
   TransformFile file = read_any(path);
+  const auto flat = [](const std::string& name) { return name.ends_with("_2_2"); };
+  if (!file.names.empty() && std::ranges::all_of(file.names, flat)) file.dimension = 2;
   check_finite(file);
   return file;
 }
 
-void write_affine(const std::string& path, const Affine& affine, const Vec3& centre) {
+void write_affine(const std::string& path, const Affine& affine, const Vec3& centre,
+                  int dimension) {
   if (path.ends_with(".mat")) {
-    const std::vector<double> fixed(centre.begin(), centre.end());
-    write_file(path,
-               make_matlab4({{"AffineTransform_double_3_3", 12, 1, itk_from_affine(affine, centre)},
-                             {"fixed", 3, 1, fixed}}));
+    const ItkParameters p = itk_from_affine(affine, centre, dimension);
+    write_file(path, make_matlab4({{p.type, static_cast<int>(p.parameters.size()), 1, p.parameters},
+                                   {"fixed", dimension, 1, p.fixed}}));
   } else if (path.ends_with(".txt") || path.ends_with(".tfm")) {
-    write_file(path, make_insight_text(affine, centre));
+    write_file(path, make_insight_text(itk_from_affine(affine, centre, dimension)));
   } else if (path.ends_with(".h5")) {
-    write_hdf5_transforms(path, {Transform(affine)});
+    write_hdf5_transforms(path, {Transform(affine)}, dimension);
   } else {
     throw IoError(path + ": an affine is written as .mat, .txt, .tfm or .h5");
   }
 }
 
-void write_composite(const std::string& path, const std::vector<Transform>& transforms) {
+void write_composite(const std::string& path, const std::vector<Transform>& transforms,
+                     int dimension) {
   if (!path.ends_with(".h5")) throw IoError(path + ": a composite is written as .h5");
-  write_hdf5_transforms(path, transforms);
+  write_hdf5_transforms(path, transforms, dimension);
 }
 
 }  // namespace ffdp::io

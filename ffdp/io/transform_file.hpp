@@ -21,6 +21,7 @@ struct TransformFile {
       format;  ///< "ITK MATLAB v4", "ITK text", "ITK composite HDF5", "Greedy 4x4 text (RAS)"...
   std::vector<std::string> names;  ///< what each transform is called in the file
   std::vector<Transform> transforms;
+  int dimension = 3;  ///< 2 where all its transforms are 2-D ones, on x and y
 
   void add(std::string name, Transform transform) {
     names.push_back(std::move(name));
@@ -35,11 +36,14 @@ TransformFile read_transform(const std::string& path);
 
 /// Writes one affine as ITK does: `.mat` (MATLAB v4, AffineTransform_double_3_3), `.txt`/`.tfm`
 /// (text) or `.h5`, by the ending of `path`.
-/// @param affine  LPS mm
-/// @param centre  ITK's fixed parameters [mm, LPS]; does not change the map
-void write_affine(const std::string& path, const Affine& affine, const Vec3& centre);
+/// @param affine     LPS mm
+/// @param centre     ITK's fixed parameters [mm, LPS]; does not change the map
+/// @param dimension  3, or 2 for ITK's 2-D class; then the affine must leave z alone
+void write_affine(const std::string& path, const Affine& affine, const Vec3& centre, int dimension);
 
 /// Writes an ITK composite .h5. Points pass through `transforms` in the given order.
-void write_composite(const std::string& path, const std::vector<Transform>& transforms);
+/// @param dimension  3, or 2 for ITK's 2-D classes; then the transforms must leave z alone
+void write_composite(const std::string& path, const std::vector<Transform>& transforms,
+                     int dimension);
 
 }  // namespace ffdp::io

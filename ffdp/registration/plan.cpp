@@ -43,8 +43,13 @@ class Planner {
     const bool compact = mode == MemoryMode::compact;
     const std::int64_t v = voxels(extent.fixed), m = voxels(extent.moving);
     const std::int64_t masks = v * extent.fixed_masks + m * extent.moving_masks;
-    images_ = extent.pairs * (4 * v + (compact ? 2 : 4) * m) + masks;
-    add("preparation", extent.fixed, extent.pairs * (v + m) * 4 + masks + (compact ? 2 * m : 0));
+    // The CPU keeps what the warped images are made from besides what it works on.
+    const Written& w = extent.written;
+    const std::int64_t originals =
+        backend == Backend::cpu ? (w.warped ? 4 * m : 0) + (w.inverse_warped ? 4 * v : 0) : 0;
+    images_ = extent.pairs * (4 * v + (compact ? 2 : 4) * m) + masks + originals;
+    add("preparation", extent.fixed,
+        extent.pairs * (v + m) * 4 + masks + originals + (compact ? 2 * m : 0));
     linear();
     if (!config.deformable.empty()) deformable();
     saving();

@@ -2,6 +2,7 @@
 #include "ffdp/transforms/warp.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <utility>
 #include <vector>
@@ -34,6 +35,24 @@ VectorField<float> to_voxels(Context& ctx, DisplacementImage displacement) {
   vectors::transform(ctx, displacement.grid.domain(), displacement.grid.to_index().linear, no_limit,
                      displacement.data, displacement.data);
   return std::move(displacement.data);
+}
+
+std::int64_t mark_missing(DisplacementImage& displacement) {
+  const Grid& grid = displacement.grid;
+  double diagonal = 0;
+  for (int a = 0; a < 3; ++a) diagonal += std::pow(grid.size[a] * grid.spacing_zyx()[a], 2);
+  const double longest = 100 * diagonal;  // squared
+  const std::int64_t voxels = grid.domain().volume();
+  float* const data = displacement.data.data();
+  std::int64_t missing = 0;
+  for (std::int64_t i = 0; i < voxels; ++i) {
+    double square = 0;
+    for (int c = 0; c < 3; ++c) square += std::pow(static_cast<double>(data[c * voxels + i]), 2);
+    if (square <= longest) continue;
+    ++missing;
+    for (int c = 0; c < 3; ++c) data[c * voxels + i] = std::numeric_limits<float>::quiet_NaN();
+  }
+  return missing;
 }
 
 /// A voxel near several folds gets one value, whichever of them it is smoothed for: that of the

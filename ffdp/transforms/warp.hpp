@@ -12,6 +12,11 @@ namespace ffdp::transforms {
 DisplacementImage to_world(Context& ctx, const Grid& grid, VectorField<float> displacement);
 VectorField<float> to_voxels(Context& ctx, DisplacementImage displacement);
 
+/// Sets vectors to NaN that are no displacements but marks of places without one: NaN or infinite
+/// in a component, or longer than ten times the diagonal of the grid (1e20, -32768, ... mm).
+/// @return how many [voxels]
+std::int64_t mark_missing(DisplacementImage& displacement);
+
 /// Smooths u around voxels where the Jacobian determinant is below `least`, until there are none
 /// (or `rounds` are over), and nowhere else. Collective.
 /// @param cut           whole field, and what this rank owns of it

@@ -180,7 +180,7 @@ TEST(Labels, IdsAbove24BitsStayIntact) {
   };
   const auto before = ids(test::data_path(name));
   ASSERT_GT(*before.rbegin(), 1U << 24);
-  io::write_affine(folder / "a.mat", {Affine{}.linear, {0.05, 0.07, -0.06}}, {});
+  io::write_affine(folder / "a.mat", {Affine{}.linear, {0.05, 0.07, -0.06}}, {}, 3);
   for (const char* mode : {"nearest", "label"}) {
     succeed("apply -i " + test::data_path(name) + " -r " + test::data_path(name) + " -t " +
             folder / "a.mat" + " -n " + mode + " -o " + folder / "o.nii.gz");
@@ -227,7 +227,7 @@ class BadInput : public testing::Test {
                        })};
     image.grid.size = {3, 4, 5};
     io::write_image(good, image, {});
-    io::write_affine(affine, Affine{}, {});
+    io::write_affine(affine, Affine{}, {}, 3);
   }
   test::TemporaryFolder folder;
   std::string good = folder / "good.nii.gz", affine = folder / "a.mat", out = folder / "out.nii.gz";
@@ -255,7 +255,7 @@ TEST_F(BadInput, MissingAndForeignFilesAreNamed) {
 }
 
 TEST_F(BadInput, ASingularAffineCannotBeInverted) {
-  io::write_affine(folder / "s.mat", {{{{1, 0, 0}, {0, 1, 0}, {1, 1, 0}}}, {}}, {});
+  io::write_affine(folder / "s.mat", {{{{1, 0, 0}, {0, 1, 0}, {1, 1, 0}}}, {}}, {}, 3);
   fail(folder, "apply -i " + good + " -r " + good + " -t [" + folder / "s.mat" + ",1] -o " + out, 1,
        {"s.mat", "cannot be inverted", "determinant"});
   fail(folder, "invert -t " + folder / "s.mat" + " -o " + folder / "i.mat", 1,
@@ -272,7 +272,7 @@ TEST_F(BadInput, OutputsThatCannotBeWrittenLeaveNothing) {
 }
 
 TEST_F(BadInput, OneVoxelAxesAndValuesOutsideWork) {
-  io::write_affine(folder / "far.mat", {Affine{}.linear, {1000, 0, 0}}, {});
+  io::write_affine(folder / "far.mat", {Affine{}.linear, {1000, 0, 0}}, {}, 3);
   succeed("apply -i " + good + " -r " + good + " -t " + folder / "far.mat" +
           " --default-value -7 -o " + out);
   const auto image = io::read_image<float>(out);
@@ -311,7 +311,7 @@ TEST(Memory, ASeriesIsAppliedOneVolumeAtATime) {
   Grid grid;
   grid.size = {64, 64, 64};
   const std::vector<float> volume(std::size_t{64} * 64 * 64, 1.5F);
-  io::NiftiWriter writer(folder / "in.nii.gz", grid, 200, 1, {});
+  io::NiftiWriter writer(folder / "in.nii.gz", grid, {.volumes = 200}, {});
   for (int t = 0; t < 200; ++t) writer.write(volume.data(), std::ssize(volume));
   writer.commit();
   // 200 MiB of voxels in an address space that has no room for them beside the program.
@@ -327,7 +327,7 @@ TEST(Memory, ASeriesIsAppliedOneVolumeAtATime) {
 
 TEST(Info, SaysWhatATransformMapsToWhat) {
   const test::TemporaryFolder folder;
-  io::write_affine(folder / "a.mat", {Affine{}.linear, {1, 2, 3}}, {});
+  io::write_affine(folder / "a.mat", {Affine{}.linear, {1, 2, 3}}, {}, 3);
   const Outcome outcome = run("info " + folder / "a.mat");
   EXPECT_EQ(outcome.code, 0);
   EXPECT_NE(outcome.text.find("fixed image (the reference) to points of the moving image"),
@@ -340,6 +340,45 @@ TEST(Completion, ListsCommandsAndOptionsForEveryShell) {
     EXPECT_EQ(outcome.code, 0);
     EXPECT_NE(outcome.text.find("apply"), std::string::npos);
     EXPECT_NE(outcome.text.find("reference"), std::string::npos);
+  }
+}
+
+TEST(ApplyProgram, BracketsMayHoldBlanks) {
+  const test::TemporaryFolder folder;
+  io::write_affine(folder / "a.mat", {Affine{}.linear, {1, 2, 3}}, {}, 3);
+  std::ofstream(folder / "p.csv") << "x,y,z\n10,20,30\n";
+  const std::string file = folder / "a.mat";
+  const std::pair<std::string, double> cases[] = {{"[" + file + ",1]", 9},
+                                                  {"[ " + file + " , 1 ]", 9},
+                                                  {"[" + file + ", 0]", 11},
+                                                  {" [ " + file + " ] ", 11},
+                                                  {file, 11}};
+  for (const auto& [argument, x] : cases) {
+    succeed("apply -q -i " + (folder / "p.csv") + " -t '" + argument + "' -o " +
+            (folder / "o.csv"));
+    EXPECT_EQ(io::read_points(folder / "o.csv").points.at(0)[0], x) << argument;
+  }
+}
+
+TEST(ApplyProgram, SeriesKeepTheirTimeAndVectorsTheirComponents) {
+  const test::TemporaryFolder folder;
+  Grid grid;
+  grid.size = {4, 5, 6};
+  for (const io::Series& series :
+       {io::Series{.volumes = 3, .time_step = 2000, .time_offset = 250, .time_unit = 16},
+        io::Series{.components = 3}}) {
+    io::NiftiWriter writer(folder / "in.nii.gz", grid, series, {});
+    for (int v = 0; v < 3; ++v)
+      for (int i = 0; i < 120; ++i) {
+        const float value = static_cast<float>(1000 * v + i);
+        writer.write(&value, 1);
+      }
+    writer.commit();
+    succeed("apply -i " + (folder / "in.nii.gz") + " -r " + (folder / "in.nii.gz") + " -o " +
+            (folder / "out.nii.gz"));
+    io::NiftiReader out(folder / "out.nii.gz");
+    EXPECT_EQ(out.info().series(), series);
+    for (int v = 0; v < 3; ++v) EXPECT_EQ(out.read_volume<float>(v).data.data()[77], 1000 * v + 77);
   }
 }
 

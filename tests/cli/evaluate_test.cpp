@@ -135,5 +135,75 @@ TEST(JacobianOfAFile, MatchesTheExpectedOne) {
   EXPECT_LT(difference.relative_max, 1e-5) << difference;
 }
 
+TEST_F(PhantomPair, PointsWithoutANumberAreLeftOut) {
+  const std::string fixed = folder_ / "f.csv", moving = folder_ / "m.csv";
+  std::ofstream(fixed) << "x,y,z\n1,nan,3\n4,5,6\n";
+  std::ofstream(moving) << "x,y,z\n1,2,3\n4,5,9\n";
+  const auto points = evaluate("--fixed-points " + fixed + " --moving-points " + moving)["points"];
+  EXPECT_EQ(points["before"]["points"], 1);
+  EXPECT_EQ(points["before"]["left_out"], 1);
+  EXPECT_EQ(points["before"]["mean_mm"], 3);
+  std::ofstream(fixed) << "x,y,z\nnan,1,1\n";
+  std::ofstream(moving) << "x,y,z\n1,1,1\n";
+  EXPECT_TRUE(evaluate("--fixed-points " + fixed + " --moving-points " +
+                       moving)["points"]["after"]["mean_mm"]
+                  .is_null());
+}
+
+TEST_F(PhantomPair, PointsAreMatchedByTheirLabels) {
+  const std::string fixed = folder_ / "f.csv", moving = folder_ / "m.csv";
+  std::ofstream(fixed) << "x,y,z,label\n0,0,0,a\n10,0,0,b\n20,0,0,c\n";
+  std::ofstream(moving) << "label,x,y,z\nc,20,0,1\nd,0,0,0\na,0,0,3\n";
+  const auto points = evaluate("--fixed-points " + fixed + " --moving-points " + moving)["points"];
+  EXPECT_EQ(points["before"]["points"], 2);
+  EXPECT_EQ(points["before"]["mean_mm"], 2);
+  // Labels that are not one point's own say nothing: the order does.
+  std::ofstream(moving) << "x,y,z,label\n0,0,1,0\n10,0,1,0\n20,0,1,0\n";
+  EXPECT_EQ(evaluate("--fixed-points " + fixed + " --moving-points " +
+                     moving)["points"]["before"]["max_mm"],
+            1);
+}
+
+TEST_F(PhantomPair, PlacesOfAWarpWithoutDisplacementAreLeftOut) {
+  auto warp = io::read_displacement(file("true_warp"));
+  const auto whole = evaluate("--warp " + file("true_warp"))["warp"];
+  for (const float mark : {NAN, -32768.0F, 1e20F}) {
+    const std::int64_t voxels = warp.grid.domain().volume();
+    for (int c = 0; c < 3; ++c)
+      for (std::int64_t i = 0; i < 6 * 40 * 48; ++i) warp.data.data()[c * voxels + i] = mark;
+    io::write_displacement(folder_ / "holes.nii.gz", warp, {});
+    const auto report = evaluate("--warp " + (folder_ / "holes.nii.gz"))["warp"];
+    EXPECT_EQ(report["folds_everywhere"], 0) << mark;
+    EXPECT_EQ(report["missing_everywhere"], 7 * 40 * 48) << mark;
+    EXPECT_LT(report["max_j_everywhere"], 1.01 * double(whole["max_j_everywhere"])) << mark;
+    EXPECT_LT(report["sd_log_j_everywhere"], 1.5 * double(whole["sd_log_j_everywhere"])) << mark;
+    const auto outcome =
+        run_program("jacobian " + (folder_ / "holes.nii.gz") + " -o " + (folder_ / "j.nii.gz"));
+    EXPECT_NE(outcome.text.find("0 of"), std::string::npos) << outcome.text;
+    EXPECT_NE(outcome.text.find("13440 left out"), std::string::npos) << outcome.text;
+  }
+}
+
+TEST_F(PhantomPair, NanInAMaskIsOutside) {
+  auto mask = io::read_image<float>(file("fixed_labels"));
+  for (float& v : mask.data) v = v != 0 ? 1.0F : 0.0F;
+  io::write_image(folder_ / "zero.nii.gz", mask, {});
+  for (float& v : mask.data)
+    if (v == 0) v = NAN;
+  io::write_image(folder_ / "nan.nii.gz", mask, {});
+  const std::string images = "--fixed " + file("fixed") + " --warped " + file("moving");
+  EXPECT_EQ(evaluate(images + " --mask " + (folder_ / "nan.nii.gz")),
+            evaluate(images + " --mask " + (folder_ / "zero.nii.gz")));
+  const auto affine = [&](const char* name) {
+    const auto outcome = run_program(
+        "register -q --preset rigid -o " + (folder_ / "r_") + " --fixed-mask " +
+        (folder_ / (std::string(name) + ".nii.gz")) + " " + file("fixed") + " " + file("moving"));
+    EXPECT_EQ(outcome.code, 0) << outcome.text;
+    std::ifstream stream(folder_ / "r_0GenericAffine.mat", std::ios::binary);
+    return std::string{std::istreambuf_iterator<char>(stream), {}};
+  };
+  EXPECT_EQ(affine("nan"), affine("zero"));
+}
+
 }  // namespace
 }  // namespace ffdp

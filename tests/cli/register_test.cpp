@@ -11,6 +11,7 @@
 #include <gtest/gtest.h>
 
 #include "ffdp/io/nifti.hpp"
+#include "ffdp/io/transform_file.hpp"
 
 namespace ffdp::cli {
 namespace {
@@ -93,6 +94,110 @@ TEST_F(RegisterProgram, ARecipeReproducesTheConfiguration) {
   const auto changed = run_program("register -c " + path("recipe.json") +
                                    " --set deformable/0/metrics/0/radius=5 --print-config");
   EXPECT_NE(changed.text.find("\"radius\": 5"), std::string::npos);
+}
+
+TEST_F(RegisterProgram, InputsMayBearTheNamesOfOutputsOrGo) {
+  const std::string fixed = path("b_fixed.nii.gz"), moving = path("b_moving.nii.gz"),
+                    labels = path("b_moving_labels.nii.gz");
+  const auto run = [&](const std::string& prefix, const std::string& f, const std::string& m,
+                       const std::string& l, const std::string& meanwhile) {
+    const auto outcome = run_program("register -q --preset rigid --device cpu --moving-labels " +
+                                     l + " -o " + path(prefix) + " " + f + " " + m + meanwhile);
+    EXPECT_EQ(outcome.code, 0) << outcome.text;
+  };
+  fs::create_directories(path("in"));
+  run("in/ok_", fixed, moving, labels, "");
+  fs::copy_file(moving, path("in/m_Warped.nii.gz"));
+  fs::copy_file(labels, path("in/m_InverseWarped.nii.gz"));
+  run("in/m_", fixed, path("in/m_Warped.nii.gz"), path("in/m_InverseWarped.nii.gz"), "");
+  fs::copy_file(fixed, path("in/f_Warped.nii.gz"));
+  run("in/f_", path("in/f_Warped.nii.gz"), moving, labels, "");
+  for (const char* name : {"f.nii.gz", "m.nii.gz", "l.nii.gz"}) {
+    const std::string from = name[0] == 'f' ? fixed : name[0] == 'm' ? moving : labels;
+    fs::copy_file(from, path(std::string("in/") + name));
+  }
+  // Gone as soon as the first file of the result is there, before any image is written.
+  run("in/g_", path("in/f.nii.gz"), path("in/m.nii.gz"), path("in/l.nii.gz"),
+      " & while ! ls " + path("in/g_0GenericAffine.mat") + " >/dev/null 2>&1; do :; done; rm " +
+          path("in/f.nii.gz") + " " + path("in/m.nii.gz") + " " + path("in/l.nii.gz") +
+          "; wait $!");
+  for (const char* prefix : {"in/m_", "in/f_", "in/g_"})
+    for (const char* name : {"Warped.nii.gz", "InverseWarped.nii.gz", "WarpedLabels.nii.gz"}) {
+      const auto got = io::read_image<float>(path(prefix) + name);
+      const auto want = io::read_image<float>(path("in/ok_") + name);
+      EXPECT_EQ(got.grid, want.grid) << prefix << name;
+      EXPECT_TRUE(std::equal(got.data.begin(), got.data.end(), want.data.begin()))
+          << prefix << name;
+    }
+}
+
+TEST_F(RegisterProgram, LabelsOfSeveralVolumesAndComponentsAreAllWarped) {
+  const auto labels = io::read_image<std::uint8_t>(path("b_moving_labels.nii.gz"));
+  for (const io::Series& series : {io::Series{.volumes = 3}, io::Series{.components = 3}}) {
+    io::NiftiWriter writer(path("hot.nii.gz"), labels.grid, series, {.type = io::DataType::uint8});
+    for (const int kind : {2, 3, 41}) {
+      std::vector<std::uint8_t> one(labels.data.begin(), labels.data.end());
+      for (auto& v : one) v = v == kind;
+      writer.write(one.data(), std::ssize(one));
+    }
+    writer.commit();
+    const auto outcome = run_program("register -q --preset rigid -o " + path("h_") +
+                                     " --moving-labels " + path("hot.nii.gz") + " " +
+                                     path("b_fixed.nii.gz") + " " + path("b_moving.nii.gz"));
+    ASSERT_EQ(outcome.code, 0) << outcome.text;
+    const auto applied =
+        run_program("apply -q -n label -i " + path("hot.nii.gz") + " -r " + path("b_fixed.nii.gz") +
+                    " -t " + path("h_0GenericAffine.mat") + " -o " + path("h_apply.nii.gz"));
+    ASSERT_EQ(applied.code, 0) << applied.text;
+    io::NiftiReader got(path("h_WarpedLabels.nii.gz")), want(path("h_apply.nii.gz"));
+    EXPECT_EQ(got.info().series(), series);
+    for (int v = 0; v < 3; ++v) {
+      const auto a = got.read_volume<std::uint8_t>(v), b = want.read_volume<std::uint8_t>(v);
+      EXPECT_TRUE(std::equal(a.data.begin(), a.data.end(), b.data.begin())) << v;
+      EXPECT_GT(std::count(a.data.begin(), a.data.end(), 1), 20) << v;
+    }
+  }
+}
+
+TEST_F(RegisterProgram, SlicesGetFlatTransforms) {
+  Grid grid;
+  grid.size = {1, 60, 64};
+  const auto make = [&](const char* name, const Grid& on, double shift) {
+    Image<float> image{on, Field<float>(Backend::cpu, on.domain())};
+    for (int y = 0; y < 60; ++y)
+      for (int x = 0; x < 64; ++x) {
+        const double u = x - 30 - shift, v = y - 28 + shift / 2;
+        image.data.view()(0, y, x) =
+            static_cast<float>(100 * std::exp(-(u * u + 2 * v * v) / 300) +
+                               60 * std::exp(-(u * u + v * v - 8 * u) / 60));
+      }
+    io::write_image(path(name), image, {});
+  };
+  make("slice_f.nii.gz", grid, 0);
+  make("slice_m.nii.gz", grid, 3);
+  const auto outcome = run_program("register -q -o " + path("s_") + " " + path("slice_f.nii.gz") +
+                                   " " + path("slice_m.nii.gz"));
+  ASSERT_EQ(outcome.code, 0) << outcome.text;
+  const std::string warp = path("s_1Warp.nii.gz"), affine = path("s_0GenericAffine.mat");
+  EXPECT_EQ(io::read_transform(affine).names[0], "AffineTransform_double_2_2");
+  for (const char* name : {"c.h5", "c.nii.gz"}) {
+    const auto made = run_program("compose -r " + path("slice_f.nii.gz") + " -t " + warp + " -t " +
+                                  affine + " -o " + path(name));
+    ASSERT_EQ(made.code, 0) << made.text;
+    EXPECT_EQ(io::read_transform(path(name)).dimension, 2) << name;
+  }
+  for (const char* name : {"i.mat", "i.txt", "i.h5"}) {
+    const auto made = run_program("invert -t " + affine + " -o " + path(name));
+    ASSERT_EQ(made.code, 0) << made.text;
+    EXPECT_EQ(io::read_transform(path(name)).dimension, 2) << name;
+  }
+  // Slices of a volume stay in space.
+  grid.origin[2] = 5;
+  make("slice_3.nii.gz", grid, 3);
+  const auto mixed = run_program("register -q --preset rigid -o " + path("s3_") + " " +
+                                 path("slice_f.nii.gz") + " " + path("slice_3.nii.gz"));
+  ASSERT_EQ(mixed.code, 0) << mixed.text;
+  EXPECT_EQ(io::read_transform(path("s3_0GenericAffine.mat")).dimension, 3);
 }
 
 TEST_F(RegisterProgram, BadInputEndsInOneLineAndNoFile) {

@@ -196,7 +196,8 @@ TEST(Nifti, VolumesOfASeriesAreReadOneByOne) {
   const test::TemporaryFolder folder;
   const Grid grid = oblique_grid({3, 4, 5});
   const auto image = numbered_image<std::int16_t>(grid);
-  NiftiWriter writer(folder / "a.nii.gz", grid, 3, 2.5, options_for(DataType::int32));
+  NiftiWriter writer(folder / "a.nii.gz", grid, {.volumes = 3, .time_step = 2.5},
+                     options_for(DataType::int32));
   for (int volume = 0; volume < 3; ++volume)
     for (std::int64_t i = 0; i < image.data.size(); ++i) {
       const int value = image.data.data()[i] + 1000 * volume;
@@ -210,6 +211,25 @@ TEST(Nifti, VolumesOfASeriesAreReadOneByOne) {
     EXPECT_EQ(reader.read_volume<int>(volume).data.data()[7], image.data.data()[7] + 1000 * volume);
   EXPECT_NE(message_of([&] { read_image<float>(folder / "a.nii.gz"); }).find("3 volumes"),
             std::string::npos);
+}
+
+TEST(Nifti, TimeAndVectorsComeBackInTheirUnits) {
+  const test::TemporaryFolder folder;
+  const Grid grid = oblique_grid({3, 4, 5});
+  for (const Series& series :
+       {Series{.volumes = 3, .time_step = 2000, .time_offset = 500, .time_unit = 16},
+        Series{.volumes = 2, .time_step = 2e6, .time_unit = 24},
+        Series{.volumes = 2, .time_step = 0.5, .time_unit = 0},
+        Series{.components = 4, .intent = 1003},
+        Series{.volumes = 40000, .time_step = 3, .time_offset = -7, .time_unit = 16},
+        Series{.volumes = 2, .components = 3}}) {
+    const std::int64_t values = grid.domain().volume() * series.volumes * series.components;
+    NiftiWriter writer(folder / "a.nii", grid, series, options_for(DataType::uint8));
+    const std::vector<std::uint8_t> content(static_cast<std::size_t>(values), 1);
+    writer.write(content.data(), values);
+    writer.commit();
+    EXPECT_EQ(read_info(folder / "a.nii").series(), series);
+  }
 }
 
 TEST(Nifti, WarpsAreStoredPlaneByPlaneInLps) {
@@ -515,7 +535,7 @@ TEST(BrokenNifti, AHeaderThatLiesIsRefusedBeforeAnythingIsAllocated) {
 TEST(NiftiWriter, NothingStaysBehindWithoutCommit) {
   const test::TemporaryFolder folder;
   {
-    NiftiWriter writer(folder / "a.nii.gz", oblique_grid({2, 2, 2}), 1, 1,
+    NiftiWriter writer(folder / "a.nii.gz", oblique_grid({2, 2, 2}), {},
                        options_for(DataType::uint8));
     const std::uint8_t one = 1;
     writer.write(&one, 1);

@@ -52,10 +52,10 @@ std::string message_of(const std::function<void()>& call) {
 TEST(TransformFile, AffinesComeBackFromEveryFormatWhateverTheCentre) {
   const test::TemporaryFolder folder;
   for (const char* name : {"a.mat", "a.txt", "a.tfm", "a.h5"}) {
-    write_affine(folder / name, sample, {5, -60, 7});
+    write_affine(folder / name, sample, {5, -60, 7}, 3);
     EXPECT_LT(distance(only_affine(read_transform(folder / name)), sample), 1e-12) << name;
   }
-  EXPECT_THROW(write_affine(folder / "a.png", sample, {}), IoError);
+  EXPECT_THROW(write_affine(folder / "a.png", sample, {}, 3), IoError);
 }
 
 TEST(TransformFile, ACompositeComesBackInOrder) {
@@ -68,14 +68,15 @@ TEST(TransformFile, ACompositeComesBackInOrder) {
   const auto field = std::make_shared<const DisplacementImage>(DisplacementImage{
       grid, test::make_vector_field(
                 grid.domain(), [](int c, int z, int y, int x) { return c + noise(z, y, x, 1); })});
-  write_composite(folder / "c.h5", {Transform(field), Transform(sample)});
+  write_composite(folder / "c.h5", {Transform(field), Transform(sample)}, 3);
   const TransformFile file = read_transform(folder / "c.h5");
   ASSERT_EQ(file.transforms.size(), 2U);
   const auto& back = *std::get<1>(file.transforms[0]);
   EXPECT_EQ(back.grid, grid);
   EXPECT_TRUE(std::equal(back.data.begin(), back.data.end(), field->data.begin()));
   EXPECT_LT(distance(std::get<Affine>(file.transforms[1]), sample), 1e-12);
-  EXPECT_THROW(write_composite(folder.path() + "/no/such/folder.h5", {Transform(sample)}), IoError);
+  EXPECT_THROW(write_composite(folder.path() + "/no/such/folder.h5", {Transform(sample)}, 3),
+               IoError);
   EXPECT_EQ(folder.count(), 1U);
 }
 
@@ -121,6 +122,70 @@ TEST(TransformFile, ItkClassesMapPointsAsItkDoes) {
          {8.93439762, 30.82688640, 30.00000000}, "Similarity2DTransform_double_2_2");
 }
 
+TEST(TransformFile, FlatOnesStayFlatInEveryFormat) {
+  const test::TemporaryFolder folder;
+  const Affine flat{{{{0.9, -0.2, 0}, {0.3, 1.1, 0}, {0, 0, 1}}}, {3, -4, 0}};
+  for (const char* name : {"a.mat", "a.txt", "a.tfm", "a.h5"}) {
+    write_affine(folder / name, flat, {5, -60, 0}, 2);
+    const TransformFile file = read_transform(folder / name);
+    EXPECT_EQ(file.dimension, 2) << name;
+    EXPECT_EQ(file.names.at(0), "AffineTransform_double_2_2") << name;
+    EXPECT_LT(distance(only_affine(file), flat), 1e-12) << name;
+    write_affine(folder / name, flat, {5, -60, 0}, 3);
+    EXPECT_EQ(read_transform(folder / name).dimension, 3) << name;
+    EXPECT_THROW(write_affine(folder / name, sample, {}, 2), Error) << name;
+  }
+  Grid grid;
+  grid.size = {1, 4, 5};
+  grid.spacing = {1, 2, 1};
+  grid.origin = {-4, 5, 0};
+  const auto field = std::make_shared<const DisplacementImage>(
+      DisplacementImage{grid, test::make_vector_field(grid.domain(), [](int c, int, int y, int x) {
+                          return c < 2 ? c + noise(0, y, x, 1) : 0;
+                        })});
+  write_composite(folder / "c.h5", {Transform(field), Transform(flat)}, 2);
+  const TransformFile file = read_transform(folder / "c.h5");
+  EXPECT_EQ(file.dimension, 2);
+  EXPECT_EQ(file.names, (std::vector<std::string>{"DisplacementFieldTransform_double_2_2",
+                                                  "AffineTransform_double_2_2"}));
+  const auto& back = *std::get<1>(file.transforms[0]);
+  EXPECT_EQ(back.grid, grid);
+  EXPECT_TRUE(std::equal(back.data.begin(), back.data.end(), field->data.begin()));
+  write_displacement(folder / "w.nii.gz", *field, {});
+  EXPECT_EQ(read_transform(folder / "w.nii.gz").dimension, 2);
+}
+
+/// A MATLAB v4 matrix.
+std::string matlab(const std::string& name, int rows, int columns,
+                   const std::vector<double>& values) {
+  const std::int32_t head[5] = {0, rows, columns, 0, static_cast<std::int32_t>(name.size() + 1)};
+  std::string text(reinterpret_cast<const char*>(head), sizeof(head));
+  text += name + '\0';
+  return text.append(reinterpret_cast<const char*>(values.data()), values.size() * 8);
+}
+
+TEST(TransformFile, MatricesOfAnotherShapeOrWithoutTheirCentreAreRefused) {
+  const test::TemporaryFolder folder;
+  const std::string type = "AffineTransform_double_3_3";
+  const std::vector<double> p{1.1, .2, 0, .05, .9, .02, 0, -.1, 1.05, 4, 5, 6};
+  const std::string centre = matlab("fixed", 3, 1, {3, -4, 5});
+  for (const std::string& good : {matlab(type, 12, 1, p) + centre, matlab(type, 1, 12, p) + centre,
+                                  centre + matlab(type, 12, 1, p)}) {
+    put(folder / "a.mat", good);
+    const Vec3 image = only_affine(read_transform(folder / "a.mat"))({10, 20, 30});
+    EXPECT_LT(std::hypot(image[0] - 19.5, image[1] - 23.45, image[2] - 34.85), 1e-12);
+  }
+  const auto message = [&](const std::string& content) {
+    put(folder / "a.mat", content);
+    return message_of([&] { read_transform(folder / "a.mat"); });
+  };
+  EXPECT_NE(message(matlab(type, 3, 4, p) + centre).find("3 x 4"), std::string::npos);
+  EXPECT_NE(message(matlab(type, 4, 3, p) + centre).find("4 x 3"), std::string::npos);
+  EXPECT_NE(message(matlab(type, 12, 1, p)).find("lacks 'fixed'"), std::string::npos);
+  EXPECT_NE(message(matlab(type, 12, 1, p) + matlab("fixed", 0, 0, {})).find("0 fixed parameters"),
+            std::string::npos);
+}
+
 TEST(TransformFile, GreedyMatricesAreRas) {
   const test::TemporaryFolder folder;
   put(folder / "g.mat", "1 0 0 5\n0 1 0 6\n0 0 1 7\n0 0 0 1\n");
@@ -153,7 +218,7 @@ TEST(TransformFile, WhatIsNotATransformIsRefusedByName) {
     EXPECT_NE(message.find(name), std::string::npos) << message;
     EXPECT_NE(message.find(reason), std::string::npos) << message;
   };
-  write_affine(folder / "good.mat", sample, {});
+  write_affine(folder / "good.mat", sample, {}, 3);
   std::ifstream stream(folder / "good.mat", std::ios::binary);
   const std::string good{std::istreambuf_iterator<char>(stream), {}};
   refuse("empty.mat", "", "is empty");

@@ -257,34 +257,31 @@ TEST(Stages, HotVoxelsDoNotMatter) {
 }
 
 TEST(Distribution, QuantilesHoldBesideVoxelsFarFromAllOthers) {
-  const Box box = box_of({20, 30, 40});
-  auto image = test::make_field(box, [](int z, int y, int x) { return 100 * noise(z, y, x, 1); });
+  Grid grid;
+  grid.size = {20, 30, 40};
+  const Box box = grid.domain();
+  Image<float> image{
+      grid, test::make_field(box, [](int z, int y, int x) { return 100 * noise(z, y, x, 1); })};
   Context ctx;
-  dist::SoloComm solo;
-  const auto distribution = [&](const Field<float>& field) {
-    ImageRef ref;
-    ref.grid.size = {20, 30, 40};
-    ref.data = field.view();
-    return Distribution(ctx, solo, "image", ref, {});
-  };
-  const Distribution clean = distribution(image);
-  std::vector<float> sorted(image.begin(), image.end());
+  dist::SoloComm comm;
+  const Distribution clean(ctx, comm, "clean", image, {});
+  std::vector<float> sorted(image.data.begin(), image.data.end());
   std::sort(sorted.begin(), sorted.end());
   for (const double q : {0.01, 0.25, 0.5, 0.99}) {
     EXPECT_NEAR(clean.quantile(q), sorted[static_cast<std::size_t>(q * sorted.size())], 0.05);
     EXPECT_NEAR(clean.share_below(clean.quantile(q)), q, 1e-9);
   }
-  image.data()[77] = 1e9F;
-  image.data()[78] = -3e38F;
-  const Distribution hot = distribution(image);
+  image.data.data()[77] = 1e9F;
+  image.data.data()[78] = -3e38F;
+  const Distribution hot(ctx, comm, "hot", image, {});
   for (const double q : {0.01, 0.25, 0.5, 0.99})
     EXPECT_NEAR(hot.quantile(q), clean.quantile(q), 0.1);
   EXPECT_LT(hot.robust().hi, 101);
   EXPECT_GT(hot.robust().lo, -1);
   // Hardly anything but background: all there is counts.
-  auto sparse =
-      test::make_field(box, [](int z, int y, int x) { return z == 3 && y == 4 && x < 5; });
-  const intensity::Range all = distribution(sparse).robust();
+  const Image<float> sparse{
+      grid, test::make_field(box, [](int z, int y, int x) { return z == 3 && y == 4 && x < 5; })};
+  const intensity::Range all = Distribution(ctx, comm, "sparse", sparse, {}).robust();
   EXPECT_EQ(all.lo, 0);
   EXPECT_EQ(all.hi, 1);
 }

@@ -49,6 +49,10 @@ void determinant_row(const Box& domain, const Box& compute, const VectorView<con
 
 void add(Statistics& s, float determinant) {
   const double d = determinant;
+  if (d - d != 0) {
+    ++s.missing;
+    return;
+  }
   s.min = s.count == 0 ? d : std::min(s.min, d);
   s.max = s.count == 0 ? d : std::max(s.max, d);
   ++s.count;

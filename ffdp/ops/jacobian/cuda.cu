@@ -28,10 +28,11 @@ __device__ float at(const Box& domain, const VectorView<const float>& u, int z, 
 
 /// Statistics with a zero that is neutral: extremes start beyond every number.
 struct Sum {
-  std::int64_t count = 0, folded = 0;
+  std::int64_t count = 0, missing = 0, folded = 0;
   double min = HUGE_VAL, max = -HUGE_VAL, sum_log = 0, sum_log_squared = 0;
   __device__ void operator+=(const Sum& other) {
     count += other.count;
+    missing += other.missing;
     folded += other.folded;
     min = fmin(min, other.min);
     max = fmax(max, other.max);
@@ -63,6 +64,10 @@ PlaneSums<Statistics> statistics(Context& ctx, const Box& domain_in, const Box& 
       device::sum_voxels<Sum>(ctx, compute, [=] __device__(int z, int y, int x, Sum& sum) {
         if (mask && mask(z, y, x) == 0) return;
         const double d = at(domain, u, z, y, x);
+        if (d - d != 0) {
+          ++sum.missing;
+          return;
+        }
         ++sum.count;
         sum.min = fmin(sum.min, d);
         sum.max = fmax(sum.max, d);
@@ -74,9 +79,9 @@ PlaneSums<Statistics> statistics(Context& ctx, const Box& domain_in, const Box& 
         sum.sum_log += log_d;
         sum.sum_log_squared += log_d * log_d;
       });
-  if (total.count == 0) return {};
-  return {{Statistics{total.count, total.folded, total.min, total.max, total.sum_log,
-                      total.sum_log_squared}}};
+  if (total.count == 0) return {{Statistics{.missing = total.missing}}};
+  return {{Statistics{total.count, total.missing, total.folded, total.min, total.max,
+                      total.sum_log, total.sum_log_squared}}};
 }
 
 /// Reads 12 B/voxel. Voxels come in any order and are sorted on the host; where there are more than

@@ -20,14 +20,16 @@ constexpr int halo() { return 1; }
 
 /// Sums over voxels; those of shards are added with +=.
 struct Statistics {
-  std::int64_t count = 0;      ///< voxels looked at [voxels]
-  std::int64_t folded = 0;     ///< of these, determinant <= 0 or NaN [voxels]
+  std::int64_t count = 0;      ///< voxels with a finite determinant [voxels]
+  std::int64_t missing = 0;    ///< those without: NaN or infinite displacements nearby [voxels]
+  std::int64_t folded = 0;     ///< of the finite ones, determinant <= 0 [voxels]
   double min = 0;              ///< smallest determinant [1]; 0 where count is 0
   double max = 0;              ///< largest determinant [1]; 0 where count is 0
   double sum_log = 0;          ///< sum of log(determinant) over the voxels not folded [1]
   double sum_log_squared = 0;  ///< sum of its square [1]
 
   Statistics& operator+=(const Statistics& other) {
+    missing += other.missing;
     if (other.count == 0) return *this;
     min = count == 0 ? other.min : std::min(min, other.min);
     max = count == 0 ? other.max : std::max(max, other.max);
