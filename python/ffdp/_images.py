@@ -240,5 +240,6 @@ def as_mask(value, image, name):
     """(uint8 array, grid) of a mask; one without geometry gets that of its image."""
     mask = as_image(value, name)[0]
     plain = isinstance(value, np.ndarray) or _module(value) in ("torch", "cupy")
-    array = np.ascontiguousarray(_to_host(mask.array) != 0).view(np.uint8)
+    values = _to_host(mask.array)
+    array = np.ascontiguousarray((values != 0) & (values == values)).view(np.uint8)  # NaN is outside
     return array, image.grid if plain and mask.shape == image.shape else mask.grid
