@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Trains MONAI's VoxelMorph network to register phantom pairs, with the operators of ffdp.torch.
 
-    python examples/train_registration.py                                          CPU, a few minutes
+    python examples/train_registration.py                                          CPU, some minutes (Dice of
+                                                                                   unseen pairs 0.554 -> 0.603)
     python examples/train_registration.py --size 160 192 224 --device cuda         a brain at 1 mm
     torchrun --nproc-per-node 2 examples/train_registration.py                     the same network on two ranks, each
                                                                                    with half of every volume
@@ -22,11 +23,12 @@ import ffdp.torch as ft
 import ffdp.torch.parallel as pt
 
 LEVELS = 8  # the network halves the size three times
+WINDOW = 7  # of the local correlation [voxels]
 
 
 def make_pair(size, seed, device):
     """(fixed and moving image, in [0, 1]; their labels) of one subject and a warp."""
-    pair = ffdp.phantom(size, spacing=200 / size[1], seed=seed, pair=True, warp_mm=8)
+    pair = ffdp.phantom(size, spacing=200 / size[1], seed=seed, pair=True, warp_mm=8, noise=0.01, bias=0.1)
     images = np.stack([np.asarray(pair.fixed), np.asarray(pair.moving)])[None] / 1000
     labels = [np.asarray(image) for image in (pair.fixed_labels, pair.moving_labels)]
     return torch.from_numpy(images.astype(np.float32)).to(device), labels
@@ -61,7 +63,7 @@ class Cut:
         self.cut = shards.cut
         self.displacement = lambda x: pt.integrate_svf(self.net(x), shards, 5)
         self.warp = lambda image, u: pt.grid_sample(image, u, shards)
-        self.lncc = lambda a, b: pt.lncc(a, b, shards)
+        self.lncc = lambda a, b, window: pt.lncc(a, b, shards, window)
         self.diffusion = lambda u: pt.diffusion(u, shards)
         self.whole, self.add_gradients = shards.gather_whole, shards.add_gradients
 
@@ -85,9 +87,9 @@ def evaluate(volume, pairs):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--size", type=int, nargs=3, default=(48, 56, 48), help="voxels z y x, multiples of 8")
-    parser.add_argument("--pairs", type=int, default=6)
-    parser.add_argument("--steps", type=int, default=90)
+    parser.add_argument("--size", type=int, nargs=3, default=(32, 40, 32), help="voxels z y x, multiples of 8")
+    parser.add_argument("--pairs", type=int, default=40)
+    parser.add_argument("--steps", type=int, default=320)
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
     size, ranks = tuple(options.size), int(os.environ.get("WORLD_SIZE", 1))
@@ -109,7 +111,7 @@ def main():
         images = volume.cut(training[step % len(training)][0])
         u = volume.displacement(images)
         warped = volume.warp(images[:, 1:].contiguous(), u)
-        loss = 0.1 * volume.diffusion(u) - volume.lncc(warped, images[:, :1].contiguous())
+        loss = 0.05 * volume.diffusion(u) - volume.lncc(warped, images[:, :1].contiguous(), WINDOW)
         optimizer.zero_grad()
         loss.backward()
         volume.add_gradients(net.parameters())

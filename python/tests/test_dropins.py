@@ -124,6 +124,8 @@ def test_monai_regularisers():
     compare(our_monai.BendingEnergyLoss(), losses.BendingEnergyLoss(), (u,))
     compare(our_monai.BendingEnergyLoss(normalize=True), losses.BendingEnergyLoss(normalize=True), (u,))
     compare(our_monai.DiffusionLoss(), losses.DiffusionLoss(), (u,))
+    compare(our_monai.DiffusionLoss(normalize=True, reduction="sum"),
+            losses.DiffusionLoss(normalize=True, reduction="sum"), (u[:, :, :7, :6],))
     compare(our_monai.BendingEnergyLoss(), losses.BendingEnergyLoss(), (u[:, :2, :, :, 0],))
 
 
