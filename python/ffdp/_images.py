@@ -219,10 +219,14 @@ def as_float(image):
     array = image.array
     if _module(array) == "torch" and array.device.type == "cuda":
         import torch
-        return array.to(torch.float32).contiguous()
+        made = array.to(torch.float32).contiguous()
+        torch.cuda.current_stream(made.device).synchronize()  # the registration has a stream of its own
+        return made
     if _module(array) == "cupy":
         import cupy
-        return cupy.ascontiguousarray(array, dtype=cupy.float32)
+        made = cupy.ascontiguousarray(array, dtype=cupy.float32)
+        cupy.cuda.get_current_stream().synchronize()
+        return made
     return np.ascontiguousarray(_to_host(array), dtype=np.float32)
 
 
