@@ -99,7 +99,7 @@ TEST(DifferencesRejects, WhatDoesNotFit) {
   const Field<float> u = test::image(domain, 1), small = test::image(box_of({4, 5, 5}), 1);
   Context ctx;
   double sum = 0;
-  const auto run = [&](Params p, const Field<float>& field) {
+  const auto run = [&](const Params& p, const Field<float>& field) {
     forward<float>(ctx, p, domain, domain, field, &sum);
   };
   EXPECT_NO_THROW(run({{forward_y}, Power::squared}, u));
