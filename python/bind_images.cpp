@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <cmath>
+
 #include "bindings.hpp"
 
 #include "ffdp/evaluation/scores.hpp"
@@ -38,7 +41,7 @@ void write_image(const std::string& path, Array<T, 3> array, const Grid& grid, i
   options.compression_level = compression;
   options.threads = cpu_context(0).threads;
   const nb::gil_scoped_release released;
-  io::NiftiWriter writer(path, grid, io::Series{}, options);
+  io::NiftiWriter writer(path, grid, {}, options);
   writer.write(array.data(), static_cast<std::int64_t>(array.size()));
   writer.commit();
 }
@@ -94,13 +97,15 @@ void bind_phantom(nb::module_& m) {
 }
 
 nb::dict point_entry(const evaluation::PointScores& s) {
+  const auto number = [](double v) { return std::isfinite(v) ? nb::cast(v) : nb::none(); };
   nb::dict d;
   d["points"] = s.count;
-  d["mean_mm"] = s.mean;
-  d["sd_mm"] = s.sd;
-  d["median_mm"] = s.median;
-  d["p95_mm"] = s.p95;
-  d["max_mm"] = s.max;
+  d["left_out"] = s.left_out;
+  d["mean_mm"] = number(s.mean);
+  d["sd_mm"] = number(s.sd);
+  d["median_mm"] = number(s.median);
+  d["p95_mm"] = number(s.p95);
+  d["max_mm"] = number(s.max);
   return d;
 }
 
@@ -176,6 +181,7 @@ nb::dict fold_entry(const std::string& where, const jacobian::Statistics& s) {
   nb::dict d;
   const auto key = [&](const char* name) { return nb::str((name + where).c_str()); };
   d[key("voxels_")] = s.count;
+  d[key("missing_")] = s.missing;
   d[key("folds_")] = s.folded;
   d[key("folds_percent_")] = 100 * double(s.folded) / double(s.count);
   d[key("sd_log_j_")] = s.sd_log();
@@ -220,7 +226,17 @@ void bind_evaluation(nb::module_& m) {
   m.def("jacobian_statistics", &jacobian_statistics, "grid"_a, "displacement"_a, "mask"_a.none(),
         "where"_a);
   m.def("jacobian_determinant", &jacobian_determinant);
-  m.def("read_points", [](const std::string& path) { return io::read_points(path).points; });
+  m.def(
+      "read_points",
+      [](const std::string& path) {
+        const io::PointsTable table = io::read_points(path);
+        const auto column = std::ranges::find(table.columns, "label") - table.columns.begin();
+        std::vector<std::string> labels;
+        if (column < std::ssize(table.columns))
+          for (const auto& row : table.cells) labels.push_back(row[column]);
+        return std::pair(table.points, labels);
+      },
+      "Points (LPS mm) and, where there is such a column, their labels.");
 }
 
 }  // namespace

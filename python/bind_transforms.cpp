@@ -10,38 +10,54 @@ namespace ffdp::python {
 namespace {
 
 using namespace nb::literals;
-using transforms::CompositeTransform;
+using cli::Chain;
 using DisplacementPointer = std::shared_ptr<const DisplacementImage>;
 
 constexpr double inverse_tolerance = 0.01;  // [voxels], as the program's
 
-CompositeTransform inverse_of(const CompositeTransform& chain) {
+/// A chain with the steps of a transform.
+Chain chain_of(const transforms::CompositeTransform& transform, int dimension) {
+  Chain chain;
+  chain.transforms::CompositeTransform::append(transform);
+  chain.dimension = dimension;
+  return chain;
+}
+
+void append(Chain& chain, const Chain& other) {
+  const bool flat = chain.is_identity() || chain.dimension == 2;
+  chain.append(static_cast<const transforms::CompositeTransform&>(other));
+  chain.dimension = flat && other.dimension == 2 ? 2 : 3;
+}
+
+Chain inverse_of(const Chain& chain) {
   Context ctx = cpu_context(0);
   const nb::gil_scoped_release released;
-  return transforms::inverse(ctx, chain, [](Context& own, const DisplacementImage& d) {
-    return transforms::invert_displacement(own, inverse_tolerance, d).image;
-  });
+  const auto inverse =
+      transforms::inverse(ctx, chain, [](Context& own, const DisplacementImage& d) {
+        return transforms::invert_displacement(own, inverse_tolerance, d).image;
+      });
+  return chain_of(inverse, chain.dimension);
 }
 
 /// Files of -t, each FILE or [FILE,1], a point meeting the first one first.
-CompositeTransform read_transforms(const std::vector<std::string>& files) {
+Chain read_transforms(const std::vector<std::string>& files) {
   Context ctx = cpu_context(0);
   const nb::gil_scoped_release released;
   return cli::read_chain(ctx, files);
 }
 
-CompositeTransform displacement_transform(Array<float, 4> array, const Grid& grid) {
+Chain displacement_transform(Array<float, 4> array, const Grid& grid) {
   require(array.shape(0) == 3, "a displacement has 3 components");
   require_shape("displacement", array, grid);
   DisplacementImage image{grid, VectorField<float>(Backend::cpu, grid.domain())};
   std::copy_n(array.data(), array.size(), image.data.data());
-  CompositeTransform chain;
+  Chain chain;
   chain.append(std::make_shared<const DisplacementImage>(std::move(image)));
   return chain;
 }
 
 /// Steps in the order in which a point meets them: a matrix (LPS mm), or (array, grid).
-nb::list steps_of(const CompositeTransform& chain) {
+nb::list steps_of(const Chain& chain) {
   nb::list steps;
   for (const auto& step : chain.steps()) {
     if (const Affine* affine = std::get_if<Affine>(&step)) {
@@ -56,17 +72,17 @@ nb::list steps_of(const CompositeTransform& chain) {
   return steps;
 }
 
-std::vector<Vec3> map_points(const CompositeTransform& chain, std::vector<Vec3> points) {
+std::vector<Vec3> map_points(const Chain& chain, std::vector<Vec3> points) {
   Context ctx = cpu_context(0);
   const nb::gil_scoped_release released;
   chain.map(ctx, points);
   return points;
 }
 
-CompositeTransform composed(const CompositeTransform& chain, const Grid& grid) {
+Chain composed(const Chain& chain, const Grid& grid) {
   Context ctx = cpu_context(0);
   const nb::gil_scoped_release released;
-  CompositeTransform one;
+  Chain one;
   one.append(std::make_shared<const DisplacementImage>(transforms::compose(ctx, grid, chain)));
   return one;
 }
@@ -86,10 +102,9 @@ transforms::Interpolation interpolation_of(const std::string& name) {
 
 /// Resamples; labels keep their type, other images become float32 (float64 stays).
 template <class T>
-nb::object apply(const CompositeTransform& chain,
-                 nb::ndarray<const T, nb::ndim<3>, nb::c_contig> array, const Grid& moving_grid,
-                 const Grid& fixed_grid, const std::string& interpolation, double fill,
-                 int threads) {
+nb::object apply(const Chain& chain, nb::ndarray<const T, nb::ndim<3>, nb::c_contig> array,
+                 const Grid& moving_grid, const Grid& fixed_grid, const std::string& interpolation,
+                 double fill, int threads) {
   Context ctx = cpu_context(threads);
   const transforms::ApplyParams params{interpolation_of(interpolation), fill};
   const bool labels = interpolation == "label" || interpolation == "nearest";
@@ -118,7 +133,7 @@ nb::object apply(const CompositeTransform& chain,
 }
 
 template <class... T>
-void bind_apply(nb::class_<CompositeTransform>& c) {
+void bind_apply(nb::class_<Chain>& c) {
   (c.def("apply", &apply<T>, "array"_a.noconvert(), "moving_grid"_a, "fixed_grid"_a,
          "interpolation"_a, "fill"_a, "threads"_a),
    ...);
@@ -127,19 +142,18 @@ void bind_apply(nb::class_<CompositeTransform>& c) {
 }  // namespace
 
 void bind_transforms(nb::module_& m) {
-  nb::class_<CompositeTransform> c(m, "Chain");
+  nb::class_<Chain> c(m, "Chain");
   c.def(nb::init<>())
-      .def("append", [](CompositeTransform& a, const CompositeTransform& b) { a.append(b); })
-      .def("append_affine",
-           [](CompositeTransform& a, const Matrix& m4) { a.append(affine_of(m4)); })
+      .def("append", &append)
+      .def("append_affine", [](Chain& a, const Matrix& m4) { a.append(affine_of(m4)); })
       .def("steps", &steps_of)
       .def("inverse", &inverse_of)
       .def("map", &map_points)
       .def("composed", &composed)
       .def(
           "save",
-          [](const CompositeTransform& chain, const std::string& path,
-             const std::optional<Grid>& grid, int compression) {
+          [](const Chain& chain, const std::string& path, const std::optional<Grid>& grid,
+             int compression) {
             Context ctx = cpu_context(0);
             const nb::gil_scoped_release released;
             cli::write_chain(ctx, path, chain, grid ? &*grid : nullptr, compression);
@@ -148,6 +162,14 @@ void bind_transforms(nb::module_& m) {
   bind_apply<float, double, std::uint8_t, std::int8_t, std::uint16_t, std::int16_t, std::uint32_t,
              std::int32_t, std::uint64_t, std::int64_t>(c);
   m.def("read_transforms", &read_transforms);
+  m.def(
+      "read_warp",
+      [](const std::string& path) {
+        Chain chain;
+        chain.append(std::make_shared<const DisplacementImage>(cli::read_warp(path)));
+        return chain;
+      },
+      "A warp to be judged: NaN where it holds no displacement.");
   m.def("displacement_transform", &displacement_transform);
 }
 

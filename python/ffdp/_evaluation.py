@@ -6,14 +6,26 @@ import numpy as np
 
 from . import _ffdp
 from ._images import as_float, as_host, as_image, as_mask
-from ._transforms import Transform, as_transform
+from ._transforms import Transform, as_transform, displacement_of
 
 
 def _points(value):
-    """LPS mm of an array (n, 3) in RAS, or of a .csv of ANTs (LPS)."""
+    """(points, labels), LPS mm, of an array (n, 3) in RAS, or of a file of points (LPS)."""
     if isinstance(value, (str, os.PathLike)):
         return _ffdp.read_points(os.fspath(value))
-    return (np.asarray(value, dtype=float) * [-1, -1, 1]).tolist()
+    return (np.asarray(value, dtype=float) * [-1, -1, 1]).tolist(), []
+
+
+def _matched(fixed, moving):
+    """Points that belong together: by labels where each point of both has one of its own, else by order."""
+    names = [labels if all(labels) and len(set(labels)) == len(labels) else [] for _, labels in (fixed, moving)]
+    if not all(names):
+        return fixed[0], moving[0]
+    rows = [dict(zip(labels, points)) for labels, (points, _) in zip(names, (fixed, moving))]
+    common = sorted(set(rows[0]) & set(rows[1]))
+    if not common:
+        raise ValueError("evaluate: the points have no label in common")
+    return [rows[0][name] for name in common], [rows[1][name] for name in common]
 
 
 def _pair(name, a, b):
@@ -25,13 +37,6 @@ def _pair(name, a, b):
 def _same(a, b, name):
     if not a.grid.same_space(b.grid):
         raise ValueError(f"evaluate: {name} lie on different grids, resample one first")
-
-
-def _displacement(transform, name):
-    steps = as_transform(transform)._chain.steps()
-    if len(steps) != 1 or not isinstance(steps[0], tuple):
-        raise ValueError(f"evaluate: {name} is no single displacement")
-    return steps[0]
 
 
 def evaluate(*, fixed=None, warped=None, fixed_labels=None, warped_labels=None, warp=None, true_warp=None,
@@ -58,7 +63,7 @@ def evaluate(*, fixed=None, warped=None, fixed_labels=None, warped_labels=None, 
         _same(labels, other, "fixed_labels and warped_labels")
         report["labels"] = _ffdp.compare_labels(labels.grid, *(as_host(i).astype(np.int32) for i in (labels, other)))
     if warp is not None:
-        array, grid = _displacement(warp, "warp")
+        array, grid = displacement_of(warp, "evaluate: warp")
         report["warp"] = _ffdp.jacobian_statistics(grid, array, None, "everywhere")
         if region is not None:
             report["warp"].update(_ffdp.jacobian_statistics(grid, array, region, "inside"))
@@ -68,11 +73,11 @@ def evaluate(*, fixed=None, warped=None, fixed_labels=None, warped_labels=None, 
         report["images"] = _ffdp.compare_images(a.grid, *(np.asarray(as_float(i)) for i in (a, b)), region)
     chain = as_transform(transform) if transform is not None else Transform()
     if true_warp is not None:
-        truth, grid = _displacement(true_warp, "true_warp")
+        truth, grid = displacement_of(true_warp, "evaluate: true_warp")
         found = chain._chain.composed(grid).steps()[0][0]
         report["true_warp"] = _ffdp.compare_warps(grid, found, truth, region)
     if _pair("fixed_points and moving_points", fixed_points, moving_points):
-        start, wanted = _points(fixed_points), _points(moving_points)
+        start, wanted = _matched(_points(fixed_points), _points(moving_points))
         report["points"] = {"before": _ffdp.compare_points(start, wanted),
                             "after": _ffdp.compare_points(chain._chain.map(start), wanted)}
     if not report:

@@ -219,10 +219,14 @@ def as_float(image):
     array = image.array
     if _module(array) == "torch" and array.device.type == "cuda":
         import torch
-        return array.to(torch.float32).contiguous()
+        made = array.to(torch.float32).contiguous()
+        torch.cuda.current_stream(made.device).synchronize()  # the registration has a stream of its own
+        return made
     if _module(array) == "cupy":
         import cupy
-        return cupy.ascontiguousarray(array, dtype=cupy.float32)
+        made = cupy.ascontiguousarray(array, dtype=cupy.float32)
+        cupy.cuda.get_current_stream().synchronize()
+        return made
     return np.ascontiguousarray(_to_host(array), dtype=np.float32)
 
 
@@ -240,5 +244,6 @@ def as_mask(value, image, name):
     """(uint8 array, grid) of a mask; one without geometry gets that of its image."""
     mask = as_image(value, name)[0]
     plain = isinstance(value, np.ndarray) or _module(value) in ("torch", "cupy")
-    array = np.ascontiguousarray(_to_host(mask.array) != 0).view(np.uint8)
+    values = _to_host(mask.array)
+    array = np.ascontiguousarray((values != 0) & (values == values)).view(np.uint8)  # NaN is outside
     return array, image.grid if plain and mask.shape == image.shape else mask.grid

@@ -146,12 +146,19 @@ def invert(transform):
     return as_transform(transform).inverse()
 
 
+def displacement_of(transform, name):
+    """(array, grid) of the one displacement of a transform, LPS mm; NaN where a file holds none."""
+    chain = _ffdp.read_warp(os.fspath(transform)) if isinstance(transform, (str, os.PathLike)) else \
+        as_transform(transform)._chain
+    found = [step for step in chain.steps() if isinstance(step, tuple)]
+    if len(found) != 1:
+        raise ValueError(f"{name}: the chain has {len(found)} displacements, one is wanted")
+    return found[0]
+
+
 def jacobian(transform, log=False):
     """Image of the determinant of the Jacobian of a displacement: 1 keeps volumes, 0 or less folds."""
-    steps = [step for step in as_transform(transform)._chain.steps() if isinstance(step, tuple)]
-    if len(steps) != 1:
-        raise ValueError(f"jacobian: the chain has {len(steps)} displacements, one is wanted")
-    array, grid = steps[0]
+    array, grid = displacement_of(transform, "jacobian")
     determinant = _ffdp.jacobian_determinant(grid, array)
     if log:
         with np.errstate(divide="ignore", invalid="ignore"):

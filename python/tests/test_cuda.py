@@ -76,7 +76,7 @@ def test_opcheck_on_the_gpu(name):
 
 def step(image, target, velocity):
     """A training step without a network: loss and gradient."""
-    u = ft.integrate_svf(ft.gaussian_smooth(velocity, 1.0), 5)
+    u = ft.integrate_svf(ft.gaussian_smooth(ft.gaussian_smooth(velocity, 1.0), 3.0), 5)
     warped = ft.grid_sample(image, u)
     loss = -ft.lncc(warped, target) - ft.mi(warped, target) + ft.mse(warped, target) + ft.diffusion(u) + ft.bending(u)
     return loss, *torch.autograd.grad(loss, velocity)
@@ -136,7 +136,7 @@ def test_compiled_by_inductor():
     held = inputs()
     want = step(*held)
     def loss(i, t, v):
-        u = ft.integrate_svf(ft.gaussian_smooth(v, 1.0), 5)
+        u = ft.integrate_svf(ft.gaussian_smooth(ft.gaussian_smooth(v, 1.0), 3.0), 5)
         w = ft.grid_sample(i, u)
         return -ft.lncc(w, t) - ft.mi(w, t) + ft.mse(w, t) + ft.diffusion(u) + ft.bending(u)
     compiled = torch.compile(loss, fullgraph=True)

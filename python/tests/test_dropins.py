@@ -7,6 +7,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 import ffdp.torch.icon as our_icon  # noqa: E402
+import ffdp.torch.mir as our_mir  # noqa: E402
 import ffdp.torch.monai as our_monai  # noqa: E402
 import ffdp.torch.neurite as our_neurite  # noqa: E402
 import ffdp.torch.transmorph as our_transmorph  # noqa: E402
@@ -71,6 +72,21 @@ def test_voxelmorph_and_transmorph_ncc(kind, win):
     compare(our_transmorph.NCC_vxm(win), want, pair)
 
 
+@pytest.mark.parametrize("kind", ["unit", "offset"])
+def test_mir_ncc(kind):
+    pair, n = images(kind), 729
+    compare(our_mir.NCC_vxm(), lambda x, y: -box_formula(x, y, 9, 1e-5).mean(), pair)
+    compare(our_mir.NCC(), lambda x, y: -box_formula(x, y, 9, 1e-5 * n**2).mean(), pair)  # means: c / n and v / n
+
+    def vfa(x, y):
+        def one(a, b, k):  # denominators of these images are far above eps
+            return box_formula(a, b, k, 0.0).mean()
+        pooled = [torch.nn.functional.avg_pool3d(v, 3, 2, 1, count_include_pad=False) for v in (x, y)]
+        return -(one(x, y, 9) + one(*pooled, 7)) / 2 if scale == 2 else -one(x, y, 9)
+    scale = 2 if kind == "unit" else 1  # pooled 1000 +- 1 has lost its digits before anybody correlates it
+    compare(our_mir.NCC_vfa(scale=scale), vfa, pair)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("options", [{}, {"window_size": 5, "reduction": None}, {"window_size": [3, 5, 7]},
                                      {"reduction": "sum", "keepdims": False}])
@@ -124,6 +140,8 @@ def test_monai_regularisers():
     compare(our_monai.BendingEnergyLoss(), losses.BendingEnergyLoss(), (u,))
     compare(our_monai.BendingEnergyLoss(normalize=True), losses.BendingEnergyLoss(normalize=True), (u,))
     compare(our_monai.DiffusionLoss(), losses.DiffusionLoss(), (u,))
+    compare(our_monai.DiffusionLoss(normalize=True, reduction="sum"),
+            losses.DiffusionLoss(normalize=True, reduction="sum"), (u[:, :, :7, :6],))
     compare(our_monai.BendingEnergyLoss(), losses.BendingEnergyLoss(), (u[:, :2, :, :, 0],))
 
 

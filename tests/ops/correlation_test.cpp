@@ -147,7 +147,7 @@ TEST(CorrelationRejects, WindowsAndViewsThatDoNotFit) {
   Context ctx;
   MetricSum sum;
   const float centres[2] = {0, 0};
-  const auto run = [&](Params p, const Field<float>& f, const float* c) {
+  const auto run = [&](const Params& p, const Field<float>& f, const float* c) {
     forward_backward<float>(ctx, p, domain, domain, f, image, c, {}, {{}, {}, &sum});
   };
   const Params good = box(3, Floor::product, Power::squared, 1e-5);

@@ -49,7 +49,7 @@ void forward_backward(Context& ctx, const Params& p, Box domain, Box compute, Vi
       [&](auto& c) {
         cpu::forward_backward(c, p, domain, compute, fixed, warped, weight, outputs);
       },
-      [&](auto& c) {
+      [&]([[maybe_unused]] auto& c) {
         if constexpr (std::is_same_v<T, float>)
           cuda::forward_backward(c, p, domain, compute, fixed, warped, centres, weight, outputs);
         else

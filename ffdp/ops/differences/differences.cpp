@@ -48,7 +48,7 @@ void forward(Context& ctx, const Params& p, Box domain, Box compute, View<const 
   require(sum != nullptr, "differences: sum is absent");
   dispatch(
       ctx, [&](auto& c) { cpu::forward(c, p, domain, compute, u, sum); },
-      [&](auto& c) {
+      [&]([[maybe_unused]] auto& c) {
         if constexpr (std::is_same_v<T, float>)
           cuda::forward(c, p, domain, compute, u, sum);
         else
@@ -64,7 +64,7 @@ void backward(Context& ctx, const Params& p, Box domain, Box compute, View<const
   require_stored("differences", "grad", grad, compute);
   dispatch(
       ctx, [&](auto& c) { cpu::backward(c, p, domain, compute, u, scale, grad); },
-      [&](auto& c) {
+      [&]([[maybe_unused]] auto& c) {
         if constexpr (std::is_same_v<T, float>)
           cuda::backward(c, p, domain, compute, u, scale, grad);
         else

@@ -36,7 +36,7 @@ void forward(Context& ctx, const Params& p, Box image_domain, Box compute, const
   require_stored("resample", "out", out, compute);
   dispatch(
       ctx, [&](auto& c) { cpu::forward(c, p, image_domain, compute, inputs, into, out); },
-      [&](auto& c) {
+      [&]([[maybe_unused]] auto& c) {
         if constexpr (std::is_same_v<T, float>)
           cuda::forward(c, p, image_domain, compute, inputs, into, out);
         else
@@ -56,7 +56,7 @@ void backward(Context& ctx, const Params& p, Box image_domain, Box compute, cons
   dispatch(
       ctx,
       [&](auto& c) { cpu::backward(c, p, image_domain, compute, inputs, grad_out, gradients); },
-      [&](auto& c) {
+      [&]([[maybe_unused]] auto& c) {
         if constexpr (std::is_same_v<T, float>)
           cuda::backward(c, p, image_domain, compute, inputs, grad_out, gradients);
         else

@@ -51,7 +51,8 @@ class LNCCOnlyInterpolated(LNCC):
 
     def __call__(self, image_A, image_B):
         with torch.no_grad():
-            weights = torch.tensor(_kernel(self.sigma), dtype=image_A.dtype, device=image_A.device)
+            at = torch.arange(-2 * self.sigma, 2 * self.sigma + 1, dtype=image_A.dtype, device=image_A.device)
+            weights = torch.softmax(-0.5 * (at / self.sigma) ** 2, 0)
             inside = image_A[:, -1:]
             for axis in range(2, image_A.ndim):
                 moved = inside.movedim(axis, -1)

@@ -107,13 +107,14 @@ class DiffusionLoss(nn.Module):
 
     def forward(self, pred):
         axes, sizes = pred.ndim - 2, pred.shape[2:]
-        own = torch.tensor(sizes, device=pred.device, dtype=pred.dtype).view(1, -1, *(1,) * axes)
         total = 0
         for axis in range(axes):
             later, earlier = [slice(1, -1)] * axes, [slice(1, -1)] * axes
             later[axis], earlier[axis] = slice(2, None), slice(None, -2)
             d = (pred[(..., *later)] - pred[(..., *earlier)]) / 2
-            total = total + (d * (sizes[axis] / own) if self.normalize else d) ** 2
+            if self.normalize:  # each component by its own size
+                d = torch.stack([d[:, c] * (sizes[axis] / sizes[c]) for c in range(axes)], 1)
+            total = total + d**2
         return total if self.reduction == "none" else getattr(total, self.reduction)()
 
 
