@@ -9,6 +9,7 @@
 #include <memory>
 #include <thread>
 
+#include "cli/ranks.hpp"
 #include <sched.h>
 
 #include "ffdp/core/device.hpp"
@@ -27,20 +28,6 @@ int usable_processors() {
   cpu_set_t set;
   if (sched_getaffinity(0, sizeof(set), &set) == 0) return std::max(CPU_COUNT(&set), 1);
   return static_cast<int>(std::max(std::thread::hardware_concurrency(), 1U));
-}
-
-/// As many as ITK's or OpenMP's variable says, as in ANTs; else all usable processors.
-int threads_of_environment() {
-  for (const char* name : {"ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS", "OMP_NUM_THREADS"}) {
-    const char* text = std::getenv(name);
-    if (text == nullptr) continue;
-    int threads = 0;
-    const auto [rest, error] = std::from_chars(text, text + std::strlen(text), threads);
-    // OpenMP takes a list, one number a nested level.
-    if (error == std::errc() && (*rest == 0 || *rest == ',') && threads >= 1 && threads <= 4096)
-      return threads;
-  }
-  return usable_processors();
 }
 
 DisplacementImage invert_field(Context& ctx, const DisplacementImage& displacement) {
@@ -90,14 +77,27 @@ DeviceStart::DeviceStart(const std::string& device) {
   });
 }
 
+int default_threads() {
+  for (const char* name : {"ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS", "OMP_NUM_THREADS"}) {
+    const char* text = std::getenv(name);
+    if (text == nullptr) continue;
+    int threads = 0;
+    const auto [rest, error] = std::from_chars(text, text + std::strlen(text), threads);
+    // OpenMP takes a list, one number a nested level.
+    if (error == std::errc() && (*rest == 0 || *rest == ',') && threads >= 1 && threads <= 4096)
+      return threads;
+  }
+  return usable_processors();
+}
+
 Context start(const Common& common) {
   set_log_sink(common.quiet ? LogSink() : [](Level level, std::string_view message) {
-    if (level == Level::warning)
+    if (level == Level::warning && speaks())
       std::fprintf(stderr, "ffdp: warning: %.*s\n", static_cast<int>(message.size()),
                    message.data());
   });
   Context ctx;
-  ctx.threads = common.threads > 0 ? common.threads : threads_of_environment();
+  ctx.threads = common.threads > 0 ? common.threads : default_threads();
   return ctx;
 }
 

@@ -38,6 +38,10 @@ class DeviceStart {
   std::shared_future<Backend> ready_;
 };
 
+/// Threads where nobody says: as many as ITK's or OpenMP's variable says, as in ANTs; else all
+/// processors that this process may use.
+int default_threads();
+
 /// CPU context; sends the library's warnings to stderr unless quiet.
 Context start(const Common& common);
 

@@ -13,16 +13,20 @@
 #include "cli/common.hpp"
 #include "cli/plan.hpp"
 #include "cli/progress.hpp"
+#include "cli/ranks.hpp"
 #include "cli/recipe.hpp"
 #include "cli/register_inputs.hpp"
 #include "cli/register_options.hpp"
 #include "cli/register_output.hpp"
+#include "cli/shard_files.hpp"
 #include "cli/slices.hpp"
 #include <nlohmann/json.hpp>
 #include <sys/resource.h>
 
 #include "ffdp/core/copy.hpp"
 #include "ffdp/core/error.hpp"
+#include "ffdp/dist/fetch.hpp"
+#include "ffdp/dist/mpi.hpp"
 #include "ffdp/io/atomic_file.hpp"
 
 namespace ffdp::cli {
@@ -116,30 +120,51 @@ void check_options(RegisterOptions& o) {
   o.output.moving = o.moving[0];
 }
 
-void run(Options o, const CLI::App& command, const std::vector<std::string>& command_line) {
+/// What the ranks are and did, gathered.
+nlohmann::json ranks_record(dist::Comm& comm, double computing) {
+  struct Rank {
+    std::int64_t peak_mib, sent;
+    double waiting, computing;
+  };
+  const double waiting = comm.seconds_waiting();
+  const auto all =
+      comm.all_gather(Rank{peak_mib(), comm.bytes_sent(), waiting, computing - waiting});
+  nlohmann::json j{{"count", comm.size()}, {"backend", comm.backend()}};
+  for (const Rank& rank : all)
+    j["of_ranks"].push_back({{"peak_mib", rank.peak_mib},
+                             {"bytes_sent", rank.sent},
+                             {"seconds_waiting", rank.waiting},
+                             {"seconds_computing", rank.computing}});
+  return j;
+}
+
+void print_summary(const Options& o, const registration::Result& result, double seconds,
+                   const std::vector<std::string>& written) {
+  std::printf("%s -> %s: %.1f s, %ld MiB", o.output.moving.c_str(), o.output.fixed.c_str(), seconds,
+              peak_mib());
+  const auto& jac = result.jacobian;
+  if (jac.count > 0)
+    std::printf("; folds %lld, Jacobian %.3f to %.2f, SDlogJ %.3f",
+                static_cast<long long>(jac.folded), jac.min, jac.max, jac.sd_log());
+  std::printf("\nwritten: %s{", o.output.prefix.c_str());
+  for (const auto& name : written) std::printf("%s,", name.c_str());
+  std::printf("%s}\n", record_name(o.output.prefix).substr(o.output.prefix.size()).c_str());
+}
+
+/// One rank of a registration, from the files to the files.
+void run_rank(dist::Comm& comm, const Options& o, const Config& config, const DeviceStart& device,
+              const std::vector<std::string>& command_line) {
   const auto begin = std::chrono::steady_clock::now();
-  check_options(o);
-  const Config config = make_config(o, command);
-  if (o.print_config) {
-    std::printf("%s\n", to_json(config).dump(2).c_str());
-    return;
-  }
-  DeviceStart device(o.device);
-  Context ctx = start(o.common);
-  check_headers(o);
-  // A large registration that will not fit is refused before its images are read; a small one does
-  // not wait for the device.
-  if (plan_of(o, config, Backend::cuda, 0).peak > large) {
-    const Backend backend = device.wait();
-    plan_of(o, config, backend, available_bytes(backend));
-  }
-  registration::Inputs inputs = read_inputs(ctx, o);
-  LabelWriter labels;
-  if (!o.output.moving_labels.empty()) labels = read_labels(o.output.moving_labels);
-  prepare_output(o.output.prefix);
   const auto elapsed = [&] {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   };
+  const bool first = comm.rank() == 0;
+  Context ctx;
+  ctx.threads = o.common.threads > 0 ? o.common.threads : threads_of(comm);
+  registration::Inputs inputs = read_inputs(ctx, comm, o);
+  LabelWriter labels;
+  if (first && !o.output.moving_labels.empty()) labels = read_labels(o.output.moving_labels);
+  if (first) prepare_output(o.output.prefix);
   const double read_seconds = elapsed();
   ctx.backend = device.wait();
   const Stream stream(ctx.backend);
@@ -148,35 +173,50 @@ void run(Options o, const CLI::App& command, const std::vector<std::string>& com
   Originals originals = keep_originals(ctx, o.output, inputs);
   originals.labels = std::move(labels);
   const Slices slices(ctx, inputs);
-  dist::SoloComm comm;
   registration::Result result;
   {
-    ProgressPrinter printer(o.common.quiet ? Verbosity::quiet
-                            : o.verbose    ? Verbosity::diagnostic
-                                           : Verbosity::normal);
+    ProgressPrinter printer(o.common.quiet || !first ? Verbosity::quiet
+                            : o.verbose              ? Verbosity::diagnostic
+                                                     : Verbosity::normal);
     result = registration::register_images(ctx, comm, config, std::move(inputs), printer.sink());
   }
   slices.restore(ctx, result);
   nlohmann::json record = provenance(o, config, ctx, result, command_line);
   const double before_writing = elapsed();
-  const auto jac = result.jacobian;
-  const auto written = write_result(ctx, o.output, std::move(originals), result);
+  const auto written = write_result(ctx, comm, o.output, std::move(originals), result);
   record["seconds"] = {{"reading", read_seconds},
                        {"waiting for the device", ready_seconds - read_seconds},
                        {"writing", elapsed() - before_writing},
                        {"total", elapsed()}};
   record["peak_mib"] = peak_mib();
   if (ctx.backend == Backend::cuda) record["peak_device_mib"] = peak_device_bytes() >> 20U;
+  record["ranks"] = ranks_record(comm, elapsed());
+  if (!first) return;
   io::write_file(record_name(o.output.prefix), record.dump(1) + "\n");
-  if (o.common.quiet) return;
-  std::printf("%s -> %s: %.1f s, %ld MiB", o.output.moving.c_str(), o.output.fixed.c_str(),
-              elapsed(), peak_mib());
-  if (jac.count > 0)
-    std::printf("; folds %lld, Jacobian %.3f to %.2f, SDlogJ %.3f",
-                static_cast<long long>(jac.folded), jac.min, jac.max, jac.sd_log());
-  std::printf("\nwritten: %s{", o.output.prefix.c_str());
-  for (const auto& name : written) std::printf("%s,", name.c_str());
-  std::printf("%s}\n", record_name(o.output.prefix).substr(o.output.prefix.size()).c_str());
+  if (!o.common.quiet) print_summary(o, result, elapsed(), written);
+}
+
+void run(Options o, const CLI::App& command, const std::vector<std::string>& command_line) {
+  check_options(o);
+  const Config config = make_config(o, command);
+  if (o.print_config) {
+    std::printf("%s\n", to_json(config).dump(2).c_str());
+    return;
+  }
+  const bool several = o.ranks > 1 || dist::started_by_mpi();
+  if (several && o.device.starts_with("cuda"))
+    throw NotBuilt("register: --device " + o.device +
+                   " with several ranks: they run on CPUs only, so far");
+  const DeviceStart device(several ? "cpu" : o.device);
+  start(o.common);
+  check_headers(o);
+  // A large registration that will not fit is refused before its images are read; a small one does
+  // not wait for the device.
+  if (!several && plan_of(o, config, Backend::cuda, 0).peak > large) {
+    const Backend backend = device.wait();
+    plan_of(o, config, backend, available_bytes(backend));
+  }
+  run_ranks(o.ranks, [&](dist::Comm& comm) { run_rank(comm, o, config, device, command_line); });
 }
 
 }  // namespace

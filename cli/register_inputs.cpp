@@ -6,22 +6,37 @@
 #include <utility>
 #include <vector>
 
+#include "cli/shard_files.hpp"
+
 #include "ffdp/core/error.hpp"
+#include "ffdp/dist/fetch.hpp"
 #include "ffdp/io/nifti.hpp"
 
 namespace ffdp::cli {
 namespace {
 
-/// Every file on a thread of its own, for a .gz file is unpacked by one thread.
-std::vector<Image<float>> read_images(const std::vector<std::string>& paths) {
+/// What this rank owns of the images. One rank reads every file on a thread of its own, for a .gz
+/// file is unpacked by one thread; several ranks read one file after the other.
+std::vector<Image<float>> read_images(dist::Comm& comm, const std::vector<std::string>& paths) {
   std::vector<std::future<Image<float>>> reading;
   reading.reserve(paths.size());
+  const auto policy = comm.size() == 1 ? std::launch::async : std::launch::deferred;
   for (const auto& path : paths)
-    reading.push_back(std::async(std::launch::async, io::read_image<float>, path));
+    reading.push_back(std::async(policy, [&comm, &path] { return read_shard(comm, path); }));
   std::vector<Image<float>> images;
   images.reserve(paths.size());
   for (auto& image : reading) images.push_back(image.get());
   return images;
+}
+
+/// Likewise of a mask, which every rank reads whole: 1 B/voxel of what it keeps.
+Image<std::uint8_t> mask_shard(dist::Comm& comm, const std::string& path) {
+  Image<std::uint8_t> mask = read_mask(path);
+  const dist::Cut cut(comm, mask.grid.domain());
+  if (cut.whole()) return mask;
+  Field<std::uint8_t> own(Backend::cpu, cut.own(comm));
+  dist::copy_voxels(Context(), std::as_const(mask.data).view(), own.view(), own.stored());
+  return {mask.grid, std::move(own)};
 }
 
 /// Voxels along the axes in use: a slice has two of them, whichever they are.
@@ -60,16 +75,17 @@ void check_headers(const RegisterOptions& o) {
   if (!o.output.moving_labels.empty()) io::read_info(o.output.moving_labels);
 }
 
-registration::Inputs read_inputs(Context& ctx, const RegisterOptions& o) {
+registration::Inputs read_inputs(Context& ctx, dist::Comm& comm, const RegisterOptions& o) {
   registration::Inputs in;
   in.written = written(o.output);
-  auto moving = std::async(std::launch::async, read_images, o.moving);
-  in.fixed = read_images(o.fixed);
+  const auto policy = comm.size() == 1 ? std::launch::async : std::launch::deferred;
+  auto moving = std::async(policy, [&] { return read_images(comm, o.moving); });
+  in.fixed = read_images(comm, o.fixed);
   in.moving = moving.get();
   in.fixed_names = o.fixed;
   in.moving_names = o.moving;
-  if (!o.fixed_mask.empty()) in.fixed_mask = read_mask(o.fixed_mask);
-  if (!o.moving_mask.empty()) in.moving_mask = read_mask(o.moving_mask);
+  if (!o.fixed_mask.empty()) in.fixed_mask = mask_shard(comm, o.fixed_mask);
+  if (!o.moving_mask.empty()) in.moving_mask = mask_shard(comm, o.moving_mask);
   if (!o.start.empty()) {
     const auto chain = read_chain(ctx, o.start);
     const Affine* affine = chain.as_affine();

@@ -11,7 +11,7 @@ namespace ffdp::cli {
 /// before any work.
 void check_headers(const RegisterOptions& options);
 
-/// Reads the images, masks and the start.
-registration::Inputs read_inputs(Context& ctx, const RegisterOptions& options);
+/// Reads what this rank owns of the images and masks, and the start. Collective.
+registration::Inputs read_inputs(Context& ctx, dist::Comm& comm, const RegisterOptions& options);
 
 }  // namespace ffdp::cli

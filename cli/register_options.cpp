@@ -254,6 +254,12 @@ void add_register_options(CLI::App& command, RegisterOptions& o) {
   command.add_flag("-v,--verbose", o.verbose, "a line an iteration, as ANTs' DIAGNOSTIC");
   add_compression(command, o.output.compression);
   add_device(command, o.device);
+  command
+      .add_option(
+          "--ranks", o.ranks,
+          "share the images among N ranks of this process, each with --threads; the result is "
+          "the same at any number. On several machines: mpirun -n N ffdp register ...")
+      ->check(CLI::Range(1, 4096));
   add_common(command, o.common);
 }
 

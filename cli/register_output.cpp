@@ -5,13 +5,18 @@
 #include <filesystem>
 #include <functional>
 #include <future>
+#include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include "cli/common.hpp"
+#include "cli/shard_files.hpp"
 
 #include "ffdp/core/copy.hpp"
 #include "ffdp/core/error.hpp"
+#include "ffdp/dist/ordered_sum.hpp"
+#include "ffdp/dist/window.hpp"
 #include "ffdp/io/atomic_file.hpp"
 #include "ffdp/io/itk_parameters.hpp"
 #include "ffdp/io/nifti.hpp"
@@ -71,45 +76,20 @@ Context for_job(const Context& ctx) {
   return own;
 }
 
-/// Writes what make(slab, out) makes, slab by slab of some planes of `grid`: neither host nor
-/// device ever holds the whole.
-template <class Make>
-void write_planes(Context& ctx, const Grid& grid, io::NiftiWriter& writer, Make&& make) {
-  constexpr std::int64_t wanted = std::int64_t{1} << 23U;  // [voxels]
-  const Box domain = grid.domain();
-  const std::int64_t plane = std::int64_t{domain.size(1)} * domain.size(2);
-  const int planes = static_cast<int>(std::clamp<std::int64_t>(wanted / plane, 1, domain.size(0)));
-  std::vector<float> on_host;
-  for (int z = domain.lo[0]; z < domain.hi[0]; z += planes) {
-    Box slab = domain;
-    slab.lo[0] = z;
-    slab.hi[0] = std::min(z + planes, domain.hi[0]);
-    Field<float> values(ctx.backend, slab);
-    make(slab, values.view());
-    if (ctx.backend == Backend::cpu) {
-      writer.write(static_cast<const float*>(values.data()), values.size());
-      continue;
-    }
-    on_host.resize(static_cast<std::size_t>(values.size()));
-    copy_bytes(ctx, Backend::cpu, on_host.data(), ctx.backend, values.data(),
-               on_host.size() * sizeof(float));
-    writer.write(static_cast<const float*>(on_host.data()), values.size());
-  }
-}
-
 /// Writes a displacement in voxels as LPS mm.
-void write_warp(Context& ctx, const OutputOptions& o, const std::string& name, const Grid& grid,
-                const VectorField<float>& displacement) {
-  auto writer = io::NiftiWriter::displacement(o.prefix + name, grid, write_options(ctx, o));
+void write_warp(Context& ctx, dist::Comm& comm, const OutputOptions& o, const std::string& name,
+                const Grid& grid, const VectorField<float>& displacement) {
+  ShardWriter writer(ctx, comm, o.prefix + name, grid, ShardWriter::Content::displacement,
+                     write_options(ctx, o));
   const Mat3 to_world = grid.to_world().linear;
   for (int c = 0; c < writer.components(); ++c)
-    write_planes(ctx, grid, writer, [&](const Box& slab, View<float> out) {
-      vectors::component(ctx, slab, to_world[c], displacement, out);
+    writer.write([&](View<float> out) {
+      vectors::component(ctx, out.stored, to_world[c], displacement, out);
     });
   writer.commit();
 }
 
-/// The image as it was read, on the backend of the context.
+/// What this rank owns of the image as it was read, on the backend of the context.
 Image<float> bring(const Context& ctx, Image<float>&& image) {
   if (ctx.backend == image.data.backend()) return std::move(image);
   return {image.grid, copy_to(ctx, ctx.backend, image.data)};
@@ -127,48 +107,79 @@ sampler::Params sampling(const Affine& map, const Mat3& scale, const Box& moving
 }
 
 /// What --default-value says of an image.
-float outside_of(Context& ctx, const OutputOptions& o, const Image<float>& image) {
+float outside_of(Context& ctx, dist::Comm& comm, const OutputOptions& o,
+                 const Image<float>& image) {
   if (const auto value = parse_outside(o.outside)) return static_cast<float>(*value);
-  return intensity::statistics(ctx, image.grid.domain(), image.data, {}).total().lo;
+  const dist::Cut cut(comm, image.grid.domain());
+  return dist::ordered_sum(comm, cut, intensity::statistics(ctx, cut.own(comm), image.data, {})).lo;
 }
 
 VectorView<const float> view_of(const VectorField<float>& field) {
   return field.empty() ? VectorView<const float>{} : field.view();
 }
 
-void write_warped(Context& ctx, const OutputOptions& o, const char* name,
+/// The voxels of the moving image that the map reaches from `box`. Vectors interpolated in u, or
+/// outside it, lie between 0 and the largest that it holds.
+Box reach(Context& ctx, const sampler::Params& p, const Box& box, VectorView<const float> u) {
+  Vec3 least{}, most{};
+  if (u) {
+    const vectors::Extent extent = vectors::extent(ctx, u.stored, u);
+    for (int c = 0; c < 3; ++c) {
+      least[c] = std::min(0.0, static_cast<double>(extent.lo[c]));
+      most[c] = std::max(0.0, static_cast<double>(extent.hi[c]));
+    }
+  }
+  return sampler::reach(p, box, least, most);
+}
+
+void write_warped(Context& ctx, dist::Comm& comm, const OutputOptions& o, const char* name,
                   const registration::Result& result, const Image<float>& moving) {
   const Grid& grid = result.fixed_grid;
   const Affine map = moving.grid.to_index() * result.affine * grid.to_world();
-  const auto p = sampling(map, map.linear, moving.grid.domain(), outside_of(ctx, o, moving));
-  io::NiftiWriter writer(o.prefix + name, grid, {}, write_options(ctx, o));
-  write_planes(ctx, grid, writer, [&](const Box& slab, View<float> out) {
-    sampler::forward_uncounted(ctx, p, grid.domain(), slab, moving.data,
-                               view_of(result.displacement), {}, out);
+  const auto p = sampling(map, map.linear, moving.grid.domain(), outside_of(ctx, comm, o, moving));
+  const auto u = view_of(result.displacement);
+  const Box own = dist::Cut(comm, grid.domain()).own(comm);
+  const dist::Window window(ctx, comm, moving, reach(ctx, p, own, u));
+  ShardWriter writer(ctx, comm, o.prefix + name, grid, ShardWriter::Content::image,
+                     write_options(ctx, o));
+  writer.write([&](View<float> out) {
+    sampler::forward_uncounted(ctx, p, grid.domain(), out.stored, window.view(), u, {}, out);
   });
   writer.commit();
 }
 
 /// The fixed image on the moving grid, through the inverse affine and then the inverse
 /// displacement, which is brought to the moving grid first.
-void write_inverse_warped(Context& ctx, const OutputOptions& o, const char* name,
+void write_inverse_warped(Context& ctx, dist::Comm& comm, const OutputOptions& o, const char* name,
                           const registration::Result& result, const Grid& grid,
                           const Image<float>& fixed) {
   const Affine map = fixed.grid.to_index() * inverse(result.affine) * grid.to_world();
-  const auto at_map = sampling(map, {}, fixed.grid.domain(), 0);
+  const Box fixed_domain = fixed.grid.domain();
+  const auto at_map = sampling(map, {}, fixed_domain, 0);
   const auto at_both =
-      sampling(map, Affine{}.linear, fixed.grid.domain(), outside_of(ctx, o, fixed));
-  io::NiftiWriter writer(o.prefix + name, grid, {}, write_options(ctx, o));
-  write_planes(ctx, grid, writer, [&](const Box& slab, View<float> out) {
+      sampling(map, Affine{}.linear, fixed_domain, outside_of(ctx, comm, o, fixed));
+  const Box own = dist::Cut(comm, grid.domain()).own(comm);
+  std::optional<dist::VectorWindow> inverse_window;
+  VectorView<const float> v;
+  if (!result.inverse.empty()) {
+    inverse_window.emplace(ctx, comm, dist::Cut(comm, fixed_domain), result.inverse,
+                           reach(ctx, at_map, own, {}));
+    v = inverse_window->view();
+  }
+  const dist::Window window(ctx, comm, fixed, reach(ctx, at_both, own, v));
+  ShardWriter writer(ctx, comm, o.prefix + name, grid, ShardWriter::Content::image,
+                     write_options(ctx, o));
+  writer.write([&](View<float> out) {
+    const Box slab = out.stored;
     VectorField<float> displacement;
-    if (!result.inverse.empty()) {
+    if (v) {
       displacement = VectorField<float>(ctx.backend, slab);
       for (int c = 0; c < 3; ++c)
-        sampler::forward_uncounted(ctx, at_map, grid.domain(), slab, result.inverse.view()[c], {},
-                                   {}, displacement.view()[c]);
+        sampler::forward_uncounted(ctx, at_map, grid.domain(), slab, v[c], {}, {},
+                                   displacement.view()[c]);
     }
-    sampler::forward_uncounted(ctx, at_both, grid.domain(), slab, fixed.data, view_of(displacement),
-                               {}, out);
+    sampler::forward_uncounted(ctx, at_both, grid.domain(), slab, window.view(),
+                               view_of(displacement), {}, out);
     synchronize(ctx);  // before the displacement goes
   });
   writer.commit();
@@ -194,6 +205,29 @@ LabelWriter read_labels_as(io::NiftiReader& reader) {
   };
 }
 
+/// Labels are warped by rank 0, to which the whole warp goes for it.
+void write_gathered_labels(const Context& ctx, dist::Comm& comm, const OutputOptions& o,
+                           const LabelWriter& labels, registration::Result& result) {
+  const Grid& grid = result.fixed_grid;
+  Context host;
+  host.threads = ctx.threads;
+  transforms::CompositeTransform chain;
+  if (!result.displacement.empty()) {
+    if (ctx.backend == Backend::cuda)
+      result.displacement = copy_to(ctx, Backend::cpu, result.displacement);
+    const dist::Cut cut(comm, grid.domain());
+    if (!cut.whole())
+      result.displacement = dist::fetched(host, comm, cut, result.displacement,
+                                          comm.rank() == 0 ? grid.domain() : Box{});
+    if (comm.rank() == 0)
+      chain.append(std::make_shared<const DisplacementImage>(
+          transforms::to_world(host, grid, std::move(result.displacement))));
+  }
+  chain.append(result.affine);
+  if (comm.rank() == 0) labels(host, o, grid, chain);
+  comm.barrier();
+}
+
 }  // namespace
 
 LabelWriter read_labels(const std::string& path) {
@@ -217,8 +251,8 @@ std::string record_name(const std::string& prefix) {
   return prefix.ends_with('/') ? prefix + "ffdp.json" : prefix + ".json";
 }
 
-std::vector<std::string> write_result(Context& ctx, const OutputOptions& o, Originals originals,
-                                      registration::Result& result) {
+std::vector<std::string> write_result(Context& ctx, dist::Comm& comm, const OutputOptions& o,
+                                      Originals originals, registration::Result& result) {
   const Grid grid = result.fixed_grid;
   const bool on_device = ctx.backend == Backend::cuda, deformable = !result.displacement.empty();
   Image<float> moving, fixed;
@@ -233,38 +267,30 @@ std::vector<std::string> write_result(Context& ctx, const OutputOptions& o, Orig
   };
   const bool flat = io::file_dimension(grid) == 2 &&
                     io::file_dimension(originals.moving_grid) == 2 && io::is_planar(result.affine);
-  io::write_affine(o.prefix + written[0], result.affine, grid.centre(), flat ? 2 : 3);
+  if (comm.rank() == 0)
+    io::write_affine(o.prefix + written[0], result.affine, grid.centre(), flat ? 2 : 3);
   const auto warp = [&](const VectorField<float>& field) {
-    return [&](Context& own, const char* name) { write_warp(own, o, name, grid, field); };
+    return [&](Context& own, const char* name) { write_warp(own, comm, o, name, grid, field); };
   };
   if (deformable && o.writes("warp")) add(file_of("warp"), warp(result.displacement));
   if (deformable && o.writes("inverse-warp")) add(file_of("inverse-warp"), warp(result.inverse));
   if (o.writes("warped")) {
     moving = bring(ctx, std::move(originals.moving));
     add(file_of("warped"),
-        [&](Context& own, const char* name) { write_warped(own, o, name, result, moving); });
+        [&](Context& own, const char* name) { write_warped(own, comm, o, name, result, moving); });
     if (!on_device) moving = {};
   }
   if (o.writes("inverse-warped")) {
     fixed = bring(ctx, std::move(originals.fixed));
     add(file_of("inverse-warped"), [&](Context& own, const char* name) {
-      write_inverse_warped(own, o, name, result, originals.moving_grid, fixed);
+      write_inverse_warped(own, comm, o, name, result, originals.moving_grid, fixed);
     });
   }
   jobs.finish();
-  if (!originals.labels) return written;
-  result.inverse = VectorField<float>();
-  Context host;
-  host.threads = ctx.threads;
-  transforms::CompositeTransform chain;
-  if (deformable) {
-    if (on_device) result.displacement = copy_to(ctx, Backend::cpu, result.displacement);
-    chain.append(std::make_shared<const DisplacementImage>(
-        transforms::to_world(host, grid, std::move(result.displacement))));
-  }
-  chain.append(result.affine);
-  originals.labels(host, o, grid, chain);
+  if (o.moving_labels.empty()) return written;
   written.emplace_back("WarpedLabels.nii.gz");
+  result.inverse = VectorField<float>();
+  write_gathered_labels(ctx, comm, o, originals.labels, result);
   return written;
 }
 

@@ -46,8 +46,9 @@ using LabelWriter = std::function<void(Context&, const OutputOptions&, const Gri
 /// Reads all volumes and components of a label map.
 LabelWriter read_labels(const std::string& path);
 
-/// What the warped images are made from, as it was read: files may change during the work, and may
-/// bear the names of outputs. Empty where nothing is made from it.
+/// What the warped images are made from, of images what this rank owns, as it was read: files may
+/// change during the work, and may bear the names of outputs. Empty where nothing is made from it;
+/// rank 0 has the labels.
 struct Originals {
   Image<float> fixed, moving;
   Grid moving_grid;
@@ -57,8 +58,9 @@ struct Originals {
 /// Writes P0GenericAffine.mat, of P1Warp.nii.gz, P1InverseWarp.nii.gz, PWarped.nii.gz and
 /// PInverseWarped.nii.gz what is wanted and, with moving labels, PWarpedLabels.nii.gz. Returns what
 /// comes after the prefix in their names. Takes the result apart to save memory. On a device the
-/// files are written at the same time, straight from there.
-std::vector<std::string> write_result(Context& ctx, const OutputOptions& options,
+/// files are written at the same time, straight from there. Collective: each rank makes and
+/// compresses the planes that it owns.
+std::vector<std::string> write_result(Context& ctx, dist::Comm& comm, const OutputOptions& options,
                                       Originals originals, registration::Result& result);
 
 }  // namespace ffdp::cli

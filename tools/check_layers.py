@@ -22,7 +22,7 @@ ROOMS = {"images": {"images"}, "metrics": {"images", "metrics"}, "linear": {"ima
 OPEN_HALL = {"config.hpp", "progress.hpp"}  # files of registration/ that its rooms may include
 FUSED = {"descent": {"adam", "smooth", "compose"}}  # an op that fuses others may know them
 HOMES = {"mpi.h": ["ffdp/dist/"], "nccl.h": ["ffdp/dist/"], "cuda_runtime.h": ["ffdp/core/", ".cu"],
-         "CLI/CLI.hpp": ["cli/"], "zlib.h": ["ffdp/io/"], "libdeflate.h": ["ffdp/io/"],
+         "CLI/CLI.hpp": ["cli/", "python/"], "zlib.h": ["ffdp/io/"], "libdeflate.h": ["ffdp/io/"],
          "isa-l/igzip_lib.h": ["ffdp/io/"],
          "hdf5.h": ["ffdp/io/"], "gtest/gtest.h": ["tests/"]}
 INCLUDE = re.compile(r'^\s*#\s*include\s*["<]([^">]+)[">]', re.MULTILINE)

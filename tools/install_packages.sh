@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Installs by apt what building and testing needs and this machine lacks. Needs root or sudo for that.
-# Usage: tools/install_packages.sh [build|ci]
+# Usage: tools/install_packages.sh [build|test|ci]: what building needs, the tests also, CI also
 set -euo pipefail
 
 packages=(g++ cmake ninja-build git python3 libcli11-dev libeigen3-dev nlohmann-json3-dev
-  libdeflate-dev libisal-dev libhdf5-dev libgtest-dev libbenchmark-dev)
+  libdeflate-dev libisal-dev libhdf5-dev)
+if [ "${1:-build}" != build ]; then packages+=(libgtest-dev libbenchmark-dev libopenmpi-dev openmpi-bin); fi
 if [ "${1:-build}" = ci ]; then packages+=(clang-format-19 clang-tidy-19 clang-19 libclang-rt-19-dev
-  libomp-19-dev); fi
+  libomp-19-dev python3-venv python3-dev); fi
 
 missing=()
 for package in "${packages[@]}"; do

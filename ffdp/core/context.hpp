@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
+#include <utility>
 #include <vector>
 
 #include "ffdp/core/buffer.hpp"
@@ -15,11 +17,15 @@ class Context {
   Backend backend = Backend::cpu;
   int threads = 1;         ///< CPU threads; results do not depend on it
   void* stream = nullptr;  ///< cudaStream_t on Backend::cuda
+  /// Where set, scratch comes from here: memory of the backend, aligned to 64 bytes, which the
+  /// lender keeps until the work on the stream is done. Takes bytes.
+  std::function<void*(std::size_t)> lend;
 
   /// Scratch of at least `count` elements that lives until the next request for the same slot.
   /// Slots are small numbers private to one op call; contents are undefined.
   template <class T>
   T* scratch(int slot, std::size_t count) {
+    if (lend) return static_cast<T*>(borrowed(slot, count * sizeof(T)));
     if (slots_.size() <= static_cast<std::size_t>(slot)) slots_.resize(slot + 1);
     auto& buffer = slots_[slot];
     if (buffer.size() < count * sizeof(T)) {
@@ -32,7 +38,18 @@ class Context {
   void release_scratch() { slots_.clear(); }
 
  private:
+  void* borrowed(int slot, std::size_t bytes) {
+    if (borrowed_.size() <= static_cast<std::size_t>(slot)) borrowed_.resize(slot + 1);
+    auto& [memory, size] = borrowed_[slot];
+    if (size < bytes) {
+      memory = lend(bytes);
+      size = bytes;
+    }
+    return memory;
+  }
+
   std::vector<Buffer<std::byte>> slots_;
+  std::vector<std::pair<void*, std::size_t>> borrowed_;
 };
 
 }  // namespace ffdp

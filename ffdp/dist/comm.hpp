@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -88,8 +89,8 @@ class Comm {
   virtual std::unique_ptr<Pending> start_messages(std::span<const Send> sends,
                                                   std::span<const Receive> receives) = 0;
   class Timed;
-  std::int64_t bytes_sent_ = 0;
-  double seconds_waiting_ = 0;
+  std::atomic<std::int64_t> bytes_sent_ = 0;
+  std::atomic<double> seconds_waiting_ = 0;
 };
 
 /// One process: complete, with nobody to talk to.

@@ -116,7 +116,7 @@ class MpiPending final : public Comm::Pending {
       if (send.to == rank)
         own.push_back(&send);
       else
-        in_pieces(send.bytes, send.to, [&](std::size_t at, int n, MPI_Request* request) {
+        in_pieces(send.bytes, send.to, true, [&](std::size_t at, int n, MPI_Request* request) {
           return MPI_Isend(static_cast<const std::byte*>(send.data) + at, n, MPI_BYTE, send.to, 0,
                            MPI_COMM_WORLD, request);
         });
@@ -130,10 +130,27 @@ class MpiPending final : public Comm::Pending {
         ++next_own;
         continue;
       }
-      in_pieces(receive.bytes, receive.from, [&](std::size_t at, int n, MPI_Request* request) {
-        return MPI_Irecv(static_cast<std::byte*>(receive.data) + at, n, MPI_BYTE, receive.from, 0,
-                         MPI_COMM_WORLD, request);
-      });
+      in_pieces(receive.bytes, receive.from, false,
+                [&](std::size_t at, int n, MPI_Request* request) {
+                  return MPI_Irecv(static_cast<std::byte*>(receive.data) + at, n, MPI_BYTE,
+                                   receive.from, 0, MPI_COMM_WORLD, request);
+                });
+    }
+  }
+
+  MpiPending(const MpiPending&) = delete;
+  MpiPending& operator=(const MpiPending&) = delete;
+  MpiPending(MpiPending&&) = delete;
+  MpiPending& operator=(MpiPending&&) = delete;
+  /// After an error the memory of the messages goes: nothing may still be written to it.
+  ~MpiPending() override {
+    for (std::size_t i = 0; i < requests_.size(); ++i) {
+      if (requests_[i] == MPI_REQUEST_NULL) continue;
+      MPI_Cancel(&requests_[i]);
+      if (is_send_[i])
+        MPI_Request_free(&requests_[i]);
+      else
+        MPI_Wait(&requests_[i], MPI_STATUS_IGNORE);
     }
   }
 
@@ -156,7 +173,7 @@ class MpiPending final : public Comm::Pending {
  private:
   /// MPI counts in int.
   template <class Post>
-  void in_pieces(std::size_t bytes, int peer, Post&& post) {
+  void in_pieces(std::size_t bytes, int peer, bool is_send, Post&& post) {
     constexpr std::size_t most = std::size_t{1} << 30U;
     std::size_t at = 0;
     do {
@@ -165,6 +182,7 @@ class MpiPending final : public Comm::Pending {
       check(post(at, static_cast<int>(n), &request));
       requests_.push_back(request);
       peers_.push_back(peer);
+      is_send_.push_back(is_send);
       at += n;
     } while (at < bytes);
   }
@@ -173,6 +191,7 @@ class MpiPending final : public Comm::Pending {
   double timeout_;
   std::vector<MPI_Request> requests_;
   std::vector<int> peers_;
+  std::vector<bool> is_send_;
 };
 
 class MpiComm final : public Comm {

@@ -2,12 +2,11 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 #include <future>
-#include <memory>
 #include <vector>
 
 #include "ffdp/io/atomic_file.hpp"
+#include "ffdp/io/gzip_members.hpp"
 
 namespace ffdp::io {
 
@@ -22,24 +21,23 @@ class ByteSink {
   ByteSink& operator=(const ByteSink&) = delete;
   ByteSink(ByteSink&&) = delete;
   ByteSink& operator=(ByteSink&&) = delete;
-  ~ByteSink();
+  ~ByteSink() = default;
 
   void write(const void* data, std::size_t bytes);
+  /// Puts what GzipMembers packed, here or elsewhere, into the file. What was written before ends
+  /// its member.
+  void append(Packed packed);
   void commit();
 
  private:
   void flush();
 
-  struct Members;
-  class Compressor;
   AtomicFile file_;
   int level_;
-  int threads_;
   std::size_t filled_ = 0;
   std::vector<std::byte> raw_;
-  std::vector<Compressor> compressors_;  ///< one a thread
-  std::unique_ptr<Members> members_, writing_;
-  std::future<void> written_;  ///< of writing_
+  GzipMembers members_;
+  std::future<void> written_;  ///< of what was appended last
 };
 
 }  // namespace ffdp::io

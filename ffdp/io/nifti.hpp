@@ -4,11 +4,13 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "ffdp/core/image.hpp"
 #include "ffdp/io/datatype.hpp"
+#include "ffdp/io/gzip_members.hpp"
 
 namespace ffdp::io {
 
@@ -161,13 +163,29 @@ class NiftiWriter {
   int components() const;
   template <class T>
   void write(const T* values, std::int64_t count);
+  /// Appends `count` values that a NiftiPacker packed.
+  void append(Packed packed, std::int64_t count);
   /// Ends the file; all values must have been written.
   void commit();
 
  private:
   struct State;
+  void count(std::int64_t values);
   explicit NiftiWriter(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
+};
+
+/// Makes the bytes that values become in a file, so that several ranks can make the parts of one.
+class NiftiPacker {
+ public:
+  /// @param path  of the file; its name says whether it is compressed
+  NiftiPacker(const std::string& path, const WriteOptions& options);
+  /// @param group  members of a compressed file begin anew after so many values
+  Packed pack(std::span<const float> values, std::size_t group);
+
+ private:
+  WriteOptions options_;
+  GzipMembers members_;
 };
 
 template <class T>

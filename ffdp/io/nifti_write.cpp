@@ -38,6 +38,11 @@ D stored_value(T value, double slope, double intercept, bool scaled) {
     return round_and_clamp<D>(real);
 }
 
+int compression_of(const std::string& path, const WriteOptions& options) {
+  const bool gzip = path.ends_with(".gz") || path.ends_with(".GZ");
+  return gzip ? std::max(options.compression_level, 1) : 0;
+}
+
 }  // namespace
 
 struct NiftiWriter::State {
@@ -48,10 +53,7 @@ struct NiftiWriter::State {
 
   State(const std::string& name, HeaderContent header, const WriteOptions& options)
       : content(std::move(header)),
-        sink(name,
-             name.ends_with(".gz") || name.ends_with(".GZ") ? std::max(options.compression_level, 1)
-                                                            : 0,
-             options.threads),
+        sink(name, compression_of(name, options), options.threads),
         expected(content.grid.domain().volume() * content.series.volumes *
                  content.series.components),
         path(name) {
@@ -104,29 +106,64 @@ NiftiWriter NiftiWriter::displacement(const std::string& path, const Grid& grid,
 
 int NiftiWriter::components() const { return static_cast<int>(state_->content.series.components); }
 
-template <class T>
-void NiftiWriter::write(const T* values, std::int64_t count) {
-  State& s = *state_;
-  require(s.written + count <= s.expected, s.path + ": " + std::to_string(s.written + count) +
-                                               " values written, " + std::to_string(s.expected) +
-                                               " are wanted");
-  s.written += count;
-  const double slope = s.content.slope, intercept = s.content.intercept;
+namespace {
+
+/// Hands the bytes of the values as a file stores them to put(data, bytes), piece by piece.
+template <class Kind, class T, class Put>
+void for_stored(const Kind& kind, const T* values, std::int64_t count, Put&& put) {
+  const double slope = kind.slope, intercept = kind.intercept;
   const bool scaled = slope != 1 || intercept != 0;
-  visit(s.content.type, [&](auto zero) {
+  visit(kind.type, [&](auto zero) {
     using D = decltype(zero);
     if constexpr (std::is_same_v<D, T>)
-      if (!scaled) return s.sink.write(values, static_cast<std::size_t>(count) * sizeof(T));
+      if (!scaled) return put(values, static_cast<std::size_t>(count) * sizeof(T));
     D chunk[8192];
     while (count > 0) {
       const std::int64_t n = std::min<std::int64_t>(count, std::size(chunk));
       for (std::int64_t i = 0; i < n; ++i)
         chunk[i] = stored_value<D>(values[i], slope, intercept, scaled);
-      s.sink.write(chunk, static_cast<std::size_t>(n) * sizeof(D));
+      put(chunk, static_cast<std::size_t>(n) * sizeof(D));
       values += n;
       count -= n;
     }
   });
+}
+
+}  // namespace
+
+void NiftiWriter::count(std::int64_t values) {
+  State& s = *state_;
+  require(s.written + values <= s.expected, s.path + ": " + std::to_string(s.written + values) +
+                                                " values written, " + std::to_string(s.expected) +
+                                                " are wanted");
+  s.written += values;
+}
+
+template <class T>
+void NiftiWriter::write(const T* values, std::int64_t number) {
+  count(number);
+  for_stored(state_->content, values, number,
+             [&](const void* data, std::size_t bytes) { state_->sink.write(data, bytes); });
+}
+
+void NiftiWriter::append(Packed packed, std::int64_t number) {
+  count(number);
+  state_->sink.append(std::move(packed));
+}
+
+NiftiPacker::NiftiPacker(const std::string& path, const WriteOptions& options)
+    : options_(options), members_(path, compression_of(path, options), options.threads) {}
+
+Packed NiftiPacker::pack(std::span<const float> values, std::size_t group) {
+  const std::size_t group_bytes = group * size_of(options_.type);
+  if (options_.type == DataType::float32 && options_.slope == 1 && options_.intercept == 0)
+    return members_.pack(std::as_bytes(values), group_bytes);
+  std::vector<std::byte> stored;
+  for_stored(options_, values.data(), std::ssize(values), [&](const void* data, std::size_t bytes) {
+    const auto* from = static_cast<const std::byte*>(data);
+    stored.insert(stored.end(), from, from + bytes);
+  });
+  return members_.pack(stored, group_bytes);
 }
 
 void NiftiWriter::commit() {

@@ -7,5 +7,6 @@ foreach(source ${cli_tests})
   ffdp_add_test(${cli_test} SOURCES ${source} LINK ffdp_io ffdp_registration ffdp_evaluation ffdp_phantom)
   add_dependencies(${cli_test}_test ffdp_cli)
   target_compile_definitions(${cli_test}_test PRIVATE FFDP_PROGRAM="$<TARGET_FILE:ffdp_cli>"
-    FFDP_TEST_DATA_DEFAULT="${PROJECT_SOURCE_DIR}/../shared/data")
+    FFDP_TEST_DATA_DEFAULT="${PROJECT_SOURCE_DIR}/../shared/data"
+    $<$<BOOL:${FFDP_MPI}>:FFDP_HAS_MPI>)
 endforeach()

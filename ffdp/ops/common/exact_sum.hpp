@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
+
 #include "ffdp/core/host_device.hpp"
 
 /// Sums that no order of addition changes. Addends are rounded to multiples of one unit, a power of
@@ -8,12 +10,15 @@
 /// threads, slabs and ranks may add in any order and get the same bits.
 namespace ffdp {
 
-/// `value`, in [0, 1], to a multiple of 2^-18: exact for sums below 2^35 = 34e9 windows of LNCC. The
-/// rounding is unbiased and lies far below the 2^-24 of a float in the mean of a thousand values.
-FFDP_HD inline float to_exact_unit(float value) {
-  constexpr float magic = 32;  // floats from 32 to 64 are multiples of 2^-18
-  return (value + magic) - magic;
-}
+/// Rounds values in [0, 1] to multiples of a unit so fine that `count` of them add up exactly: 2^-22
+/// for up to 2^31 = 2.1e9 values, twice that for every doubling. The rounding is unbiased.
+struct ExactShare {
+  float magic = 2;  ///< floats from 2 to 4 are multiples of 2^-22
+  explicit ExactShare(std::int64_t count) {
+    for (; count > std::int64_t{1} << 31U; count /= 2) magic *= 2;
+  }
+  FFDP_HD float operator()(float value) const { return (value + magic) - magic; }
+};
 
 /// Rounds to multiples of a unit; without one (0) nothing is rounded.
 struct ExactUnit {

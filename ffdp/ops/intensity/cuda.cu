@@ -141,7 +141,7 @@ PlaneSums<Moments> moments(Context& ctx, Box box, Range range, View<const float>
   int next = 4;
   for (int a = 0; a < 3; ++a)
     for (int b = a; b < 3; ++b) m.second[a][b] = m.second[b][a] = t.v[next++];
-  return m;
+  return {{m}};
 }
 
 // The maps below read and write every voxel once.

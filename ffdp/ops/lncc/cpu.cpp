@@ -28,6 +28,7 @@ struct Windows {
   std::array<float*, 3> coefficients;  // a, b, d over `rows`, or null
   std::array<std::vector<float>, 3> count;
   std::vector<MetricSum> parts;
+  ExactShare rounded;
 
   void load(int z, int y, int x_lo, int x_hi, const std::array<float*, quantities>& out) const {
     const float* f_row = fixed.row(z, y) + x_lo;
@@ -96,7 +97,7 @@ struct Windows {
     double sum = 0, weight = 0;
     const int x_lo = compute.lo[2] - rows.lo[2], x_hi = compute.hi[2] - rows.lo[2];
 #pragma omp simd reduction(+ : sum)
-    for (int x = x_lo; x < x_hi; ++x) sum += double{to_exact_unit(cc_row[x])};
+    for (int x = x_lo; x < x_hi; ++x) sum += double{rounded(cc_row[x])};
     if constexpr (Missing) {
 #pragma omp simd reduction(+ : weight)
       for (int x = x_lo; x < x_hi; ++x)
@@ -114,7 +115,8 @@ void evaluate(Context& ctx, const Params& p, const Box& domain, const Box& compu
               VectorView<float> workspace, MetricSum* sum) {
   const Taps taps = make_taps(p);
   const Box rows = grad ? intersect(grow(compute, reach(p)), domain) : compute;
-  Windows<Missing> windows{p, domain, compute, rows, fixed, warped, {}, {}, {}};
+  Windows<Missing> windows{p,      domain, compute, rows, fixed,
+                           warped, {},     {},      {},   ExactShare(domain.volume())};
   constexpr int quantities = Windows<Missing>::quantities;
   const bool padded = p.window == Window::zero_padded_box;
   for (int a = 0; a < 3; ++a)

@@ -90,6 +90,7 @@ struct Windows {
   Coefficients to;  // null data: value only
   WindowSize size;
   std::int64_t plane, volume;  // of `to`
+  ExactShare rounded;
   bool paired;
 
   /// The coefficients of a pair, and whether cc counts.
@@ -153,7 +154,7 @@ struct Windows {
 #pragma unroll
       for (int i = 0; i < 2; ++i) {
         if (!valid[i] || !p.counted[i]) continue;
-        sum += to_exact_unit(cc[i]);
+        sum += rounded(cc[i]);
         if (Missing) ++total.weight;
       }
       total.value += double{sum};
@@ -340,6 +341,7 @@ void evaluate(Context& ctx, const Params& p, const Box& domain, const Box& compu
                            size,
                            std::int64_t{rows.size(1)} * rows.size(2),
                            rows.volume(),
+                           ExactShare(domain.volume()),
                            false};
   Gradient<Missing> gradient{abd, fixed, warped, grad, p.fixed_centre, p.moving_centre, false};
   using Sum = Part;

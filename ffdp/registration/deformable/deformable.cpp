@@ -41,10 +41,10 @@ double relative_slope(const std::vector<double>& costs) {
 /// little left to gain, and a stop by their slope falls five or fifteen iterations earlier for
 /// other last bits, which moves the warp.
 template <class T>
-VectorField<float> run_level(Level<T>& level, const DeformableStage& stage, int index,
+VectorField<float> run_level(Level<T>& level, const DeformableStage& stage, int index, bool reports,
                              const ProgressSink& progress, LevelTrace& trace) {
   const int iterations = stage.iterations[index];
-  const int stride = progress ? report_every : std::max(iterations, 1);
+  const int stride = reports ? report_every : std::max(iterations, 1);
   for (int done = 0; done < iterations;) {
     const int until = std::min(done + stride, iterations);
     for (; done < until; ++done) level.iterate();
@@ -97,6 +97,8 @@ VectorField<float> run_deformable(Context& ctx, dist::Comm& comm, const Deformab
   const Int3 around{Halo(stage).warped, 0, 0};
   VectorField<float> u = std::move(start.u);
   dist::Cut from(comm, start.domain);
+  int reports = progress ? 1 : 0;  // costs are added up by all ranks where rank 0 reports them
+  comm.broadcast(&reports, sizeof(reports), 0);
   for (int index = 0; index < levels; ++index) {
     const auto begin = std::chrono::steady_clock::now();
     const Grid grid = level_grid(full, stage.shrink[index] * finest_spacing(full), 8);
@@ -116,7 +118,7 @@ VectorField<float> run_deformable(Context& ctx, dist::Comm& comm, const Deformab
     const auto run = [&]<class T>() {
       Level<T> level(ctx, comm, stage, cut, level_pairs, std::move(u), planes,
                      stage.iterations[index]);
-      return run_level(level, stage, index, progress, record);
+      return run_level(level, stage, index, reports != 0, progress, record);
     };
     u = memory == MemoryMode::compact ? run.template operator()<Half>()
                                       : run.template operator()<float>();

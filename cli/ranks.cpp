@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/ranks.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+
+#include "cli/common.hpp"
+#include <unistd.h>
+
+#include "ffdp/core/error.hpp"
+#include "ffdp/dist/mpi.hpp"
+#include "ffdp/dist/threads.hpp"
+#include "ffdp/io/atomic_file.hpp"
+
+namespace ffdp::cli {
+
+namespace {
+thread_local bool silent = false;
+}
+
+bool speaks() { return !silent; }
+
+void run_ranks(int ranks, const std::function<void(dist::Comm&)>& body) {
+  constexpr double silence = 20;  // [s]
+  const auto one_voice = [&](dist::Comm& comm) {
+    silent = comm.rank() != 0;
+    body(comm);
+  };
+  if (dist::started_by_mpi()) {
+    require(ranks <= 1, "--ranks " + std::to_string(ranks) +
+                            ": the launcher has started the ranks already, leave it out");
+    return dist::run_mpi(silence, one_voice, [](const std::string& error) {
+      io::remove_unfinished_files();
+      std::fprintf(stderr, "ffdp: %s\n", error.c_str());
+    });
+  }
+  if (ranks > 1) return dist::run_threads(ranks, one_voice);
+  dist::SoloComm solo;
+  body(solo);
+}
+
+int threads_of(dist::Comm& comm) {
+  std::array<char, 256> name{};
+  gethostname(name.data(), name.size() - 1);
+  const auto names = comm.all_gather(name);
+  return std::max(1, default_threads() / static_cast<int>(std::ranges::count(names, name)));
+}
+
+}  // namespace ffdp::cli

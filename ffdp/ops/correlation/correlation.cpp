@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ffdp/ops/correlation/correlation.hpp"
+
+#include <type_traits>
+
+#include "ffdp/ops/common/checks.hpp"
+#include "ffdp/ops/common/dispatch.hpp"
+#include "ffdp/ops/correlation/backends.hpp"
+
+namespace ffdp::correlation {
+namespace {
+
+constexpr std::size_t most_taps = 63;
+
+void check(const Params& p) {
+  for (const auto& taps : p.taps) {
+    require(taps.size() % 2 == 1 && taps.size() <= most_taps,
+            "correlation: a window has " + std::to_string(taps.size()) +
+                " voxels along an axis, must have an odd number up to " +
+                std::to_string(most_taps));
+    for (std::size_t i = 0; i < taps.size(); ++i)
+      require(taps[i] >= 0 && taps[i] == taps[taps.size() - 1 - i],
+              "correlation: the weights of a window are negative or not symmetric");
+  }
+  require(p.epsilon >= 0 && p.numerator >= 0,
+          "correlation: epsilon is " + std::to_string(p.epsilon) + " and numerator " +
+              std::to_string(p.numerator) + ", neither may be negative");
+}
+
+}  // namespace
+
+template <class T>
+void forward_backward(Context& ctx, const Params& p, Box domain, Box compute, View<const T> fixed,
+                      View<const T> warped, const T* centres, View<const T> weight,
+                      const Outputs<T>& outputs) {
+  require_boxes("correlation", domain, compute);
+  check(p);
+  const Int3 wide = halo(p), reach_of{wide[0] / 2, wide[1] / 2, wide[2] / 2};
+  const Box windows = intersect(grow(compute, reach_of), domain);
+  const Box needed = outputs.grad ? intersect(grow(compute, wide), domain) : windows;
+  require_stored("correlation", "fixed", fixed, needed);
+  require_stored("correlation", "warped", warped, needed);
+  if (weight) require_stored("correlation", "weight", weight, outputs.grad ? windows : compute);
+  if (outputs.grad) require_stored("correlation", "grad", outputs.grad, compute);
+  if (outputs.map) require_stored("correlation", "map", outputs.map, compute);
+  require(centres != nullptr, "correlation: centres are absent");
+  dispatch(
+      ctx,
+      [&](auto& c) {
+        cpu::forward_backward(c, p, domain, compute, fixed, warped, weight, outputs);
+      },
+      [&]([[maybe_unused]] auto& c) {
+        if constexpr (std::is_same_v<T, float>)
+          cuda::forward_backward(c, p, domain, compute, fixed, warped, centres, weight, outputs);
+        else
+          throw NotBuilt("correlation: double precision is there on the CPU only");
+      });
+}
+
+template void forward_backward(Context&, const Params&, Box, Box, View<const float>,
+                               View<const float>, const float*, View<const float>,
+                               const Outputs<float>&);
+template void forward_backward(Context&, const Params&, Box, Box, View<const double>,
+                               View<const double>, const double*, View<const double>,
+                               const Outputs<double>&);
+
+}  // namespace ffdp::correlation

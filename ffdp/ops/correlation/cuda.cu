@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <type_traits>
+
+#include "ffdp/ops/common/box_pipeline.cuh"
+#include "ffdp/ops/common/sweep.cuh"
+#include "ffdp/ops/correlation/backends.hpp"
+#include "ffdp/ops/correlation/math.hpp"
+
+namespace ffdp::correlation::cuda {
+namespace {
+
+enum Slot { coefficients_slot = 0, parts_slot = 1, sums_slot = 2, first_slot = 3, second_slot = 4 };
+
+using Total = device::Sums<2>;
+
+/// What both passes know of the images.
+struct Images {
+  View<const float> fixed, warped, weight;
+  const float* centres;
+};
+
+/// a, b, d of the windows centred in `box`, dense.
+struct Coefficients {
+  float* data;
+  Box box;
+  FFDP_HD View<float> view(int k) const { return device::dense_view(data + k * box.volume(), box); }
+};
+
+/// Window sums of F, M, F^2, M^2, F M -> cc, a, b, d. Reads 8 B/voxel and writes 12. The members
+/// are those that sweep.cuh asks of an Op.
+struct Windows {
+  static constexpr int quantities = 5, raws = 2, values = 2;
+  static constexpr bool missing = false;
+  template <int R>
+  static constexpr int rows = 1;
+  template <int R>
+  static constexpr int blocks = 2;
+  using Sum = Total;
+  Images images;
+  Rule<float> rule;
+  Box compute;
+  Coefficients to;  // null data: value only
+  View<float> map;
+  bool paired;
+
+  struct Place {
+    float* at;
+  };
+  using Own = float;
+  static constexpr int own = 0;
+  static constexpr bool reads_own = false;
+  __device__ const float* own_at(const Place&, int) const { return nullptr; }
+  FFDP_HD View<const float> view(int k) const { return k ? images.warped : images.fixed; }
+  __device__ float outside(int) const { return 0; }
+  __device__ Place place(const device::Neighbours& n) const {
+    return {to.data ? &to.view(0)(n.z, n.y, n.x) : nullptr};
+  }
+  __device__ void next_plane(Place& p) const {
+    p.at += std::int64_t{to.box.size(1)} * to.box.size(2);
+  }
+  __device__ void prepare(const float (&raw)[2], float (&value)[2]) const {
+    value[0] = raw[0] - __ldg(images.centres);
+    value[1] = raw[1] - __ldg(images.centres + 1);
+  }
+  __device__ void add(float, const float (&value)[2], float (&sum)[5]) const {
+    sum[0] += value[0];
+    sum[1] += value[1];
+    sum[2] = fmaf(value[0], value[0], sum[2]);
+    sum[3] = fmaf(value[1], value[1], sum[3]);
+    sum[4] = fmaf(value[0], value[1], sum[4]);
+  }
+  __device__ void emit(const Place& p, const device::Neighbours& n, const float (&s)[5][2],
+                       const device::WindowState&, const float (&)[own + 1][2], Sum& total) const {
+    float a[2] = {}, b[2] = {}, d[2] = {};
+    float sum = 0, weights = 0;
+#pragma unroll
+    for (int i = 0; i < 2; ++i) {
+      if (i < n.skip || i >= n.end) continue;
+      const auto t = terms(rule, s[0][i], s[1][i], s[2][i], s[3][i], s[4][i]);
+      const bool ours = compute.contains(n.z, n.y, n.x + i);
+      const float w = images.weight && (ours || to.data) ? images.weight(n.z, n.y, n.x + i) : 1.0F;
+      a[i] = w * t.a;
+      b[i] = w * t.b;
+      d[i] = w * t.d;
+      if (!ours) continue;
+      sum += w * t.cc;
+      weights += w;
+      if (map) map(n.z, n.y, n.x + i) = t.cc;
+    }
+    total.v[0] += double{sum};
+    total.v[1] += double{weights};
+    if (!to.data) return;
+    const std::int64_t volume = to.box.volume();
+    device::store_pair(p.at, n.skip, n.end, n.full, a);
+    device::store_pair(p.at + volume, n.skip, n.end, n.full, b);
+    device::store_pair(p.at + 2 * volume, n.skip, n.end, n.full, d);
+  }
+};
+
+/// Window sums of a, b, d -> gradient. Reads 20 B/voxel and writes 4.
+struct Gradient {
+  static constexpr int quantities = 3, raws = 3, values = 3;
+  static constexpr bool missing = false;
+  template <int R>
+  static constexpr int rows = 2;
+  template <int R>
+  static constexpr int blocks = 2;
+  using Sum = device::NoSum;
+  Images images;
+  Coefficients from;
+  View<float> grad;
+  bool paired;
+
+  struct Place {
+    const float *f, *m;
+    float* g;
+  };
+  using Own = float;
+  static constexpr int own = 2;
+  static constexpr bool reads_own = true;
+  __device__ const float* own_at(const Place& p, int k) const { return k ? p.m : p.f; }
+  __device__ float outside(int) const { return 0; }
+  __device__ Place place(const device::Neighbours& n) const {
+    return {&images.fixed(n.z, n.y, n.x), &images.warped(n.z, n.y, n.x), &grad(n.z, n.y, n.x)};
+  }
+  __device__ void next_plane(Place& p) const {
+    p.f += images.fixed.stride_z;
+    p.m += images.warped.stride_z;
+    p.g += grad.stride_z;
+  }
+  FFDP_HD View<const float> view(int k) const {
+    return device::dense_view<const float>(from.data + k * from.box.volume(), from.box);
+  }
+  __device__ void prepare(const float (&raw)[3], float (&value)[3]) const {
+#pragma unroll
+    for (int k = 0; k < 3; ++k) value[k] = raw[k];
+  }
+  __device__ void add(float, const float (&value)[3], float (&sum)[3]) const {
+#pragma unroll
+    for (int k = 0; k < 3; ++k) sum[k] += value[k];
+  }
+  __device__ void emit(const Place& p, const device::Neighbours& n, const float (&s)[3][2],
+                       const device::WindowState&, const float (&fm)[own + 1][2], Sum&) const {
+    float g[2];
+#pragma unroll
+    for (int i = 0; i < 2; ++i)
+      g[i] = (fm[0][i] - __ldg(images.centres)) * s[0][i] -
+             (fm[1][i] - __ldg(images.centres + 1)) * s[1][i] + s[2][i];
+    device::store_pair(p.g, n.skip, n.end, n.full, g);
+  }
+};
+
+/// Radius of a cubic box that the streaming passes take; 0 for other windows.
+int box_radius(const Params& p) {
+  const int radius = reach(p, 0);
+  for (const auto& taps : p.taps)
+    for (double tap : taps)
+      if (reach(p, 1) != radius || reach(p, 2) != radius || tap != 1) return 0;
+  return radius <= device::widest_march ? radius : 0;
+}
+
+template <int R, class Op>
+void box_sums(Context& ctx, const Op& op, const Box& domain, const Box& box,
+              typename Op::Sum* parts, std::int64_t* blocks) {
+  using Shape = std::conditional_t<(R <= 2), device::Sweep<R, Op>, device::BoxPipeline<R, Op>>;
+  const Shape shape(domain, box);
+  const Box readable = intersect(grow(box, R), domain);
+  if (blocks) *blocks = shape.blocks();
+  if (blocks && !parts) return;
+  if constexpr (R <= 2)
+    device::sweep<R, device::Stencil::box>(ctx, shape, op, {}, readable, box, parts);
+  else
+    device::box_pipeline(ctx, shape, op, readable, box, parts);
+}
+
+/// Weights of a window along one axis, as an argument of a kernel: nothing is copied to the device,
+/// so that a captured graph holds them.
+struct Taps {
+  float weight[63];
+  int radius;
+  explicit Taps(const std::vector<double>& taps) : weight{}, radius(int(taps.size()) / 2) {
+    for (std::size_t k = 0; k < taps.size(); ++k) weight[k] = static_cast<float>(taps[k]);
+  }
+};
+
+/// Weighted sums along one axis of load(z, y, x) over out.stored; load gives 0 outside the domain
+/// or what stands there instead.
+template <class Load>
+void axis_sums(const Context& ctx, int axis, const Taps& taps, const Load& load, View<float> out) {
+  device::for_each_voxel(ctx, out.stored, [=] __device__(int z, int y, int x) {
+    float sum = 0;
+    for (int k = -taps.radius; k <= taps.radius; ++k)
+      sum += taps.weight[k + taps.radius] *
+             load(axis == 0 ? z + k : z, axis == 1 ? y + k : y, axis == 2 ? x + k : x);
+    out(z, y, x) = sum;
+  });
+}
+
+/// Window sums of any window of one quantity: three passes. `load` may be called anywhere.
+template <class Load>
+void any_sums(Context& ctx, const Params& p, const Load& load, View<float> out) {
+  Box planes = out.stored, rows = planes;
+  planes.lo[0] -= reach(p, 0);
+  planes.hi[0] += reach(p, 0);
+  rows.lo[0] = planes.lo[0];
+  rows.hi[0] = planes.hi[0];
+  rows.lo[1] -= reach(p, 1);
+  rows.hi[1] += reach(p, 1);
+  const auto first = device::dense_view(ctx.scratch<float>(first_slot, rows.volume()), rows);
+  const auto second = device::dense_view(ctx.scratch<float>(second_slot, planes.volume()), planes);
+  axis_sums(ctx, 2, Taps(p.taps[2]), load, first);
+  axis_sums(
+      ctx, 1, Taps(p.taps[1]), [=] __device__(int z, int y, int x) { return first(z, y, x); },
+      second);
+  axis_sums(
+      ctx, 0, Taps(p.taps[0]), [=] __device__(int z, int y, int x) { return second(z, y, x); },
+      out);
+}
+
+template <class Op>
+__device__ void emit_one(const Op& op, const float* sums, std::int64_t volume, int z, int y, int x,
+                         typename Op::Sum& total) {
+  float s[Op::quantities][2] = {}, own[Op::own + 1][2] = {};
+  for (int q = 0; q < Op::quantities; ++q) s[q][0] = sums[q * volume];
+  const device::Neighbours one{z, y, x, 0, 1, false};
+  const auto place = op.place(one);
+  for (int k = 0; k < Op::own; ++k) own[k][0] = *op.own_at(place, k);
+  op.emit(place, one, s, {}, own, total);
+}
+
+/// All sums of an Op over `box`, dense fields one after the other.
+template <class Op>
+View<float> all_sums(Context& ctx, const Params& p, const Op& op, const Box& domain,
+                     const Box& box) {
+  const auto sums = ctx.scratch<float>(sums_slot, Op::quantities * box.volume());
+  for (int q = 0; q < Op::quantities; ++q)
+    any_sums(
+        ctx, p,
+        [=] __device__(int z, int y, int x) {
+          float raw[Op::raws], value[Op::values], sum[Op::quantities] = {};
+          const bool inside = domain.contains(z, y, x);
+          for (int k = 0; k < Op::raws; ++k) {
+            const View<const float> view = op.view(k);
+            raw[k] = inside && view.stored.contains(z, y, x) ? view(z, y, x) : op.outside(k);
+          }
+          op.prepare(raw, value);
+          op.add(1, value, sum);
+          float result = 0;
+          for (int i = 0; i < Op::quantities; ++i) result = i == q ? sum[i] : result;
+          return result;
+        },
+        device::dense_view(sums + q * box.volume(), box));
+  return device::dense_view(sums, box);
+}
+
+void any_window(Context& ctx, const Params& p, const Windows& windows, const Gradient& gradient,
+                const Box& domain, MetricSum* sum) {
+  const Box& box = windows.to.box;
+  const View<float> sums = all_sums(ctx, p, windows, domain, box);
+  const std::int64_t volume = box.volume();
+  MetricSum* const to = sum;
+  device::sum_voxels<Total>(
+      ctx, box,
+      [=] __device__(int z, int y, int x, Total& total) {
+        emit_one(windows, &sums(z, y, x), volume, z, y, x, total);
+      },
+      [to] __device__(const Total& total) {
+        if (!to) return;
+        to->value += total.v[0];
+        to->weight += total.v[1];
+      });
+  if (!gradient.grad) return;
+  const Box compute = windows.compute;
+  const View<float> adjoint = all_sums(ctx, p, gradient, domain, compute);
+  const std::int64_t count = compute.volume();
+  device::for_each_voxel(ctx, compute, [=] __device__(int z, int y, int x) {
+    device::NoSum none;
+    emit_one(gradient, &adjoint(z, y, x), count, z, y, x, none);
+  });
+}
+
+/// The passes of box_pipeline.cuh or sweep.cuh; false where the device lacks shared memory.
+bool box_window(Context& ctx, int radius, Windows windows, Gradient gradient, const Box& domain,
+                MetricSum* sum) {
+  bool done = false;
+  device::with_radius(radius, [&]<int R>() {
+    if constexpr (R >= 3)
+      if (!device::BoxPipeline<R, Windows>(domain, windows.to.box).fits()) return;
+    const Box& box = windows.to.box;
+    using Shape =
+        std::conditional_t<(R <= 2), device::Sweep<R, Windows>, device::BoxPipeline<R, Windows>>;
+    const Shape shape(domain, box);
+    windows.paired = windows.to.data && box.volume() % 2 == 0 &&
+                     device::paired_rows(windows.to.view(0), shape.origin[2]);
+    std::int64_t blocks = 0;
+    box_sums<R>(ctx, windows, domain, box, nullptr, &blocks);
+    auto* parts = ctx.scratch<Total>(parts_slot, blocks);
+    box_sums<R>(ctx, windows, domain, box, parts, &blocks);
+    if (sum) device::finish_sum(ctx, parts, blocks, device::AddTo{sum});
+    done = true;
+    if (!gradient.grad) return;
+    const Box& compute = windows.compute;
+    using Second =
+        std::conditional_t<(R <= 2), device::Sweep<R, Gradient>, device::BoxPipeline<R, Gradient>>;
+    const int x = Second(domain, compute).origin[2];
+    gradient.paired = device::paired_rows(gradient.images.fixed, x) &&
+                      device::paired_rows(gradient.images.warped, x) &&
+                      device::paired_rows(gradient.grad, x);
+    box_sums<R>(ctx, gradient, box, compute, nullptr, nullptr);
+  });
+  return done;
+}
+
+}  // namespace
+
+/// The volume is cut in two, so that the coefficients take 6 B/voxel and not 12.
+void forward_backward(Context& ctx, const Params& p, Box domain, Box compute,
+                      View<const float> fixed, View<const float> warped, const float* centres,
+                      View<const float> weight, const Outputs<float>& outputs) {
+  const int radius = box_radius(p);
+  const int slabs = compute.size(0) >= 64 ? 2 : 1;
+  const int planes = ((compute.size(0) + slabs - 1) / slabs + 1) / 2 * 2;
+  for (int z = compute.lo[0]; z < compute.hi[0]; z += planes) {
+    Box slab = compute;
+    slab.lo[0] = z;
+    slab.hi[0] = std::min(z + planes, compute.hi[0]);
+    const Box box = outputs.grad
+                        ? intersect(grow(slab, {reach(p, 0), reach(p, 1), reach(p, 2)}), domain)
+                        : slab;
+    Coefficients abd{nullptr, box};
+    if (outputs.grad) abd.data = ctx.scratch<float>(coefficients_slot, 3 * box.volume());
+    const Images images{fixed, warped, weight, centres};
+    const Windows windows{images, rule_of<float>(p), slab, abd, outputs.map, false};
+    const Gradient gradient{images, abd, outputs.grad, false};
+    if (radius == 0 || !box_window(ctx, radius, windows, gradient, domain, outputs.sum))
+      any_window(ctx, p, windows, gradient, domain, outputs.sum);
+  }
+}
+
+}  // namespace ffdp::correlation::cuda

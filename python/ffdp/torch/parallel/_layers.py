@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Networks on shards: what convolutions, pooling, up-sampling and normalisation do where a volume is cut."""
+import torch
+import torch.nn.functional as F
+from torch.overrides import TorchFunctionMode
+
+from ._shards import fetch, halo_exchange
+
+HANDLED = {}
+
+
+def handles(*functions):
+    """The decorated function takes the place of these on sharded tensors."""
+    def register(function):
+        for f in functions:
+            HANDLED[f] = function
+        return function
+    return register
+
+
+class Sharded(torch.nn.Module):
+    """A network run on shards: Sharded(net, shards)(x) is this rank's part of net(whole x), for networks made of
+    convolutions (zeros as padding), transposed convolutions, pooling, nearest and linear up-sampling, batch, instance
+    and group normalisation, concatenation, and what works voxel by voxel. Anything else that looks at neighbours or at
+    the whole volume is refused. Parameters are the network's own, and the same on every rank."""
+
+    def __init__(self, net, shards):
+        super().__init__()
+        self.net, self.shards = net, shards
+
+    def forward(self, *args, **kwargs):
+        with _Mode(self.shards):
+            return self.net(*args, **kwargs)
+
+
+class _Mode(TorchFunctionMode):
+    def __init__(self, shards):
+        super().__init__()
+        self.shards = shards
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        if function in HANDLED:
+            return HANDLED[function](self.shards, function, *args, **kwargs)
+        if getattr(function, "__name__", "") in _REFUSED:
+            raise NotImplementedError(f"Sharded: {function.__name__} is not there for volumes that are cut")
+        return function(*args, **kwargs)
+
+
+_REFUSED = {"adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "adaptive_max_pool2d",
+            "adaptive_max_pool3d", "conv1d", "conv_transpose1d", "pad", "grid_sample", "layer_norm", "unfold", "fold",
+            "lp_pool2d", "lp_pool3d", "fractional_max_pool3d", "scaled_dot_product_attention", "mean", "sum", "var",
+            "std", "roll", "flip", "conv_tbc", "local_response_norm", "pixel_shuffle", "max_unpool3d"}
+
+
+def _each(value, axes):
+    return [value] * axes if isinstance(value, int) else list(value) * (axes if len(value) == 1 else 1)
+
+
+def _without(values, axis):
+    """The padding that is left to do along the other axes."""
+    return [0 if a == axis else v for a, v in enumerate(values)]
+
+
+def _windowed(shards, x, size, stride, padding, dilation, edge):
+    """The shard with what windows of `size` need of its neighbours. Each window belongs to the rank whose planes its
+    first step comes from."""
+    axis, planes = shards.axis, x.shape[shards.dim]
+    k, s, p = dilation[axis] * (size[axis] - 1) + 1, stride[axis], padding[axis]
+    last = shards.bounds(planes)[-1][1]
+    if (last + 2 * p - k) // s + 1 != last // s or last % s or any(a % s for a, _ in shards.bounds(planes)):
+        raise ValueError(f"Sharded: a window of {k} planes, stride {s}, padding {p} makes other than 1 / {s} of "
+                         f"{last} planes, or cuts lie between its steps")
+    return halo_exchange(x, shards, p, k - s - p, edge)
+
+
+@handles(torch.conv3d, torch.conv2d, F.conv3d, F.conv2d)
+def _conv(shards, function, x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+    axes = x.ndim - 2
+    stride, dilation = _each(stride, axes), _each(dilation, axes)
+    if isinstance(padding, str):
+        padding = [d * (n - 1) // 2 if padding == "same" else 0 for n, d in zip(weight.shape[2:], dilation)]
+    padding = _each(padding, axes)
+    wide = _windowed(shards, x, weight.shape[2:], stride, padding, dilation, 0.0)
+    return function(wide, weight, bias, stride, _without(padding, shards.axis), dilation, groups)
+
+
+@handles(torch.conv_transpose3d, torch.conv_transpose2d, F.conv_transpose3d, F.conv_transpose2d)
+def _conv_transpose(shards, function, x, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1,
+                    dilation=1):
+    axes, axis = x.ndim - 2, shards.axis
+    stride, padding, extra, dilation = (_each(v, axes) for v in (stride, padding, output_padding, dilation))
+    k, s, p = dilation[axis] * (weight.shape[2 + axis] - 1) + 1, stride[axis], padding[axis]
+    if k + extra[axis] - 2 * p != s:
+        raise ValueError(f"Sharded: a transposed window of {k} planes, stride {s}, padding {p} makes other than {s} "
+                         "times as many planes")
+    lo, hi = max(0, (k - 1 - p) // s), (p - 1 + s) // s
+    wide = halo_exchange(x, shards, lo, hi, 0.0)
+    out = function(wide, weight, bias, stride, _without(padding, axis), _without(extra, axis), groups, dilation)
+    return out.narrow(shards.dim, s * lo + p, s * x.shape[shards.dim])
+
+
+@handles(F.max_pool3d, F.max_pool2d, torch.max_pool3d, torch.max_pool2d)
+def _max_pool(shards, function, x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False,
+              return_indices=False):
+    if return_indices or ceil_mode:
+        raise NotImplementedError("Sharded: max_pool with indices or ceil_mode is not there")
+    axes = x.ndim - 2
+    size = _each(kernel_size, axes)
+    stride, padding, dilation = (_each(v, axes) for v in (stride or size, padding, dilation))
+    wide = _windowed(shards, x, size, stride, padding, dilation, float("-inf"))
+    return function(wide, size, stride, _without(padding, shards.axis), dilation)
+
+
+@handles(F.avg_pool3d, F.avg_pool2d)
+def _avg_pool(shards, function, x, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True,
+              divisor_override=None):
+    axes = x.ndim - 2
+    size = _each(kernel_size, axes)
+    stride, padding = _each(stride or size, axes), _each(padding, axes)
+    if ceil_mode or (any(padding) and not count_include_pad):
+        raise NotImplementedError("Sharded: avg_pool with ceil_mode, or with padding that does not count, is not there")
+    wide = _windowed(shards, x, size, stride, padding, [1] * axes, 0.0)
+    return function(wide, size, stride, _without(padding, shards.axis), False, True, divisor_override)
+
+
+def _positions(n, out_n, align_corners, device, dtype):
+    """Where voxels of the larger grid lie among those of the smaller, as F.interpolate has it."""
+    at = torch.arange(out_n, device=device, dtype=dtype)
+    if align_corners:
+        return at * ((n - 1) / max(out_n - 1, 1))
+    return ((at + 0.5) * (n / out_n) - 0.5).clamp(min=0)
+
+
+@handles(F.interpolate)
+def _interpolate(shards, function, input, size=None, scale_factor=None, mode="nearest", align_corners=None,
+                 recompute_scale_factor=None, antialias=False):
+    x, axes, axis, dim = input, input.ndim - 2, shards.axis, shards.dim
+    local = x.shape[2:]
+    if size is None:
+        factors = _each(scale_factor, axes) if not isinstance(scale_factor, float) else [scale_factor] * axes
+        out_size = [int(n * f) for n, f in zip(local, factors)]
+    else:  # of this rank's shard, as a skip connection has it
+        out_size = _each(size, axes)
+    if out_size[axis] % local[axis] or antialias or mode not in ("nearest", "linear", "bilinear", "trilinear"):
+        raise NotImplementedError(f"Sharded: interpolate from {tuple(local)} to {out_size} ({mode}) is not there; whole "
+                                  "factors, nearest or linear are")
+    if mode == "nearest":
+        return function(x, size=out_size, mode=mode)
+    factor = out_size[axis] // local[axis]
+    bounds = shards.bounds(local[axis])
+    n = bounds[-1][1]
+    at = _positions(n, factor * n, bool(align_corners), x.device, torch.float64)
+    first = at.floor().long().clamp(max=n - 1)
+    second = (first + 1).clamp(max=n - 1)
+    wanted = [(int(first[factor * a]), int(second[factor * b - 1]) + 1) for a, b in bounds]
+    wanted = [(min(lo, a), max(hi, b)) for (lo, hi), (a, b) in zip(wanted, bounds)]
+    wide = fetch(x, shards, wanted)
+    lo = wanted[shards.rank][0]
+    own = slice(factor * bounds[shards.rank][0], factor * bounds[shards.rank][1])
+    shape = [-1 if d == dim else 1 for d in range(x.ndim)]
+    weight = (at - first)[own].to(x.dtype).view(shape)
+    lower, upper = (wide.index_select(dim, i[own] - lo) for i in (first, second))
+    along = lower + weight * (upper - lower)
+    others = [along.shape[2 + a] if a == axis else m for a, m in enumerate(out_size)]
+    return function(along, size=others, mode=mode, align_corners=align_corners)
+
+
+def _moments(shards, x, dims, keep):
+    """Mean and variance over `dims` of all ranks' planes, shaped to broadcast; and how many values each is of."""
+    share = x.shape[shards.dim] / shards.bounds(x.shape[shards.dim])[-1][1]
+    count = round(x.numel() / keep / share)
+    mean = shards.all_sum(x.sum(dims, keepdim=True)) / count
+    return mean, shards.all_sum((x - mean).square().sum(dims, keepdim=True)) / count, count
+
+
+def _affine(x, weight, bias):
+    shape = (1, -1) + (1,) * (x.ndim - 2)
+    x = x if weight is None else x * weight.view(shape)
+    return x if bias is None else x + bias.view(shape)
+
+
+@handles(F.instance_norm, torch.instance_norm)
+def _instance_norm(shards, function, input, running_mean=None, running_var=None, weight=None, bias=None,
+                   use_input_stats=True, momentum=0.1, eps=1e-5):
+    if running_mean is not None:
+        raise NotImplementedError("Sharded: instance_norm with running statistics is not there")
+    mean, var, _ = _moments(shards, input, tuple(range(2, input.ndim)), input.shape[0] * input.shape[1])
+    return _affine((input - mean) * (var + eps).rsqrt(), weight, bias)
+
+
+@handles(F.group_norm, torch.group_norm)
+def _group_norm(shards, function, input, num_groups, weight=None, bias=None, eps=1e-5):
+    grouped = input.view(input.shape[0], num_groups, -1, *input.shape[2:])
+    dims = tuple(range(2, grouped.ndim))
+    own, whole = input.shape[shards.dim], shards.bounds(input.shape[shards.dim])[-1][1]
+    count = grouped[0, 0].numel() // own * whole
+    mean = shards.all_sum(grouped.sum(dims, keepdim=True)) / count
+    var = shards.all_sum((grouped - mean).square().sum(dims, keepdim=True)) / count
+    return _affine(((grouped - mean) * (var + eps).rsqrt()).view(input.shape), weight, bias)
+
+
+@handles(F.batch_norm, torch.batch_norm)
+def _batch_norm(shards, function, input, running_mean, running_var, weight=None, bias=None, training=False,
+                momentum=0.1, eps=1e-5):
+    if not training:
+        return function(input, running_mean, running_var, weight, bias, False, momentum, eps)
+    dims = (0, *range(2, input.ndim))
+    mean, var, count = _moments(shards, input, dims, input.shape[1])
+    if running_mean is not None:
+        with torch.no_grad():
+            running_mean.lerp_(mean.flatten(), momentum)
+            running_var.lerp_(var.flatten() * (count / max(count - 1, 1)), momentum)
+    return _affine((input - mean) * (var + eps).rsqrt(), weight, bias)

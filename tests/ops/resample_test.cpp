@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ffdp/ops/resample/resample.hpp"
+
+#include <cmath>
+#include <vector>
+
+#include "tests/support/compare.hpp"
+#include "tests/support/fields.hpp"
+#include "tests/support/gradient.hpp"
+
+#include <gtest/gtest.h>
+
+#include "ffdp/core/error.hpp"
+#include "ffdp/ops/resample/reference.hpp"
+
+namespace ffdp::resample {
+namespace {
+
+constexpr float turned[12] = {0.9F, 0.1F, 0, 0.2F, -0.1F, 1.1F, 0.05F, 0.3F, 0, 0.02F, 0.95F, 0.4F};
+
+struct Setting {
+  Padding padding;
+  Mode mode = Mode::linear;
+  bool affine = false;
+};
+
+/// Three channels of a [6,7,8] image, sampled on a [5,6,9] grid.
+class Resample : public testing::TestWithParam<Setting> {
+ protected:
+  Box image_box = box_of({6, 7, 8}), out_box = box_of({5, 6, 9});
+  Params params{GetParam().padding, GetParam().mode, 3, 3};
+  VectorField<float> image = test::make_vector_field(
+      image_box, [](int c, int z, int y, int x) { return noise(z, y, x, 1 + c); });
+  // Off the whole and half numbers, where the sample has kinks or steps; partly beyond the edge.
+  VectorField<float> u = test::make_vector_field(out_box, [](int c, int z, int y, int x) {
+    return std::floor(5 * noise(z, y, x, 11 + c)) - 2 + 0.1 + 0.3 * noise(z, y, x, 21 + c);
+  });
+  VectorField<float> weights = test::make_vector_field(
+      out_box, [](int c, int z, int y, int x) { return noise(z, y, x, 31 + c) - 0.4; });
+  std::vector<float> affine{turned, turned + 12};
+  Context ctx = [] {
+    Context c;
+    c.threads = 2;
+    return c;
+  }();
+
+  Inputs<float> inputs() const {
+    return {image.view(), u.view(), GetParam().affine ? affine.data() : nullptr};
+  }
+  double loss() const {
+    double sum = 0;
+    for (int c = 0; c < 3; ++c)
+      test::for_each_voxel(out_box, [&](int z, int y, int x) {
+        sum += double(weights.view()[c](z, y, x)) *
+               reference::sample(params, image_box, inputs(), c, z, y, x);
+      });
+    return sum;
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Settings, Resample,
+                         testing::Values(Setting{Padding::zeros}, Setting{Padding::border},
+                                         Setting{Padding::zeros, Mode::linear, true},
+                                         Setting{Padding::border, Mode::linear, true},
+                                         Setting{Padding::zeros, Mode::nearest},
+                                         Setting{Padding::border, Mode::nearest}));
+
+TEST_P(Resample, ValueMatchesReference) {
+  VectorField<float> out(Backend::cpu, out_box);
+  forward<float>(ctx, params, image_box, out_box, inputs(), Into::overwrite, out);
+  std::vector<double> want;
+  for (int c = 0; c < 3; ++c)
+    test::for_each_voxel(out_box, [&](int z, int y, int x) {
+      want.push_back(reference::sample(params, image_box, inputs(), c, z, y, x));
+    });
+  EXPECT_LT(test::compare(test::values(out.view(), out_box), want).relative_max, 1e-5);
+}
+
+TEST_P(Resample, GradientsMatchFiniteDifferencesOfReference) {
+  VectorField<float> grad_image(Backend::cpu, image_box), grad_u(Backend::cpu, out_box);
+  std::fill(grad_image.begin(), grad_image.end(), 0.0F);
+  double grad_affine[12] = {};
+  backward<float>(ctx, params, image_box, out_box, inputs(), weights.view(),
+                  {grad_image, grad_u, Into::overwrite, grad_affine});
+  std::vector<double> got, want, got_u, want_u, got_a, want_a;
+  for (int c = 0; c < 3; ++c)
+    for (const auto& [z, y, x] : test::sampled_voxels(image_box, 4)) {
+      got.push_back(double(grad_image.view()[c](z, y, x)));
+      want.push_back(
+          test::central_difference(image.view()[c](z, y, x), 0.5F, [&] { return loss(); }));
+    }
+  test::expect_gradient(got, want, 1e-5);
+  if (params.mode == Mode::nearest) return;
+  for (int c = 0; c < 3; ++c)
+    for (const auto& [z, y, x] : test::sampled_voxels(out_box, 4)) {
+      got_u.push_back(double(grad_u.view()[c](z, y, x)));
+      want_u.push_back(
+          test::central_difference(u.view()[c](z, y, x), 1e-3F, [&] { return loss(); }));
+    }
+  if (!GetParam().affine) return test::expect_gradient(got_u, want_u, 1e-3);
+  test::expect_gradient(got_u, want_u, 0.15);  // the affine brings some samples next to kinks
+  for (int i = 0; i < 12; ++i) {
+    got_a.push_back(grad_affine[i]);
+    want_a.push_back(test::central_difference(affine[i], 1e-4F, [&] { return loss(); }));
+  }
+  test::expect_gradient(got_a, want_a, 0.05);
+}
+
+TEST_P(Resample, ShardsOfTheOutputAndOfTheImageAddUp) {
+  VectorField<float> want(Backend::cpu, out_box);
+  forward<float>(ctx, params, image_box, out_box, inputs(), Into::overwrite, want);
+  for (const auto& boxes : test::splits(out_box)) {
+    VectorField<float> out(Backend::cpu, out_box);
+    for (const Box& box : boxes)
+      forward<float>(ctx, params, image_box, box, inputs(), Into::overwrite, out);
+    EXPECT_EQ(test::values(out.view(), out_box), test::values(want.view(), out_box));
+  }
+  for (const auto& boxes : test::splits(image_box)) {
+    VectorField<float> out(Backend::cpu, out_box);
+    std::fill(out.begin(), out.end(), 0.0F);
+    for (const Box& box : boxes) {
+      const auto part = test::make_vector_field(
+          box, [&](int c, int z, int y, int x) { return image.view()[c](z, y, x); });
+      Inputs<float> in = inputs();
+      in.image = part.view();
+      forward<float>(ctx, params, image_box, out_box, in, Into::add, out);
+    }
+    EXPECT_LT(test::compare(test::values(out.view(), out_box), test::values(want.view(), out_box))
+                  .relative_max,
+              1e-6);
+  }
+}
+
+TEST(ResampleRejects, WhatDoesNotFit) {
+  const Box box = box_of({4, 4, 4});
+  const auto field = test::make_vector_field(box, [](int, int, int, int) { return 0; });
+  VectorField<float> out(Backend::cpu, box), small(Backend::cpu, box_of({3, 4, 4}));
+  Context ctx;
+  const auto run = [&](Params p, VectorView<const float> image, VectorView<const float> u,
+                       VectorView<float> to) {
+    forward<float>(ctx, p, box, box, {image, u, nullptr}, Into::overwrite, to);
+  };
+  const Params good{Padding::zeros, Mode::linear, 3, 3};
+  EXPECT_NO_THROW(run(good, field.view(), field.view(), out));
+  EXPECT_THROW(run({Padding::zeros, Mode::linear, 0, 3}, field.view(), field.view(), out),
+               InvalidArgument);
+  EXPECT_THROW(run({Padding::zeros, Mode::linear, 3, 2}, field.view(), field.view(), out),
+               InvalidArgument);
+  EXPECT_THROW(run(good, {}, field.view(), out), InvalidArgument);
+  EXPECT_THROW(run(good, field.view(), std::as_const(small).view(), out), InvalidArgument);
+  EXPECT_THROW(run(good, field.view(), field.view(), small), InvalidArgument);
+}
+
+}  // namespace
+}  // namespace ffdp::resample
