@@ -93,6 +93,16 @@ DataType type_of(const Header& h, const std::string& name) {
   return found->second;
 }
 
+/// The sizes of all axes, as many as the header says.
+std::vector<double> sizes_of(const Header& h, const char* key, const char* count) {
+  auto sizes = h.numbers(key);
+  const double wanted = h.numbers(count, 1)[0];
+  if (static_cast<double>(sizes.size()) != wanted)
+    throw IoError(h.path + ": '" + key + "' holds " + std::to_string(sizes.size()) + " numbers, " +
+                  std::to_string(wanted) + " are wanted");
+  return sizes;
+}
+
 /// Sizes x, y (, z), and components beside them.
 void take_sizes(const Header& h, NiftiInfo& info, const std::vector<double>& sizes,
                 double components) {
@@ -170,9 +180,10 @@ bool is_true(const std::string& word) { return word == "True" || word == "true" 
 
 OpenNifti open_metaimage(const Header& h) {
   NiftiInfo info;
-  const auto n = static_cast<std::size_t>(h.numbers("NDims", 1)[0]);
-  take_sizes(h, info, h.numbers("DimSize"), std::stod(h.get("ElementNumberOfChannels", "1")));
-  if (n != h.numbers("DimSize").size()) throw IoError(h.path + ": NDims and DimSize differ");
+  const auto sizes = sizes_of(h, "DimSize", "NDims");
+  const std::size_t n = sizes.size();
+  const char* const channels = "ElementNumberOfChannels";
+  take_sizes(h, info, sizes, h.has(channels) ? h.numbers(channels, 1)[0] : 1);
   info.type = type_of(h, h.at("ElementType"));
   info.interleaved = true;
   info.big_endian = is_true(h.get("BinaryDataByteOrderMSB", h.get("ElementByteOrderMSB", "False")));
@@ -212,7 +223,7 @@ Vec3 nrrd_signs(const Header& h) {
 
 OpenNifti open_nrrd(const Header& h) {
   NiftiInfo info;
-  auto sizes = h.numbers("sizes", static_cast<std::size_t>(h.numbers("dimension", 1)[0]));
+  auto sizes = sizes_of(h, "sizes", "dimension");
   std::vector<std::string> kinds;
   std::istringstream words(h.get(h.has("space directions") ? "space directions" : "kinds", ""));
   for (std::string word; words >> word;) kinds.push_back(word);
@@ -255,7 +266,7 @@ OpenNifti open_nrrd(const Header& h) {
   if (encoding != "raw" && encoding != "gzip" && encoding != "gz")
     throw IoError(h.path + ": the encoding '" + encoding + "', raw or gzip is wanted");
   for (const char* key : {"line skip", "byte skip"})
-    if (h.numbers(h.has(key) ? key : "dimension")[0] != 0 && h.has(key))
+    if (h.has(key) && h.numbers(key, 1)[0] != 0)
       throw IoError(h.path + ": skips bytes before its voxels, which is not supported");
   const std::string file = h.get("data file", h.get("datafile", ""));
   if (file.starts_with("LIST") || file.find('%') != std::string::npos)

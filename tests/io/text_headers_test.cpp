@@ -159,6 +159,8 @@ TEST(TextHeaders, WhatCannotBeReadIsRefusedByName) {
   refuse(meta + local + values, "lacks 'ElementType'");
   refuse(meta + "ElementType = MET_UCHAR\nCompressedData = True\n" + local + values, "damaged");
   refuse(meta + "ElementType = MET_UCHAR\n", "does not end");
+  refuse(meta + "ElementNumberOfChannels = many\nElementType = MET_UCHAR\n" + local, "many");
+  refuse("NDims = -1e30\nDimSize = 3 4 2\n" + local, "3 numbers");
   refuse(nrrd + "type: uchar\nencoding: bzip2\n\n" + values, "bzip2");
   refuse(nrrd + "type: block\nencoding: raw\n\n" + values, "block");
   refuse(nrrd + "type: uchar\nspace: scanner-xyz\nencoding: raw\n\n" + values, "scanner-xyz");
