@@ -27,6 +27,7 @@ const std::map<std::string, Interpolation> interpolations{{"linear", Interpolati
 struct Options {
   Common common;
   std::string input, reference, output, output_type;
+  std::string interpolation = "linear", outside = "0";
   std::vector<std::string> transforms;
   ApplyParams params;
   int compression = 1;
@@ -50,17 +51,29 @@ io::DataType output_type(const Options& o, const io::NiftiInfo& input) {
   return input.type == io::DataType::float64 ? input.type : io::DataType::float32;
 }
 
+/// The least value; NaN counts where there is nothing else.
+template <class T>
+T least(const Field<T>& field) {
+  T result = *field.begin();
+  for (const T value : field)
+    if (value < result || result != result) result = value;
+  return result;
+}
+
 template <class T>
 void apply_to_volume(Context& ctx, const Options& o, io::NiftiReader& input, std::int64_t volume,
                      const Grid& grid, const CompositeTransform& chain, io::NiftiWriter& writer) {
   const Image<T> moving = input.read_volume<T>(volume);
+  ApplyParams params = o.params;
+  const auto outside = parse_outside(o.outside);
+  params.fill = outside ? *outside : static_cast<double>(least(moving.data));
   const auto write = [&](auto values) {
     writer.write(values.data(), static_cast<std::int64_t>(values.size()));
   };
   if (keeps_labels(o.params.interpolation))
-    transforms::apply_label<T>(ctx, o.params, grid, chain, moving, write);
+    transforms::apply_label<T>(ctx, params, grid, chain, moving, write);
   else
-    transforms::apply<T>(ctx, o.params, grid, chain, moving, write);
+    transforms::apply<T>(ctx, params, grid, chain, moving, write);
 }
 
 void apply_to_image(Context& ctx, const Options& o) {
@@ -99,11 +112,14 @@ void add_apply(CLI::App& app) {
   command->add_option("-o,--output", o->output, "image (.nii, .nii.gz) or points (.csv)")
       ->required();
   command
-      ->add_option("-n,--interpolation", o->params.interpolation,
+      ->add_option("-n,--interpolation", o->interpolation,
                    "linear, nearest, label (vote), bspline (cubic) or sinc (Hamming, radius 4)")
-      ->transform(CLI::CheckedTransformer(interpolations, CLI::ignore_case))
-      ->type_name("NAME");
-  command->add_option("--default-value", o->params.fill, "value outside the input")
+      ->check(CLI::IsMember({"linear", "nearest", "label", "bspline", "sinc"}, CLI::ignore_case))
+      ->type_name("NAME")
+      ->capture_default_str();
+  command
+      ->add_option("--default-value", o->outside,
+                   "value outside the input: a number, or min for the least of each volume")
       ->capture_default_str();
   command->add_option("--output-type", o->output_type,
                       "uint8 int8 uint16 int16 uint32 int32 uint64 int64 float32 float64; values "
@@ -125,6 +141,8 @@ void add_apply(CLI::App& app) {
       "-o moving_points.csv");
   command->callback([o] {
     Context ctx = start(o->common);
+    o->params.interpolation = interpolations.at(CLI::detail::to_lower(o->interpolation));
+    parse_outside(o->outside);
     if (io::is_points_name(o->input))
       apply_to_points(ctx, *o);
     else

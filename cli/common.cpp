@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
+#include <cstdlib>
+#include <cstring>
 #include <memory>
 #include <thread>
 
@@ -21,6 +23,12 @@ namespace ffdp::cli {
 namespace {
 
 constexpr double inverse_tolerance = 0.01;  // [voxels]
+
+int usable_processors() {
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof(set), &set) == 0) return std::max(CPU_COUNT(&set), 1);
+  return static_cast<int>(std::max(std::thread::hardware_concurrency(), 1U));
+}
 
 DisplacementImage invert_field(Context& ctx, const DisplacementImage& displacement) {
   auto inverse = transforms::invert_displacement(ctx, inverse_tolerance, displacement);
@@ -69,10 +77,17 @@ DeviceStart::DeviceStart(const std::string& device) {
   });
 }
 
-int usable_processors() {
-  cpu_set_t set;
-  if (sched_getaffinity(0, sizeof(set), &set) == 0) return std::max(CPU_COUNT(&set), 1);
-  return static_cast<int>(std::max(std::thread::hardware_concurrency(), 1U));
+int default_threads() {
+  for (const char* name : {"ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS", "OMP_NUM_THREADS"}) {
+    const char* text = std::getenv(name);
+    if (text == nullptr) continue;
+    int threads = 0;
+    const auto [rest, error] = std::from_chars(text, text + std::strlen(text), threads);
+    // OpenMP takes a list, one number a nested level.
+    if (error == std::errc() && (*rest == 0 || *rest == ',') && threads >= 1 && threads <= 4096)
+      return threads;
+  }
+  return usable_processors();
 }
 
 Context start(const Common& common) {
@@ -82,7 +97,7 @@ Context start(const Common& common) {
                    message.data());
   });
   Context ctx;
-  ctx.threads = common.threads > 0 ? common.threads : usable_processors();
+  ctx.threads = common.threads > 0 ? common.threads : default_threads();
   return ctx;
 }
 
@@ -96,12 +111,36 @@ Image<std::uint8_t> read_mask(const std::string& path) {
   return mask;
 }
 
+namespace {
+
+/// The displacement of a file; of a composite that of all its transforms on the grid of its first
+/// field.
+DisplacementImage whole_warp(Context& ctx, const std::string& path) {
+  if (io::is_nifti(path)) return io::read_displacement(path);
+  const Chain chain = read_chain(ctx, {path});
+  for (const auto& step : chain.steps())
+    if (const auto* field = std::get_if<std::shared_ptr<const DisplacementImage>>(&step))
+      return transforms::compose(ctx, (*field)->grid, chain);
+  throw InvalidArgument(path + ": holds no displacement field, a warp is wanted");
+}
+
+}  // namespace
+
+std::optional<double> parse_outside(const std::string& text) {
+  if (text == "min") return std::nullopt;
+  double value = 0;
+  const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  require(error == std::errc() && rest == text.data() + text.size(),
+          "--default-value: got '" + text + "', a number or min is wanted");
+  return value;
+}
+
 std::string left_out(std::int64_t count) {
   return count > 0 ? ", " + std::to_string(count) + " left out" : "";
 }
 
-DisplacementImage read_warp(const std::string& path) {
-  DisplacementImage warp = io::read_displacement(path);
+DisplacementImage read_warp(Context& ctx, const std::string& path) {
+  DisplacementImage warp = whole_warp(ctx, path);
   const std::int64_t missing = transforms::mark_missing(warp);
   if (missing > 0)
     log(Level::warning, path + ": " + std::to_string(missing) + " of " +

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <future>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -37,8 +38,9 @@ class DeviceStart {
   std::shared_future<Backend> ready_;
 };
 
-/// Processors that this process may use.
-int usable_processors();
+/// Threads where nobody says: as many as ITK's or OpenMP's variable says, as in ANTs; else all
+/// processors that this process may use.
+int default_threads();
 
 /// CPU context; sends the library's warnings to stderr unless quiet.
 Context start(const Common& common);
@@ -46,11 +48,15 @@ Context start(const Common& common);
 /// The mask in an image file: inside where the value is neither 0 nor NaN. Throws where none is.
 Image<std::uint8_t> read_mask(const std::string& path);
 
+/// A --default-value: nothing for "min", the least of an image. Throws for what is no number.
+std::optional<double> parse_outside(const std::string& text);
+
 /// ", N left out", or nothing for 0.
 std::string left_out(std::int64_t count);
 
-/// A warp to be judged, NaN where it holds no displacement; says how many voxels that are.
-DisplacementImage read_warp(const std::string& path);
+/// A warp to be judged, NaN where it holds no displacement; says how many voxels that are. Of a
+/// composite all of it, on the grid of its first field.
+DisplacementImage read_warp(Context& ctx, const std::string& path);
 
 /// Adds -t, --transform FILE or [FILE,1], repeatable.
 CLI::Option* add_transforms(CLI::App& command, std::vector<std::string>& transforms);

@@ -6,6 +6,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -56,15 +57,70 @@ ordered_json number(double value) {
   return std::isfinite(value) ? ordered_json(value) : ordered_json(nullptr);
 }
 
+/// A label map in any type; NaN is background.
+struct LabelMap {
+  Grid grid;
+  std::vector<std::int64_t> values;
+};
+
+LabelMap read_label_map(const std::string& path) {
+  const io::NiftiInfo info = io::read_info(path);
+  io::require_scalar(info);
+  LabelMap map{info.grid, {}};
+  io::visit(info.value_type(), [&](auto zero) {
+    using T = decltype(zero);
+    const auto image = io::read_image<T>(path);
+    map.values.reserve(static_cast<std::size_t>(image.data.size()));
+    for (const T value : image.data) {
+      if constexpr (std::is_floating_point_v<T>) {
+        // 2^53: beyond, not every whole number is one of a float64.
+        const bool whole = std::abs(value) <= T{9007199254740992} && value == std::floor(value);
+        if (!whole && value == value)
+          throw IoError(path + ": holds the value " + std::to_string(value) +
+                        ", whole numbers are wanted as labels");
+        map.values.push_back(value == value ? static_cast<std::int64_t>(value) : 0);
+      } else {
+        if (!std::in_range<std::int64_t>(value))
+          throw IoError(path + ": holds the label " + std::to_string(value) +
+                        ", at most 2^63 - 1 is supported");
+        map.values.push_back(static_cast<std::int64_t>(value));
+      }
+    }
+  });
+  return map;
+}
+
+/// Labels by their rank among `known` (ascending, without 0), counted from 1; 0 stays.
+Field<std::int32_t> ranked(const LabelMap& map, const std::vector<std::int64_t>& known) {
+  Field<std::int32_t> field(Backend::cpu, map.grid.domain());
+  std::int64_t last = 0;
+  std::int32_t rank = 0;
+  std::ranges::transform(map.values, field.begin(), [&](std::int64_t value) {
+    if (value == 0) return 0;
+    if (value != last)
+      rank = static_cast<std::int32_t>(std::ranges::lower_bound(known, value) - known.begin()) + 1;
+    last = value;
+    return rank;
+  });
+  return field;
+}
+
 ordered_json labels_report(Context& ctx, const EvaluateCommand& command) {
-  const auto fixed = io::read_image<std::int32_t>(command.fixed_labels);
-  const auto warped = io::read_image<std::int32_t>(command.warped_labels);
-  require_same_space(fixed.grid, command.fixed_labels, warped.grid, command.warped_labels);
-  const auto scores =
-      evaluation::compare_labels(ctx, fixed.grid.spacing_zyx(), fixed.data, warped.data);
+  const LabelMap fixed_map = read_label_map(command.fixed_labels),
+                 warped_map = read_label_map(command.warped_labels);
+  require_same_space(fixed_map.grid, command.fixed_labels, warped_map.grid, command.warped_labels);
+  std::vector<std::int64_t> known;
+  for (const LabelMap* map : {&fixed_map, &warped_map}) {
+    known.insert(known.end(), map->values.begin(), map->values.end());
+    std::ranges::sort(known);
+    known.erase(std::unique(known.begin(), known.end()), known.end());
+  }
+  std::erase(known, 0);
+  const auto fixed = ranked(fixed_map, known), warped = ranked(warped_map, known);
+  const auto scores = evaluation::compare_labels(ctx, fixed_map.grid.spacing_zyx(), fixed, warped);
   ordered_json table = ordered_json::array();
   for (const evaluation::LabelScore& s : scores.labels)
-    table.push_back({{"label", s.label},
+    table.push_back({{"label", known[static_cast<std::size_t>(s.label - 1)]},
                      {"fixed_voxels", s.fixed_voxels},
                      {"warped_voxels", s.warped_voxels},
                      {"dice", number(s.dice)},
@@ -89,7 +145,7 @@ void add_folds(ordered_json& report, const std::string& where, const jacobian::S
 
 ordered_json warp_report(Context& ctx, const EvaluateCommand& command,
                          const Image<std::uint8_t>& mask) {
-  DisplacementImage warp = read_warp(command.warp);
+  DisplacementImage warp = read_warp(ctx, command.warp);
   const Grid grid = warp.grid;
   const Box domain = grid.domain();
   const VectorField<float> u = transforms::to_voxels(ctx, std::move(warp));
@@ -119,7 +175,7 @@ ordered_json point_entry(const evaluation::PointScores& s) {
 
 ordered_json truth_report(Context& ctx, const EvaluateCommand& command,
                           const Image<std::uint8_t>& mask) {
-  const DisplacementImage truth = read_warp(command.true_warp);
+  const DisplacementImage truth = read_warp(ctx, command.true_warp);
   if (!mask.data.empty()) require_same_space(truth.grid, command.true_warp, mask.grid, "the mask");
   const DisplacementImage warp =
       transforms::compose(ctx, truth.grid, read_chain(ctx, command.transforms));
@@ -159,8 +215,8 @@ ordered_json consistency_entry(Context& ctx, const std::shared_ptr<const Displac
 ordered_json consistency_report(Context& ctx, const EvaluateCommand& command,
                                 const Image<std::uint8_t>& mask) {
   if (command.warp.empty()) throw InvalidArgument("evaluate: --inverse-warp needs --warp");
-  const auto read = [](const std::string& path) {
-    return std::make_shared<const DisplacementImage>(read_warp(path));
+  const auto read = [&](const std::string& path) {
+    return std::make_shared<const DisplacementImage>(read_warp(ctx, path));
   };
   const auto warp = read(command.warp), inverse = read(command.inverse_warp);
   require_same_space(warp->grid, command.warp, inverse->grid, command.inverse_warp);

@@ -47,10 +47,12 @@ const char* code_name(int code) {
 }
 
 void print_image(const io::NiftiInfo& info) {
-  std::printf("%s: NIfTI-%d image%s\n", info.path.c_str(), info.version,
+  std::printf("%s: NIfTI-%d %s%s\n", info.path.c_str(), info.version,
+              info.data_path == info.path ? "image" : "pair of .hdr and .img",
               info.compressed ? ", gzip" : "");
   print_grid(info.grid);
-  std::printf("  voxels     %s, %s-endian, value = %.9g * stored + %.9g\n", to_string(info.type),
+  std::printf("  voxels     %s, %s-endian, value = %.9g * stored + %.9g\n",
+              info.unsupported.empty() ? to_string(info.type) : info.unsupported.c_str(),
               info.big_endian ? "big" : "little", info.slope, info.intercept);
   if (info.volumes() > 1)
     std::printf("  volumes    %lld, step %.9g\n", static_cast<long long>(info.volumes()),
@@ -138,7 +140,7 @@ void print_transform(const io::TransformFile& file) {
 }
 
 void print_info(const std::string& path) {
-  if (!io::is_nifti_name(path)) return print_transform(io::read_transform(path));
+  if (!io::is_nifti(path)) return print_transform(io::read_transform(path));
   const io::NiftiInfo info = io::read_info(path);
   print_image(info);
   const bool vectors = info.intent == io::intent_vector || info.intent == io::intent_displacement;

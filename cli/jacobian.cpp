@@ -25,7 +25,7 @@ struct JacobianCommand {
 
 void run(const JacobianCommand& command) {
   Context ctx = start(command.common);
-  DisplacementImage displacement = read_warp(command.warp);
+  DisplacementImage displacement = read_warp(ctx, command.warp);
   const Grid grid = displacement.grid;
   const VectorField<float> u = transforms::to_voxels(ctx, std::move(displacement));
   const Box domain = grid.domain();
@@ -54,7 +54,8 @@ void add_jacobian(CLI::App& app) {
   sub->footer(
       "Central differences of p + d(p), one-sided at the edge; 1 keeps volumes, 0 or less folds.\n"
       "Example:\n  ffdp jacobian out/1Warp.nii.gz -o out/logj.nii.gz --log");
-  sub->add_option("warp", command->warp, "Displacement field (NIfTI)")->required();
+  sub->add_option("warp", command->warp, "Displacement field (NIfTI) or composite (.h5)")
+      ->required();
   sub->add_option("-o,--output", command->output, "Image to write")->required();
   sub->add_flag("--log", command->log, "Write its logarithm, NaN where it is not positive");
   add_compression(*sub, command->compression);

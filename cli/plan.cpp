@@ -6,6 +6,7 @@
 
 #include "cli/commands.hpp"
 #include "cli/common.hpp"
+#include "cli/register_inputs.hpp"
 
 #include "ffdp/core/device.hpp"
 #include "ffdp/core/error.hpp"
@@ -31,6 +32,7 @@ void run(RegisterOptions o, const CLI::App& command, double available_gib) {
   take_images(o);
   require(!o.fixed.empty() && !o.moving.empty(), "plan: a fixed and a moving image are wanted");
   const registration::Config config = make_config(o, command);
+  check_headers(o);
   auto available = static_cast<std::int64_t>(available_gib * (1U << 30U));
   Backend backend = o.device.starts_with("cuda") ? Backend::cuda : Backend::cpu;
   if (available <= 0 || o.device == "auto") {

@@ -40,11 +40,11 @@ void run_ranks(int ranks, const std::function<void(dist::Comm&)>& body) {
   body(solo);
 }
 
-int processors_of(dist::Comm& comm) {
+int threads_of(dist::Comm& comm) {
   std::array<char, 256> name{};
   gethostname(name.data(), name.size() - 1);
   const auto names = comm.all_gather(name);
-  return std::max(1, usable_processors() / static_cast<int>(std::ranges::count(names, name)));
+  return std::max(1, default_threads() / static_cast<int>(std::ranges::count(names, name)));
 }
 
 }  // namespace ffdp::cli

@@ -11,8 +11,9 @@ namespace ffdp::cli {
 /// `ranks` threads of this one. An error of one rank ends all.
 void run_ranks(int ranks, const std::function<void(dist::Comm&)>& body);
 
-/// The processors of this machine, shared out among its ranks; at least one. Collective.
-int processors_of(dist::Comm& comm);
+/// The threads that a rank takes where nobody says: those of this machine, shared out among its
+/// ranks; at least one. Collective.
+int threads_of(dist::Comm& comm);
 
 /// Whether the calling thread may write to the terminal: of several ranks, rank 0 does.
 bool speaks();

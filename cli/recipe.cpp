@@ -106,11 +106,15 @@ registration::Config with_setting(const registration::Config& config, const std:
           "--set: got \"" + setting + "\", PATH=VALUE is wanted, as deformable/0/step=0.4");
   const std::string path = setting.substr(0, equals), text = setting.substr(equals + 1);
   json recipe = to_json(config);
-  const json::json_pointer pointer((path.front() == '/' ? "" : "/") + path);
-  require(recipe.contains(pointer), "--set: there is no setting " + path);
-  json value = json::parse(text, nullptr, false);
-  if (value.is_discarded()) value = text;
-  recipe[pointer] = value;
+  try {
+    const json::json_pointer pointer((path.front() == '/' ? "" : "/") + path);
+    require(recipe.contains(pointer), "--set: there is no setting " + path);
+    json value = json::parse(text, nullptr, false);
+    if (value.is_discarded()) value = text;
+    recipe[pointer] = value;
+  } catch (const json::exception&) {  // a list by a word, "~" in a path
+    throw InvalidArgument("--set: there is no setting " + path);
+  }
   return from_json(config, recipe, "--set");
 }
 

@@ -15,9 +15,11 @@
 #include "cli/progress.hpp"
 #include "cli/ranks.hpp"
 #include "cli/recipe.hpp"
+#include "cli/register_inputs.hpp"
 #include "cli/register_options.hpp"
 #include "cli/register_output.hpp"
 #include "cli/shard_files.hpp"
+#include "cli/slices.hpp"
 #include <nlohmann/json.hpp>
 #include <sys/resource.h>
 
@@ -34,57 +36,6 @@ using registration::Config;
 using Options = RegisterOptions;
 
 constexpr std::int64_t large = std::int64_t{4} << 30U;  // [bytes]
-
-/// What this rank owns of the images. One rank reads every file on a thread of its own, for a .gz
-/// file is unpacked by one thread; several ranks read one file after the other.
-std::vector<Image<float>> read_images(dist::Comm& comm, const std::vector<std::string>& paths) {
-  std::vector<std::future<Image<float>>> reading;
-  reading.reserve(paths.size());
-  const auto policy = comm.size() == 1 ? std::launch::async : std::launch::deferred;
-  for (const auto& path : paths)
-    reading.push_back(std::async(policy, [&comm, &path] { return read_shard(comm, path); }));
-  std::vector<Image<float>> images;
-  images.reserve(paths.size());
-  for (auto& image : reading) images.push_back(image.get());
-  return images;
-}
-
-/// Likewise of a mask, which every rank reads whole: 1 B/voxel of what it keeps.
-Image<std::uint8_t> mask_shard(dist::Comm& comm, const std::string& path) {
-  Image<std::uint8_t> mask = read_mask(path);
-  const dist::Cut cut(comm, mask.grid.domain());
-  if (cut.whole()) return mask;
-  Field<std::uint8_t> own(Backend::cpu, cut.own(comm));
-  dist::copy_voxels(Context(), std::as_const(mask.data).view(), own.view(), own.stored());
-  return {mask.grid, std::move(own)};
-}
-
-registration::Inputs read_inputs(Context& ctx, dist::Comm& comm, const Options& o) {
-  registration::Inputs in;
-  in.written = written(o.output);
-  const auto policy = comm.size() == 1 ? std::launch::async : std::launch::deferred;
-  auto moving = std::async(policy, [&] { return read_images(comm, o.moving); });
-  in.fixed = read_images(comm, o.fixed);
-  in.moving = moving.get();
-  in.fixed_names = o.fixed;
-  in.moving_names = o.moving;
-  if (!o.fixed_mask.empty()) in.fixed_mask = mask_shard(comm, o.fixed_mask);
-  if (!o.moving_mask.empty()) in.moving_mask = mask_shard(comm, o.moving_mask);
-  const auto check_grid = [](const std::optional<Image<std::uint8_t>>& mask, const Grid& grid,
-                             const std::string& path, const std::string& image) {
-    if (mask && !same_space(mask->grid, grid, 1e-2))
-      throw InvalidArgument(path + ": lies on another grid than " + image);
-  };
-  check_grid(in.fixed_mask, in.fixed[0].grid, o.fixed_mask, o.fixed[0]);
-  check_grid(in.moving_mask, in.moving[0].grid, o.moving_mask, o.moving[0]);
-  if (!o.start.empty()) {
-    const auto chain = read_chain(ctx, o.start);
-    const Affine* affine = chain.as_affine();
-    require(affine || chain.is_identity(), o.start[0] + ": an affine is wanted to start from");
-    in.start = affine ? *affine : Affine{};
-  }
-  return in;
-}
 
 long peak_mib() {
   rusage usage{};
@@ -160,6 +111,11 @@ void check_options(RegisterOptions& o) {
   if (o.print_config) return;
   require(!o.fixed.empty() && !o.moving.empty(), "register: a fixed and a moving image are wanted");
   require(!o.output.prefix.empty(), "register: --output PREFIX is wanted");
+  for (const char* ending : {".nii", ".nii.gz", ".mat", ".h5", ".txt", ".json"})
+    require(!o.output.prefix.ends_with(ending), "register: --output " + o.output.prefix +
+                                                    " is the name of a file, a prefix as out/s1_ " +
+                                                    "is wanted: several files are written");
+  parse_outside(o.output.outside);
   o.output.fixed = o.fixed[0];
   o.output.moving = o.moving[0];
 }
@@ -192,7 +148,7 @@ void print_summary(const Options& o, const registration::Result& result, double 
                 static_cast<long long>(jac.folded), jac.min, jac.max, jac.sd_log());
   std::printf("\nwritten: %s{", o.output.prefix.c_str());
   for (const auto& name : written) std::printf("%s,", name.c_str());
-  std::printf(".json}\n");
+  std::printf("%s}\n", record_name(o.output.prefix).substr(o.output.prefix.size()).c_str());
 }
 
 /// One rank of a registration, from the files to the files.
@@ -204,7 +160,7 @@ void run_rank(dist::Comm& comm, const Options& o, const Config& config, const De
   };
   const bool first = comm.rank() == 0;
   Context ctx;
-  ctx.threads = o.common.threads > 0 ? o.common.threads : processors_of(comm);
+  ctx.threads = o.common.threads > 0 ? o.common.threads : threads_of(comm);
   registration::Inputs inputs = read_inputs(ctx, comm, o);
   LabelWriter labels;
   if (first && !o.output.moving_labels.empty()) labels = read_labels(o.output.moving_labels);
@@ -216,6 +172,7 @@ void run_rank(dist::Comm& comm, const Options& o, const Config& config, const De
   const double ready_seconds = elapsed();
   Originals originals = keep_originals(ctx, o.output, inputs);
   originals.labels = std::move(labels);
+  const Slices slices(ctx, inputs);
   registration::Result result;
   {
     ProgressPrinter printer(o.common.quiet || !first ? Verbosity::quiet
@@ -223,6 +180,7 @@ void run_rank(dist::Comm& comm, const Options& o, const Config& config, const De
                                                      : Verbosity::normal);
     result = registration::register_images(ctx, comm, config, std::move(inputs), printer.sink());
   }
+  slices.restore(ctx, result);
   nlohmann::json record = provenance(o, config, ctx, result, command_line);
   const double before_writing = elapsed();
   const auto written = write_result(ctx, comm, o.output, std::move(originals), result);
@@ -234,7 +192,7 @@ void run_rank(dist::Comm& comm, const Options& o, const Config& config, const De
   if (ctx.backend == Backend::cuda) record["peak_device_mib"] = peak_device_bytes() >> 20U;
   record["ranks"] = ranks_record(comm, elapsed());
   if (!first) return;
-  io::write_file(o.output.prefix + ".json", record.dump(1) + "\n");
+  io::write_file(record_name(o.output.prefix), record.dump(1) + "\n");
   if (!o.common.quiet) print_summary(o, result, elapsed(), written);
 }
 
@@ -251,10 +209,7 @@ void run(Options o, const CLI::App& command, const std::vector<std::string>& com
                    " with several ranks: they run on CPUs only, so far");
   const DeviceStart device(several ? "cpu" : o.device);
   start(o.common);
-  for (const auto& path : {o.fixed_mask, o.moving_mask, o.output.moving_labels})
-    if (!path.empty()) io::read_info(path);
-  for (const auto* paths : {&o.fixed, &o.moving})
-    for (const auto& path : *paths) io::read_info(path);
+  check_headers(o);
   // A large registration that will not fit is refused before its images are read; a small one does
   // not wait for the device.
   if (!several && plan_of(o, config, Backend::cuda, 0).peak > large) {

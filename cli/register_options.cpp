@@ -202,6 +202,12 @@ void add_register_options(CLI::App& command, RegisterOptions& o) {
                   "of warp, inverse-warp, warped, inverse-warped; all by default")
       ->delimiter(',')
       ->check(CLI::IsMember(optional_files));
+  command
+      .add_option(
+          "--default-value", o.output.outside,
+          "value of the warped images outside the other one: a number, or min for the least "
+          "of the image (air of a CT)")
+      ->capture_default_str();
   command.add_option("-p,--preset", o.preset, "fast, default, accurate, affine or rigid")
       ->capture_default_str();
   command.add_option("--fixed-mask", o.fixed_mask,

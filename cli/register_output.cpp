@@ -10,21 +10,32 @@
 #include <utility>
 #include <vector>
 
+#include "cli/common.hpp"
 #include "cli/shard_files.hpp"
 
 #include "ffdp/core/copy.hpp"
 #include "ffdp/core/error.hpp"
+#include "ffdp/dist/ordered_sum.hpp"
 #include "ffdp/dist/window.hpp"
 #include "ffdp/io/atomic_file.hpp"
 #include "ffdp/io/itk_parameters.hpp"
 #include "ffdp/io/nifti.hpp"
 #include "ffdp/io/transform_file.hpp"
+#include "ffdp/ops/intensity/intensity.hpp"
 #include "ffdp/ops/sampler/sampler.hpp"
 #include "ffdp/ops/vectors/vectors.hpp"
 #include "ffdp/transforms/apply.hpp"
 
 namespace ffdp::cli {
 namespace {
+
+/// What an optional file is called, behind the prefix.
+const char* file_of(const std::string& name) {
+  return name == "warp"           ? "1Warp.nii.gz"
+         : name == "inverse-warp" ? "1InverseWarp.nii.gz"
+         : name == "warped"       ? "Warped.nii.gz"
+                                  : "InverseWarped.nii.gz";
+}
 
 io::WriteOptions write_options(const Context& ctx, const OutputOptions& o) {
   io::WriteOptions options;
@@ -84,14 +95,23 @@ Image<float> bring(const Context& ctx, Image<float>&& image) {
   return {image.grid, copy_to(ctx, ctx.backend, image.data)};
 }
 
-/// Sampling of an image over `moving_domain` at map(x) + scale * displacement(x), 0 outside.
-sampler::Params sampling(const Affine& map, const Mat3& scale, const Box& moving_domain) {
+/// Sampling of an image over `moving_domain` at map(x) + scale * displacement(x).
+sampler::Params sampling(const Affine& map, const Mat3& scale, const Box& moving_domain,
+                         float outside) {
   sampler::Params p;
   p.map = map;
   p.displacement_map = scale;
   p.moving_domain = moving_domain;
-  p.outside = 0;
+  p.outside = outside;
   return p;
+}
+
+/// What --default-value says of an image.
+float outside_of(Context& ctx, dist::Comm& comm, const OutputOptions& o,
+                 const Image<float>& image) {
+  if (const auto value = parse_outside(o.outside)) return static_cast<float>(*value);
+  const dist::Cut cut(comm, image.grid.domain());
+  return dist::ordered_sum(comm, cut, intensity::statistics(ctx, cut.own(comm), image.data, {})).lo;
 }
 
 VectorView<const float> view_of(const VectorField<float>& field) {
@@ -116,7 +136,7 @@ void write_warped(Context& ctx, dist::Comm& comm, const OutputOptions& o, const 
                   const registration::Result& result, const Image<float>& moving) {
   const Grid& grid = result.fixed_grid;
   const Affine map = moving.grid.to_index() * result.affine * grid.to_world();
-  const auto p = sampling(map, map.linear, moving.grid.domain());
+  const auto p = sampling(map, map.linear, moving.grid.domain(), outside_of(ctx, comm, o, moving));
   const auto u = view_of(result.displacement);
   const Box own = dist::Cut(comm, grid.domain()).own(comm);
   const dist::Window window(ctx, comm, moving, reach(ctx, p, own, u));
@@ -135,8 +155,9 @@ void write_inverse_warped(Context& ctx, dist::Comm& comm, const OutputOptions& o
                           const Image<float>& fixed) {
   const Affine map = fixed.grid.to_index() * inverse(result.affine) * grid.to_world();
   const Box fixed_domain = fixed.grid.domain();
-  const auto at_map = sampling(map, {}, fixed_domain);
-  const auto at_both = sampling(map, Affine{}.linear, fixed_domain);
+  const auto at_map = sampling(map, {}, fixed_domain, 0);
+  const auto at_both =
+      sampling(map, Affine{}.linear, fixed_domain, outside_of(ctx, comm, o, fixed));
   const Box own = dist::Cut(comm, grid.domain()).own(comm);
   std::optional<dist::VectorWindow> inverse_window;
   VectorView<const float> v;
@@ -220,8 +241,14 @@ void prepare_output(const std::string& prefix) {
   std::error_code error;
   if (!folder.empty()) std::filesystem::create_directories(folder, error);
   if (error) throw IoError(folder.string() + ": the folder cannot be made: " + error.message());
-  io::write_file(prefix + ".json", "{}\n");  // fails now rather than after the work
-  std::filesystem::remove(prefix + ".json", error);
+  // Fails now rather than after the work.
+  for (const std::string& name : optional_files) io::check_writable(prefix + file_of(name));
+  io::check_writable(prefix + "0GenericAffine.mat");
+  io::check_writable(record_name(prefix));
+}
+
+std::string record_name(const std::string& prefix) {
+  return prefix.ends_with('/') ? prefix + "ffdp.json" : prefix + ".json";
 }
 
 std::vector<std::string> write_result(Context& ctx, dist::Comm& comm, const OutputOptions& o,
@@ -245,17 +272,17 @@ std::vector<std::string> write_result(Context& ctx, dist::Comm& comm, const Outp
   const auto warp = [&](const VectorField<float>& field) {
     return [&](Context& own, const char* name) { write_warp(own, comm, o, name, grid, field); };
   };
-  if (deformable && o.writes("warp")) add("1Warp.nii.gz", warp(result.displacement));
-  if (deformable && o.writes("inverse-warp")) add("1InverseWarp.nii.gz", warp(result.inverse));
+  if (deformable && o.writes("warp")) add(file_of("warp"), warp(result.displacement));
+  if (deformable && o.writes("inverse-warp")) add(file_of("inverse-warp"), warp(result.inverse));
   if (o.writes("warped")) {
     moving = bring(ctx, std::move(originals.moving));
-    add("Warped.nii.gz",
+    add(file_of("warped"),
         [&](Context& own, const char* name) { write_warped(own, comm, o, name, result, moving); });
     if (!on_device) moving = {};
   }
   if (o.writes("inverse-warped")) {
     fixed = bring(ctx, std::move(originals.fixed));
-    add("InverseWarped.nii.gz", [&](Context& own, const char* name) {
+    add(file_of("inverse-warped"), [&](Context& own, const char* name) {
       write_inverse_warped(own, comm, o, name, result, originals.moving_grid, fixed);
     });
   }

@@ -21,6 +21,7 @@ struct OutputOptions {
   std::string fixed, moving;  ///< image files, for messages
   std::string moving_labels;  ///< empty: none
   int compression = 1;
+  std::string outside = "0";  ///< value outside the images: a number, or "min" of the image
   std::vector<std::string> files = optional_files;
 
   bool writes(const std::string& file) const { return std::ranges::count(files, file) > 0; }
@@ -32,8 +33,11 @@ inline registration::Written written(const OutputOptions& o) {
           o.writes("inverse-warped")};
 }
 
-/// Creates the folder of the prefix and checks that files can be written there.
+/// Creates the folder of the prefix and checks that files with the longest names can be written
+/// there.
 void prepare_output(const std::string& prefix);
+/// The record of a registration: PREFIX.json, or ffdp.json where the prefix is a folder.
+std::string record_name(const std::string& prefix);
 
 /// Warps what it holds to a grid and writes it as WarpedLabels.
 using LabelWriter = std::function<void(Context&, const OutputOptions&, const Grid&,

@@ -9,7 +9,8 @@
 namespace ffdp::dist {
 
 /// How a domain is shared among ranks: in slabs of planes, one a rank, as equal as possible. A
-/// domain with fewer than `least_planes` planes a rank is not cut: every rank has all of it.
+/// domain with fewer than `least_planes` planes a rank, or a slice, is not cut: every rank has all
+/// of it.
 class Cut {
  public:
   /// Fewest planes of a slab that are worth the messages.

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <system_error>
 
 #include <fcntl.h>
@@ -58,14 +59,39 @@ std::string temporary_name(const std::string& path) {
          std::to_string(counter.fetch_add(1));
 }
 
-AtomicFile::AtomicFile(const std::string& path) : path_(path) {
+std::string final_name(const std::string& path) {
+  std::error_code error;
+  std::filesystem::path target = path;
+  for (int links = 0; links < 40 && std::filesystem::is_symlink(target, error); ++links) {
+    const std::filesystem::path next = std::filesystem::read_symlink(target, error);
+    if (error) throw IoError(path + ": the link cannot be followed: " + error.message());
+    target = next.is_absolute() ? next : target.parent_path() / next;
+  }
+  const std::string folder = target.parent_path().empty() ? "." : target.parent_path().string();
+  const long most = ::pathconf(folder.c_str(), _PC_NAME_MAX);
+  if (most > 0 && target.filename().string().size() > static_cast<std::size_t>(most))
+    throw IoError(path + ": cannot be written: the name has " +
+                  std::to_string(target.filename().string().size()) + " bytes, at most " +
+                  std::to_string(most) + " are possible");
+  return target.string();
+}
+
+void check_writable(const std::string& path) {
+  const std::string target = final_name(path);
   struct stat status;
-  if (::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode)) {
-    descriptor_ = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
+  if (::stat(target.c_str(), &status) == 0 && S_ISDIR(status.st_mode))
+    throw IoError(path + ": cannot be written: " + reason(EISDIR));
+  AtomicFile unused(path);  // goes again without commit()
+}
+
+AtomicFile::AtomicFile(const std::string& path) : path_(path), target_(final_name(path)) {
+  struct stat status;
+  if (::stat(target_.c_str(), &status) == 0 && !S_ISREG(status.st_mode)) {
+    descriptor_ = ::open(target_.c_str(), O_WRONLY | O_CLOEXEC);
     if (descriptor_ < 0) fail("cannot be written", errno);
     return;
   }
-  temporary_ = temporary_name(path);
+  temporary_ = temporary_name(target_);
   slot_ = register_unfinished(temporary_);
   descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (descriptor_ < 0) {
@@ -100,7 +126,7 @@ void AtomicFile::commit() {
   descriptor_ = -1;
   int error = ::close(descriptor) == 0 ? 0 : errno;
   if (!temporary_.empty()) {
-    if (error == 0 && std::rename(temporary_.c_str(), path_.c_str()) != 0) error = errno;
+    if (error == 0 && std::rename(temporary_.c_str(), target_.c_str()) != 0) error = errno;
     if (error != 0) ::unlink(temporary_.c_str());
     unregister_unfinished(slot_);
   }

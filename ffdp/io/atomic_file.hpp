@@ -8,6 +8,7 @@ namespace ffdp::io {
 
 /// A file that appears under its name only when it is whole. It is written under a temporary name
 /// in the same folder and renamed by commit(); without commit() the destructor removes it.
+/// A target that is a link stays one: the file it leads to is replaced.
 /// A target that exists and is no regular file (a device, a pipe) is written directly.
 class AtomicFile {
  public:
@@ -27,11 +28,18 @@ class AtomicFile {
  private:
   [[noreturn]] void fail(const char* what, int error) const;
 
-  std::string path_;
-  std::string temporary_;  ///< empty where the target is written directly
+  std::string path_, target_;  ///< as given, and where it leads
+  std::string temporary_;      ///< empty where the target is written directly
   int descriptor_ = -1;
   int slot_ = -1;  ///< in the registry of unfinished files
 };
+
+/// Throws IoError where a file of this name cannot be written: its folder is not there or not ours,
+/// or the name is too long. Leaves nothing behind.
+void check_writable(const std::string& path);
+/// Where a file of this name comes to lie: what a link leads to, else `path`. Throws IoError where
+/// the name is too long.
+std::string final_name(const std::string& path);
 
 /// Writes a whole small file.
 void write_file(const std::string& path, const std::string& content);

@@ -253,7 +253,8 @@ TransformFile read_hdf5_transform(const std::string& path) {
 void write_hdf5_transforms(const std::string& path, const std::vector<Transform>& transforms,
                            int dimension) {
   silence();
-  const std::string temporary = temporary_name(path);
+  const std::string target = final_name(path);
+  const std::string temporary = temporary_name(target);
   const int slot = register_unfinished(temporary);
   try {
     {
@@ -279,7 +280,7 @@ void write_hdf5_transforms(const std::string& path, const std::vector<Transform>
       }
       if (H5Fflush(file, H5F_SCOPE_GLOBAL) < 0) throw IoError("the disk may be full");
     }
-    if (std::rename(temporary.c_str(), path.c_str()) != 0) throw IoError("it cannot be renamed");
+    if (std::rename(temporary.c_str(), target.c_str()) != 0) throw IoError("it cannot be renamed");
   } catch (const Error& error) {
     ::unlink(temporary.c_str());
     unregister_unfinished(slot);

@@ -78,6 +78,27 @@ Affine matrix_offset(const Request& r, int axes) {
   return about(m, r.centre(axes), r.tail(n * n, axes));
 }
 
+/// Versor, translation, scales and the skews that `skews` says.
+Affine scaled_versor(const Request& r, std::size_t skews) {
+  r.wants(9 + skews);
+  const Values& p = r.p;
+  Mat3 m = versor(p[0], p[1], p[2]);
+  if (skews == 3) {  // composed: rotation, scale, skew
+    const Mat3 scale{{{p[6], 0, 0}, {0, p[7], 0}, {0, 0, p[8]}}};
+    const Mat3 skew{{{1, p[9], p[10]}, {0, 1, p[11]}, {0, 0, 1}}};
+    m = m * scale * skew;
+  } else {  // added to the elements of the rotation
+    std::size_t next = 9;
+    for (std::size_t i = 0; i < 3; ++i)
+      for (std::size_t j = 0; j < 3; ++j)
+        if (i == j)
+          m[i][i] += p[6 + i] - 1;
+        else if (skews == 6)
+          m[i][j] += p[next++];
+  }
+  return about(m, r.centre(3), r.tail(3, 3));
+}
+
 Affine euler3d(const Request& r) {
   r.wants(6);
   const Mat3 x = rotation(0, r.p[0]), y = rotation(1, r.p[1]), z = rotation(2, r.p[2]);
@@ -122,6 +143,9 @@ Affine affine_from_itk(const std::string& path, const std::string& type, const V
     return about(m, r.centre(axes), {});
   }
   if (starts(type, "Euler3DTransform")) return euler3d(r);
+  if (starts(type, "ScaleVersor3DTransform")) return scaled_versor(r, 0);
+  if (starts(type, "ScaleSkewVersor3DTransform")) return scaled_versor(r, 6);
+  if (starts(type, "ComposeScaleSkewVersor3DTransform")) return scaled_versor(r, 3);
   if (starts(type, "VersorRigid3DTransform")) {
     r.wants(6);
     return about(versor(p[0], p[1], p[2]), r.centre(3), r.tail(3, 3));

@@ -34,7 +34,9 @@ struct Series {
 /// What the header of a NIfTI-1 or -2 file says. Sizes have been checked against the file.
 struct NiftiInfo {
   std::string path;
-  int version = 1;  ///< 1 or 2
+  std::string data_path;    ///< the file with the voxels: path, or the .img of a pair
+  std::string unsupported;  ///< "RGB24" and so on, where voxels cannot be read; else empty
+  int version = 1;          ///< 1 or 2
   bool compressed = false;
   bool big_endian = false;
   int dimension = 3;                                      ///< dim[0]: number of axes
@@ -68,12 +70,18 @@ struct NiftiInfo {
 /// oblique or shifted slice keeps its place in space.
 int file_dimension(const Grid& grid);
 
-/// Whether the name ends in .nii or .nii.gz.
+/// Whether the name ends in .nii or .nii.gz, upper or lower case: what a file is written as.
 bool is_nifti_name(const std::string& path);
+/// Whether a file holds NIfTI, or is part of a .hdr/.img pair, whatever its name. Throws IoError
+/// where it cannot be read.
+bool is_nifti(const std::string& path);
 
-/// Reads and checks a header. Throws IoError (missing, truncated, not NIfTI, complex or RGB voxels,
-/// an axis of size 0, a file too small for what it announces: nothing of that size is allocated).
+/// Reads and checks a header, of a single file or, by either name, of a .hdr/.img pair. Throws
+/// IoError (missing, truncated, not NIfTI, an axis of size 0, a file too small for what it
+/// announces: nothing of that size is allocated).
 NiftiInfo read_info(const std::string& path);
+/// Throws IoError unless the file holds one scalar image of real numbers.
+void require_scalar(const NiftiInfo& info);
 
 class ByteSource;
 

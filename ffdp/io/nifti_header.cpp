@@ -5,6 +5,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <filesystem>
 #include <limits>
 #include <optional>
 
@@ -64,43 +65,6 @@ struct Reader {
   }
 };
 
-DataType type_from_code(const std::string& path, int code) {
-  switch (code) {
-    case 2:
-      return DataType::uint8;
-    case 4:
-      return DataType::int16;
-    case 8:
-      return DataType::int32;
-    case 16:
-      return DataType::float32;
-    case 64:
-      return DataType::float64;
-    case 256:
-      return DataType::int8;
-    case 512:
-      return DataType::uint16;
-    case 768:
-      return DataType::uint32;
-    case 1024:
-      return DataType::int64;
-    case 1280:
-      return DataType::uint64;
-    default:
-      break;
-  }
-  const char* name = code == 1      ? "1-bit"
-                     : code == 32   ? "complex64"
-                     : code == 128  ? "RGB24"
-                     : code == 1536 ? "float128"
-                     : code == 1792 ? "complex128"
-                     : code == 2048 ? "complex256"
-                     : code == 2304 ? "RGBA32"
-                                    : "unknown";
-  throw IoError(path + ": voxels are " + name + " (datatype " + std::to_string(code) +
-                "), real numbers of 8 to 64 bits are supported");
-}
-
 int code_of(DataType type) {
   switch (type) {
     case DataType::uint8:
@@ -127,6 +91,23 @@ int code_of(DataType type) {
   return 1280;
 }
 
+/// The type of the voxels; nothing, and a name in `unsupported`, where they cannot be read.
+std::optional<DataType> type_from_code(int code, std::string& unsupported) {
+  for (const DataType type :
+       {DataType::uint8, DataType::int16, DataType::int32, DataType::float32, DataType::float64,
+        DataType::int8, DataType::uint16, DataType::uint32, DataType::int64, DataType::uint64})
+    if (code_of(type) == code) return type;
+  unsupported = code == 1      ? "1-bit"
+                : code == 32   ? "complex64"
+                : code == 128  ? "RGB24"
+                : code == 1536 ? "float128"
+                : code == 1792 ? "complex128"
+                : code == 2048 ? "complex256"
+                : code == 2304 ? "RGBA32"
+                               : "of the unknown datatype " + std::to_string(code);
+  return std::nullopt;
+}
+
 void parse_sizes(const Reader& h, NiftiInfo& info) {
   const std::int64_t axes = h.dim(0);
   if (axes < 1 || axes > 7)
@@ -134,8 +115,8 @@ void parse_sizes(const Reader& h, NiftiInfo& info) {
   info.dimension = static_cast<int>(axes);
   for (int i = 1; i <= 7; ++i) {
     const std::int64_t size = i <= axes ? h.dim(i) : 1;
-    // Writers leave 0 in the size of an axis beyond the space ones.
-    if (i <= 3 && size < 1)
+    // Writers leave 0 in the size of an axis beyond those in use; along z that is a slice.
+    if (i <= 2 && size < 1)
       throw IoError(info.path + ": axis " + std::string(1, "xyz"[i - 1]) + " has size " +
                     std::to_string(size) + ", at least 1 is wanted");
     if (size > std::numeric_limits<int>::max())
@@ -150,8 +131,9 @@ void parse_sizes(const Reader& h, NiftiInfo& info) {
 }
 
 // Product in long double: it cannot overflow and is exact where it matters.
-void check_file_holds(const ByteSource& source, const NiftiInfo& info) {
-  long double bytes = static_cast<long double>(size_of(info.type));
+void check_file_holds(const ByteSource& source, const NiftiInfo& info, int bits) {
+  long double bytes = info.unsupported.empty() ? static_cast<long double>(size_of(info.type))
+                                               : static_cast<long double>(bits) / 8;
   for (std::int64_t size : info.dims) bytes *= static_cast<long double>(size);
   bytes += static_cast<long double>(info.data_offset);
   if (bytes > static_cast<long double>(source.most_bytes())) {
@@ -160,9 +142,10 @@ void check_file_holds(const ByteSource& source, const NiftiInfo& info) {
       if (i > 0) sizes += 'x';
       sizes += std::to_string(info.dims[i]);
     }
-    throw IoError(info.path + ": the header announces " + sizes + " voxels of " +
-                  to_string(info.type) + " from byte " + std::to_string(info.data_offset) +
-                  ", the file of " + std::to_string(source.file_size()) + " bytes " +
+    throw IoError(info.data_path + ": the header announces " + sizes + " voxels of " +
+                  (info.unsupported.empty() ? to_string(info.type) : info.unsupported) +
+                  " from byte " + std::to_string(info.data_offset) + ", the file of " +
+                  std::to_string(source.file_size()) + " bytes " +
                   (source.compressed() ? "cannot hold that even compressed" : "ends before"));
   }
 }
@@ -172,15 +155,18 @@ Vec3 parse_spacing(const Reader& h, NiftiInfo& info, double unit) {
   for (int j = 0; j < 3; ++j) {
     double s = h.real(pixdim_at, j + 1);
     const bool used = info.dims[j] > 1;
-    if (s < 0 && used)
-      info.warnings.push_back("pixdim[" + std::to_string(j + 1) + "] is " + std::to_string(s) +
-                              ", its absolute value is used");
+    const std::string what = "pixdim[" + std::to_string(j + 1) + "] is " + std::to_string(s);
+    if (s < 0 && used) info.warnings.push_back(what + ", its absolute value is used");
     s = std::abs(s);
     if (!(s > 0) || !std::isfinite(s)) {
+      // Beside a good sform that says how large voxels are.
+      double square = 0;
+      for (int i = 0; i < 3; ++i) square += std::pow(h.real(srow_at, 4 * i + j), 2);
+      const bool from_sform = h.code(sform_code_at) > 0 && square > 0 && std::isfinite(square);
+      s = from_sform ? std::sqrt(square) : 1;
       if (used)
-        info.warnings.push_back("pixdim[" + std::to_string(j + 1) + "] is " + std::to_string(s) +
-                                ", 1 is used");
-      s = 1;
+        info.warnings.push_back(what + ", " + std::to_string(s) +
+                                (from_sform ? " of the sform is used" : " is used"));
     }
     spacing[j] = s * unit;
   }
@@ -230,33 +216,57 @@ std::optional<Reader> recognise(const char* bytes, std::size_t got) {
 
 }  // namespace
 
-NiftiInfo parse_header(ByteSource& source) {
-  char bytes[header2_bytes] = {};
-  const std::size_t got = source.read_some(bytes, sizeof(bytes));
-  NiftiInfo info;
-  info.path = source.path();
-  if (got == 0) throw IoError(info.path + ": holds no data, a NIfTI file is wanted");
-  const std::optional<Reader> found = recognise(bytes, got);
-  if (!found) throw IoError(info.path + ": is no NIfTI file (.nii or .nii.gz)");
-  const Reader& h = *found;
-  const std::string magic(bytes + h.at(magic_at), 3);
-  if (magic == "ni1" || magic == "ni2")
-    throw IoError(info.path + ": is the header of a .hdr/.img pair, a single .nii is wanted");
-  if (magic != (h.version == 1 ? "n+1" : "n+2"))
-    throw IoError(info.path + ": is Analyze 7.5 or damaged (no NIfTI magic), NIfTI is wanted");
+namespace {
 
+std::string lower(std::string text) {
+  for (char& c : text)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + ('a' - 'A'));
+  return text;
+}
+
+/// The other file of a .hdr/.img pair, where `path` is called like one and that exists; else "".
+std::string partner(const std::string& path, const std::string& own, const std::string& other) {
+  const std::string name = lower(path);
+  for (const std::string packed : {"", ".gz"}) {
+    if (!name.ends_with(own + packed)) continue;
+    const std::string stem = path.substr(0, path.size() - own.size() - packed.size());
+    for (const std::string& ending : {other + packed, other, other + ".gz"})
+      if (std::filesystem::exists(stem + ending)) return stem + ending;
+  }
+  return "";
+}
+
+struct Bytes {
+  char header[header2_bytes] = {};
+  std::size_t got = 0;
+  explicit Bytes(ByteSource& source) { got = source.read_some(header, sizeof(header)); }
+};
+
+/// The magic of a header: "n+1" of a file, "ni1" of a pair, or likewise with 2; else "".
+std::string magic_of(const Bytes& bytes) {
+  const std::optional<Reader> h = recognise(bytes.header, bytes.got);
+  if (!h) return "";
+  const std::string magic(bytes.header + h->at(magic_at), 3);
+  const char version = h->version == 1 ? '1' : '2';
+  const bool known = magic[0] == 'n' && (magic[1] == '+' || magic[1] == 'i');
+  return known && magic[2] == version ? magic : "";
+}
+
+void parse(const Reader& h, const ByteSource& source, NiftiInfo& info) {
+  const bool pair = info.data_path != info.path;
   info.version = h.version;
   info.big_endian = h.swap;
   info.compressed = source.compressed();
   parse_sizes(h, info);
-  info.type = type_from_code(info.path, h.get<std::int16_t>(h.at(datatype_at)));
+  const int code = h.get<std::int16_t>(h.at(datatype_at));
+  info.type = type_from_code(code, info.unsupported).value_or(DataType::uint8);
   const double offset =
       h.version == 1 ? h.real(data_at, 0) : static_cast<double>(h.get<std::int64_t>(data_at.v2));
-  const int least = h.version == 1 ? header1_bytes : header2_bytes;
-  if (!(offset < 1e15))
+  const int least = pair ? 0 : h.version == 1 ? header1_bytes : header2_bytes;
+  if (!(std::abs(offset) < 1e15))
     throw IoError(info.path + ": voxels start at byte " + std::to_string(offset));
   info.data_offset = std::max<std::int64_t>(static_cast<std::int64_t>(offset), least);
-  check_file_holds(source, info);
+  check_file_holds(source, info, std::max<int>(h.get<std::int16_t>(h.at(bitpix_at)), 0));
 
   info.slope = h.real(slope_at, 0);
   info.intercept = h.real(inter_at, 0);
@@ -266,7 +276,7 @@ NiftiInfo parse_header(ByteSource& source) {
   info.time_step = h.real(pixdim_at, 4);
   info.time_offset = h.real(toffset_at, 0);
 
-  const int units = h.version == 1 ? bytes[units_at.v1] : h.get<std::int32_t>(units_at.v2);
+  const int units = h.version == 1 ? h.bytes[units_at.v1] : h.get<std::int32_t>(units_at.v2);
   info.time_unit = units & time_mask;
   const double unit = (units & 7) == 1 ? 1e3 : (units & 7) == 3 ? 1e-3 : 1;
   if (unit != 1)
@@ -275,7 +285,65 @@ NiftiInfo parse_header(ByteSource& source) {
   const Vec3 spacing = parse_spacing(h, info, unit);
   parse_transforms(h, info, spacing, unit);
   place_grid(info, spacing);
-  return info;
+}
+
+}  // namespace
+
+bool is_nifti_name(const std::string& path) {
+  const std::string name = lower(path);
+  return name.ends_with(".nii") || name.ends_with(".nii.gz");
+}
+
+bool is_nifti(const std::string& path) {
+  ByteSource source(path);
+  if (!magic_of(Bytes(source)).empty() || is_nifti_name(path)) return true;
+  const std::string header = partner(path, ".img", ".hdr");
+  if (header.empty()) return false;
+  ByteSource header_source(header);
+  return magic_of(Bytes(header_source)).starts_with("ni");
+}
+
+OpenNifti open_nifti(const std::string& path) {
+  OpenNifti file;
+  file.info.path = path;
+  file.info.data_path = path;
+  file.source = std::make_unique<ByteSource>(path);
+  Bytes bytes(*file.source);
+  if (bytes.got == 0) throw IoError(path + ": holds no data, a NIfTI file is wanted");
+  const std::string header = magic_of(bytes).empty() ? partner(path, ".img", ".hdr") : "";
+  if (!header.empty()) {
+    ByteSource header_source(header);
+    bytes = Bytes(header_source);
+  }
+  const std::optional<Reader> found = recognise(bytes.header, bytes.got);
+  if (!found) throw IoError(path + ": is no NIfTI file (.nii or .nii.gz)");
+  const std::string magic = magic_of(bytes);
+  if (magic.empty())
+    throw IoError(path + ": is Analyze 7.5 or damaged (no NIfTI magic), NIfTI is wanted");
+  if (magic[1] == 'i') {
+    file.info.data_path = header.empty() ? partner(path, ".hdr", ".img") : path;
+    if (file.info.data_path.empty())
+      throw IoError(path + ": is the header of a .hdr/.img pair, whose .img is not there");
+    if (!header.empty()) file.info.path = header;
+    file.source = std::make_unique<ByteSource>(file.info.data_path);
+  } else if (!header.empty()) {
+    throw IoError(header + ": is a whole NIfTI file, not the header of " + path);
+  }
+  parse(*found, *file.source, file.info);
+  return file;
+}
+
+void require_scalar(const NiftiInfo& info) {
+  if (!info.unsupported.empty())
+    throw IoError(info.path + ": voxels are " + info.unsupported +
+                  ", real numbers of 8 to 64 bits are supported; colours can be split into " +
+                  "images, which -f and -m take several of");
+  if (info.components() != 1)
+    throw IoError(info.path + ": " + std::to_string(info.components()) +
+                  " components per voxel, a scalar image is wanted");
+  if (info.volumes() != 1)
+    throw IoError(info.path + ": " + std::to_string(info.volumes()) +
+                  " volumes (4-D), one 3-D volume is wanted");
 }
 
 int file_dimension(const Grid& grid) {

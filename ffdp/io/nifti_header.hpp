@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <memory>
 #include <string>
 
 #include "ffdp/io/byte_source.hpp"
@@ -8,8 +9,13 @@
 
 namespace ffdp::io {
 
-/// Reads the header at the start of `source` and checks sizes. Internal to the NIfTI reader.
-NiftiInfo parse_header(ByteSource& source);
+/// A header and the file that the voxels are in.
+struct OpenNifti {
+  NiftiInfo info;
+  std::unique_ptr<ByteSource> source;
+};
+/// Reads a header and checks sizes. Internal to the NIfTI reader.
+OpenNifti open_nifti(const std::string& path);
 
 /// What a writer says in a header.
 struct HeaderContent {

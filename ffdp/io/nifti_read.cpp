@@ -108,18 +108,13 @@ void log_warnings(const NiftiInfo& info) {
 
 }  // namespace
 
-bool is_nifti_name(const std::string& path) {
-  return path.ends_with(".nii") || path.ends_with(".nii.gz");
-}
+NiftiInfo read_info(const std::string& path) { return open_nifti(path).info; }
 
-NiftiInfo read_info(const std::string& path) {
-  ByteSource source(path);
-  return parse_header(source);
-}
-
-NiftiReader::NiftiReader(const std::string& path)
-    : source_(std::make_unique<ByteSource>(path)), info_(parse_header(*source_)) {
-  log_warnings(info_);
+NiftiReader::NiftiReader(const std::string& path) {
+  OpenNifti file = open_nifti(path);
+  info_ = std::move(file.info);
+  source_ = std::move(file.source);
+  if (info_.unsupported.empty()) log_warnings(info_);
 }
 NiftiReader::NiftiReader(NiftiReader&&) noexcept = default;
 NiftiReader& NiftiReader::operator=(NiftiReader&&) noexcept = default;
@@ -134,6 +129,9 @@ Field<T> NiftiReader::read_box(const Box& box, std::int64_t volume) {
   require(volume >= 0 && volume < volumes, info_.path + ": volume " + std::to_string(volume) +
                                                " is asked, the file has " +
                                                std::to_string(volumes));
+  if (!info_.unsupported.empty())
+    throw IoError(info_.path + ": voxels are " + info_.unsupported +
+                  ", real numbers of 8 to 64 bits are supported");
   Field<T> field(Backend::cpu, box);
   read_view<T>(*source_, info_, volume * info_.grid.domain().volume(), field);
   return field;
@@ -147,12 +145,7 @@ Image<T> NiftiReader::read_volume(std::int64_t volume) {
 template <class T>
 Image<T> read_image(const std::string& path) {
   NiftiReader reader(path);
-  if (reader.info().components() != 1)
-    throw IoError(path + ": " + std::to_string(reader.info().components()) +
-                  " components per voxel, a scalar image is wanted");
-  if (reader.info().volumes() != 1)
-    throw IoError(path + ": " + std::to_string(reader.info().volumes()) +
-                  " volumes (4-D), one 3-D volume is wanted");
+  require_scalar(reader.info());
   return reader.read_volume<T>(0);
 }
 
@@ -162,9 +155,10 @@ bool is_displacement(const NiftiInfo& info) {
 }
 
 DisplacementImage read_displacement(const std::string& path) {
-  ByteSource source(path);
-  const NiftiInfo info = parse_header(source);
-  if (!is_displacement(info))
+  const OpenNifti file = open_nifti(path);
+  ByteSource& source = *file.source;
+  const NiftiInfo& info = file.info;
+  if (!is_displacement(info) || !info.unsupported.empty())
     throw IoError(path + ": " + std::to_string(info.dimension) + " dimensions, " +
                   std::to_string(info.volumes()) + " volumes, " +
                   std::to_string(info.components()) +

@@ -39,7 +39,8 @@ D stored_value(T value, double slope, double intercept, bool scaled) {
 }
 
 int compression_of(const std::string& path, const WriteOptions& options) {
-  return path.ends_with(".gz") ? std::max(options.compression_level, 1) : 0;
+  const bool gzip = path.ends_with(".gz") || path.ends_with(".GZ");
+  return gzip ? std::max(options.compression_level, 1) : 0;
 }
 
 }  // namespace

@@ -155,6 +155,32 @@ std::optional<TransformFile> parse_lta(const std::string& path, const std::strin
   return file;
 }
 
+std::optional<TransformFile> parse_xfm(const std::string& path, const std::string& content) {
+  if (!content.starts_with("MNI Transform File")) return std::nullopt;
+  const auto value = [&](const std::string& key) -> std::optional<std::string> {
+    const auto at = content.find(key);
+    if (at == std::string::npos) return std::nullopt;
+    const auto equals = content.find('=', at), end = content.find(';', at);
+    if (equals == std::string::npos || end == std::string::npos || end < equals)
+      throw IoError(path + ": '" + key + "' is not followed by '= ... ;'");
+    return trimmed(content.substr(equals + 1, end - equals - 1));
+  };
+  const auto type = value("Transform_Type"), rows = value("Linear_Transform");
+  if (!type || !rows || *type != "Linear" ||
+      content.find("Transform_Type") != content.rfind("Transform_Type"))
+    throw IoError(path + ": holds no single linear transform, which alone is supported of .xfm");
+  std::vector<double> m = numbers(path, *rows);
+  if (m.size() != 12)
+    throw IoError(path + ": " + std::to_string(m.size()) +
+                  " numbers in its linear transform, 12 are wanted");
+  m.insert(m.end(), {0, 0, 0, 1});
+  Affine affine = affine_from_16(m);
+  if (value("Invert_Flag").value_or("False") == "True") affine = inverse(affine);
+  TransformFile file{path, "MNI .xfm (as ITK reads it: fixed to moving, LPS)", {}, {}};
+  file.add("Linear", affine);
+  return file;
+}
+
 std::optional<TransformFile> parse_4x4(const std::string& path, const std::string& content) {
   std::vector<double> values;
   try {

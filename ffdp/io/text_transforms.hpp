@@ -14,6 +14,7 @@ namespace ffdp::io {
 std::optional<TransformFile> parse_insight_text(const std::string& path,
                                                 const std::string& content);
 std::optional<TransformFile> parse_lta(const std::string& path, const std::string& content);
+std::optional<TransformFile> parse_xfm(const std::string& path, const std::string& content);
 std::optional<TransformFile> parse_4x4(const std::string& path, const std::string& content);
 
 /// "#Insight Transform File V1.0" with one transform.

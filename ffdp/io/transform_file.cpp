@@ -60,7 +60,7 @@ void check_finite(const TransformFile& file) {
 }
 
 TransformFile read_any(const std::string& path) {
-  if (is_nifti_name(path)) {
+  if (is_nifti(path)) {
     TransformFile file{path, "displacement field, NIfTI", {}, {}};
     const auto field = std::make_shared<const DisplacementImage>(read_displacement(path));
     file.add("DisplacementField", field);
@@ -76,11 +76,11 @@ TransformFile read_any(const std::string& path) {
   if (std::string(magic + 1, 3) == "HDF") return read_hdf5_transform(path);
   const std::string content = read_file(path, most_text_bytes);
   if (const auto matrices = parse_matlab4(path, content)) return from_matlab(path, *matrices);
-  for (const auto& parse : {parse_insight_text, parse_lta, parse_4x4})
+  for (const auto& parse : {parse_insight_text, parse_xfm, parse_lta, parse_4x4})
     if (auto file = parse(path, content)) return std::move(*file);
   throw IoError(path + ": starts with '" + printable_start(content) +
                 "', a transform is wanted: ITK .mat, .txt, .tfm or .h5, a warp .nii.gz, a 4x4 "
-                "RAS matrix or a FreeSurfer .lta");
+                "RAS matrix, a FreeSurfer .lta or an MNI .xfm");
 }
 
 }  // namespace

@@ -30,8 +30,9 @@ struct TransformFile {
 };
 
 /// Reads a transform from an ITK .mat, an ITK text file (.txt, .tfm), an ITK composite .h5, a warp
-/// NIfTI, Greedy's 4x4 RAS text or a FreeSurfer .lta. The content decides, not the name.
-/// Throws IoError naming what was got where it is anything else; NotBuilt for .h5 without HDF5.
+/// NIfTI, Greedy's 4x4 RAS text, a FreeSurfer .lta or a linear MNI .xfm. The content decides, not
+/// the name. Throws IoError naming what was got where it is anything else; NotBuilt for .h5 without
+/// HDF5.
 TransformFile read_transform(const std::string& path);
 
 /// Writes one affine as ITK does: `.mat` (MATLAB v4, AffineTransform_double_3_3), `.txt`/`.tfm`

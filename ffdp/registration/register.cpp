@@ -96,7 +96,8 @@ class Masks {
       if (all.not_finite == 0) continue;
       log(Level::warning, names[i] + ": " + std::to_string(all.not_finite) + " of " +
                               std::to_string(all.not_finite + all.count) +
-                              " voxels are NaN or infinite: they are left out");
+                              " voxels are NaN, infinite or beyond the range of float32: they are "
+                              "left out");
       masks_.back() = finite(ctx, images[i], common.get());
       ++different_;
     }

@@ -382,5 +382,14 @@ TEST(ApplyProgram, SeriesKeepTheirTimeAndVectorsTheirComponents) {
   }
 }
 
+TEST(ApplyProgram, AnUnknownInterpolationIsAnsweredWithTheNames) {
+  const Outcome outcome = run("apply -i a.nii -r a.nii -o b.nii -n cubic");
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_NE(outcome.text.find("cubic not in {linear,nearest,label,bspline,sinc}"),
+            std::string::npos)
+      << outcome.text;
+  EXPECT_EQ(outcome.text.find("->"), std::string::npos) << outcome.text;
+}
+
 }  // namespace
 }  // namespace ffdp

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The program itself: `ffdp phantom`, `evaluate` and `jacobian` on files.
+#include <algorithm>
 #include <cmath>
 #include <fstream>
 #include <string>
@@ -203,6 +204,55 @@ TEST_F(PhantomPair, NanInAMaskIsOutside) {
     return std::string{std::istreambuf_iterator<char>(stream), {}};
   };
   EXPECT_EQ(affine("nan"), affine("zero"));
+}
+
+TEST_F(PhantomPair, LabelsOfAnyTypeAreCompared) {
+  const auto small = io::read_image<std::uint8_t>(file("fixed_labels"));
+  const auto plain = evaluate("--fixed-labels " + file("fixed_labels") + " --warped-labels " +
+                              file("moving_labels"))["labels"];
+  const auto moving = io::read_image<std::uint8_t>(file("moving_labels"));
+  const auto write = [&](const char* name, const Image<std::uint8_t>& from, auto map) {
+    using T = decltype(map(std::uint8_t{}));
+    Image<T> image{from.grid, Field<T>(Backend::cpu, from.grid.domain())};
+    std::transform(from.data.begin(), from.data.end(), image.data.begin(), map);
+    io::WriteOptions options;
+    options.type = io::data_type_of<T>();
+    io::write_image(folder_ / name, image, options);
+  };
+  const auto check = [&](auto map) {
+    write("f.nii.gz", small, map);
+    write("m.nii.gz", moving, map);
+    const auto got = evaluate("--fixed-labels " + (folder_ / "f.nii.gz") + " --warped-labels " +
+                              (folder_ / "m.nii.gz"))["labels"];
+    EXPECT_EQ(got["mean_dice"], plain["mean_dice"]);
+    EXPECT_EQ(got["common_labels"], plain["common_labels"]);
+    return got["labels"].back()["label"].template get<std::int64_t>();
+  };
+  const auto last = plain["labels"].back()["label"].get<std::int64_t>();
+  EXPECT_EQ(check([](std::uint8_t l) { return l ? 4000000000U + l : 0U; }), 4000000000 + last);
+  EXPECT_EQ(check([](std::uint8_t l) { return l ? (std::int64_t{1} << 60) + l : 0; }),
+            (std::int64_t{1} << 60) + last);
+  EXPECT_EQ(check([](std::uint8_t l) { return l ? static_cast<float>(l) : NAN; }), last);
+  write("f.nii.gz", small, [](std::uint8_t l) { return 0.5F * l; });
+  fails("evaluate --fixed-labels " + (folder_ / "f.nii.gz") + " --warped-labels " +
+            (folder_ / "m.nii.gz"),
+        "whole numbers are wanted as labels");
+}
+
+TEST_F(PhantomPair, CompositesAreJudgedAsTheirWarp) {
+  const auto made = run_program("compose -t " + file("true_warp") + " -o " + (folder_ / "c.h5"));
+  ASSERT_EQ(made.code, 0) << made.text;
+  EXPECT_EQ(evaluate("--warp " + (folder_ / "c.h5")), evaluate("--warp " + file("true_warp")));
+  const auto of_file =
+      run_program("jacobian " + file("true_warp") + " -o " + (folder_ / "a.nii.gz"));
+  const auto of_composite =
+      run_program("jacobian " + (folder_ / "c.h5") + " -o " + (folder_ / "a.nii.gz"));
+  EXPECT_EQ(of_composite.text, of_file.text);
+  std::ofstream(folder_ / "i.txt") << "#Insight Transform File V1.0\nTransform: "
+                                      "TranslationTransform_double_3_3\nParameters: 1 2 3\n"
+                                      "FixedParameters:\n";
+  fails("jacobian " + (folder_ / "i.txt") + " -o " + (folder_ / "a.nii.gz"),
+        "no displacement field");
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -200,6 +201,128 @@ TEST_F(RegisterProgram, SlicesGetFlatTransforms) {
   EXPECT_EQ(io::read_transform(path("s3_0GenericAffine.mat")).dimension, 3);
 }
 
+TEST_F(RegisterProgram, SlicesOfAnyPlaneAreImages) {
+  // The same pair as axial, sagittal and coronal slices.
+  const auto value = [](double u, double v) {
+    return 100 * std::exp(-(u * u + 2 * v * v) / 300) +
+           60 * std::exp(-((u - 9) * (u - 9) + (v - 4) * (v - 4)) / 60);
+  };
+  for (const int single : {0, 1, 2}) {
+    const int rows = single == 0 ? 1 : 0, columns = single == 2 ? 1 : 2;
+    Grid grid;
+    grid.size = {48, 48, 48};
+    grid.size[single] = 1;
+    grid.origin = {-24, -24, -24};
+    grid.origin[2 - single] = 7;
+    for (const char* name : {"f.nii.gz", "m.nii.gz"}) {
+      Image<float> image{grid, Field<float>(Backend::cpu, grid.domain())};
+      const double c = std::cos(0.15), s = std::sin(0.15), shift = name[0] == 'm' ? 3 : 0;
+      for (int j = 0; j < 48; ++j)
+        for (int i = 0; i < 48; ++i) {
+          const double u = i - 24 - shift, v = j - 24;
+          image.data.data()[48 * j + i] = static_cast<float>(
+              name[0] == 'm' ? value(c * u + s * v, -s * u + c * v) : value(u, v));
+        }
+      io::write_image(path(name), image, {});
+    }
+    const auto outcome = run_program("register -q -o " + path("p_") + " " + path("f.nii.gz") + " " +
+                                     path("m.nii.gz"));
+    ASSERT_EQ(outcome.code, 0) << outcome.text;
+    const auto affine =
+        std::get<Affine>(io::read_transform(path("p_0GenericAffine.mat")).transforms[0]);
+    Vec3 p{};
+    p[2 - single] = 7;  // a point of the plane
+    const Vec3 q = affine(p);
+    EXPECT_NEAR(q[2 - single], 7, 1e-6) << single;
+    EXPECT_NEAR(q[2 - columns], 3, 0.3) << single;
+    EXPECT_NEAR(q[2 - rows], 0, 0.3) << single;
+    EXPECT_EQ(io::read_info(path("p_Warped.nii.gz")).grid, grid);
+    EXPECT_EQ(io::read_displacement(path("p_1Warp.nii.gz")).grid, grid);
+    const auto again = run_program("apply -q -i " + path("m.nii.gz") + " -r " + path("f.nii.gz") +
+                                   " -t " + path("p_1Warp.nii.gz") + " -t " +
+                                   path("p_0GenericAffine.mat") + " -o " + path("again.nii.gz"));
+    ASSERT_EQ(again.code, 0) << again.text;
+    EXPECT_LT(difference(path("p_Warped.nii.gz"), path("again.nii.gz")), 0.02) << single;
+  }
+}
+
+TEST_F(RegisterProgram, WhatLiesOutsideCanBeChosen) {
+  auto moving = io::read_image<float>(path("b_moving.nii.gz"));
+  for (float& v : moving.data) v -= 1000;
+  moving.grid.origin[0] += 60;
+  io::write_image(path("ct.nii.gz"), moving, {});
+  const float least = *std::min_element(moving.data.begin(), moving.data.end());
+  const auto corner = [&](const std::string& option) {
+    const auto outcome =
+        run_program("register -q --init identity --linear none --no-deformable " + option + " -o " +
+                    path("o_") + " " + path("b_fixed.nii.gz") + " " + path("ct.nii.gz"));
+    EXPECT_EQ(outcome.code, 0) << outcome.text;
+    const auto applied = run_program(
+        "apply -q " + option + " -i " + path("ct.nii.gz") + " -r " + path("b_fixed.nii.gz") +
+        " -t " + path("o_0GenericAffine.mat") + " -o " + path("o_apply.nii.gz"));
+    EXPECT_EQ(applied.code, 0) << applied.text;
+    EXPECT_LT(difference(path("o_Warped.nii.gz"), path("o_apply.nii.gz")), 1e-5);
+    const auto warped = io::read_image<float>(path("o_Warped.nii.gz"));
+    return std::pair(warped.data.data()[0], warped.data.data()[39]);
+  };
+  for (const auto& [option, value] : {std::pair<std::string, float>{"", 0},
+                                      {"--default-value min", least},
+                                      {"--default-value -1024", -1024}}) {
+    const auto [first, last] = corner(option);
+    EXPECT_TRUE(first == value || last == value) << option << ": " << first << " " << last;
+  }
+}
+
+TEST_F(RegisterProgram, NamesAreCheckedBeforeTheWork) {
+  const std::string images = " " + path("b_fixed.nii.gz") + " " + path("b_moving.nii.gz");
+  for (const auto& [prefix, wanted] :
+       {std::pair{path("long/" + std::string(236, 'a')), std::string("bytes, at most")},
+        std::pair{path("x.nii.gz"), std::string("a prefix as out/s1_ is wanted")}}) {
+    const auto outcome = run_program("register -v -o " + prefix + images);
+    EXPECT_EQ(outcome.code, 1);
+    EXPECT_NE(outcome.text.find(wanted), std::string::npos) << outcome.text;
+    EXPECT_EQ(outcome.text.find("DIAGNOSTIC"), std::string::npos) << "worked before";
+    EXPECT_TRUE(!fs::exists(path("long")) || fs::is_empty(path("long")));
+  }
+  const auto folder_only =
+      run_program("register -q --preset rigid -o " + path("only_folder/") + images);
+  ASSERT_EQ(folder_only.code, 0) << folder_only.text;
+  EXPECT_TRUE(fs::exists(path("only_folder/ffdp.json")));
+  EXPECT_FALSE(fs::exists(path("only_folder/.json")));
+}
+
+TEST_F(RegisterProgram, PlanRefusesWhatRegisterRefuses) {
+  const std::string fixed = path("b_fixed.nii.gz"), warp = path("b_true_warp.nii.gz");
+  const auto labels = io::read_image<std::uint8_t>(path("b_moving_labels.nii.gz"));
+  io::NiftiWriter writer(path("series.nii.gz"), labels.grid, {.volumes = 2}, {});
+  for (int v = 0; v < 2; ++v) writer.write(labels.data.begin(), labels.data.size());
+  writer.commit();
+  for (const std::string& arguments :
+       {fixed + " " + path("series.nii.gz"), fixed + " " + warp, fixed + " " + path("none.nii"),
+        fixed + " " + fixed + " --fixed-mask " + path("series.nii.gz")}) {
+    const auto plan = run_program("plan " + arguments);
+    const auto work = run_program("register -o " + path("z_") + " " + arguments);
+    EXPECT_EQ(plan.code, 1) << arguments;
+    EXPECT_EQ(plan.text, work.text) << arguments;
+  }
+}
+
+TEST_F(RegisterProgram, ThreadsComeFromTheVariablesOfItkAndOpenMp) {
+  const auto threads = [&](const std::string& set, const std::string& option) {
+    const std::string command = set + " " + FFDP_PROGRAM + " register -q --preset rigid " + option +
+                                " -o " + path("t_") + " " + path("b_fixed.nii.gz") + " " +
+                                path("b_moving.nii.gz");
+    EXPECT_EQ(std::system(command.c_str()), 0);
+    std::ifstream file(path("t_.json"));
+    const std::string text{std::istreambuf_iterator<char>(file), {}};
+    return std::atoi(text.c_str() + text.find("\"threads\":") + 10);
+  };
+  EXPECT_EQ(threads("OMP_NUM_THREADS=3", ""), 3);
+  EXPECT_EQ(threads("OMP_NUM_THREADS=3 ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS=5", ""), 5);
+  EXPECT_EQ(threads("OMP_NUM_THREADS=3", "--threads 1"), 1);
+  EXPECT_GE(threads("OMP_NUM_THREADS=many", ""), 1);
+}
+
 TEST_F(RegisterProgram, BadInputEndsInOneLineAndNoFile) {
   const std::string fixed = path("b_fixed.nii.gz"), moving = path("b_moving.nii.gz");
   std::ofstream(path("unknown.json")) << R"({"deformable": [{"stepp": 1}]})";
@@ -217,6 +340,8 @@ TEST_F(RegisterProgram, BadInputEndsInOneLineAndNoFile) {
       {fixed + " " + moving + " --iterations 10xa", "10xa"},
       {fixed + " " + moving + " --set deformable/0/stepp=1", "stepp"},
       {fixed + " " + moving + " --set deformable/0/step=3", "step"},
+      {fixed + " " + moving + " --set deformable/~step=3", "~step"},
+      {fixed + " " + moving + " --set deformable/one/step=3", "deformable/one/step"},
       {fixed + " " + moving + " -c " + path("unknown.json"), "stepp"},
       {fixed + " " + moving + " -c " + path("word.json"), "nearest"},
       {fixed + " " + moving + " --fixed-mask " + path("none.nii"), "none.nii"},

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <functional>
 #include <limits>
@@ -530,6 +531,137 @@ TEST(BrokenNifti, AHeaderThatLiesIsRefusedBeforeAnythingIsAllocated) {
 #if !defined(__SANITIZE_ADDRESS__)
   setrlimit(RLIMIT_AS, &old);
 #endif
+}
+
+/// The bytes of a small image: header, four bytes, 60 voxels.
+std::string file_bytes(const test::TemporaryFolder& folder, DataType type) {
+  const auto image = numbered_image<std::uint8_t>(oblique_grid({3, 4, 5}));
+  write_image(folder / "whole.nii", image, options_for(type));
+  std::ifstream stream(folder / "whole.nii", std::ios::binary);
+  return {std::istreambuf_iterator<char>(stream), {}};
+}
+
+void put_bytes(const std::string& path, const std::string& bytes) {
+  std::ofstream(path, std::ios::binary) << bytes;
+}
+
+template <class T>
+void put_value(std::string& bytes, std::size_t at, T value) {
+  std::memcpy(bytes.data() + at, &value, sizeof(value));
+}
+
+TEST(Nifti, PairsAreReadByEitherName) {
+  const test::TemporaryFolder folder;
+  const std::string bytes = file_bytes(folder, DataType::int16);
+  std::string header = bytes.substr(0, 348), voxels = bytes.substr(352);
+  header.replace(344, 3, "ni1");
+  put_value(header, 108, 0.0F);
+  put_bytes(folder / "p.hdr", header);
+  put_bytes(folder / "p.img", voxels);
+  const auto want = read_image<float>(folder / "whole.nii");
+  for (const char* name : {"p.hdr", "p.img"}) {
+    EXPECT_TRUE(is_nifti(folder / name)) << name;
+    EXPECT_EQ(read_info(folder / name).data_path, folder / "p.img") << name;
+    const auto got = read_image<float>(folder / name);
+    EXPECT_EQ(got.grid, want.grid) << name;
+    EXPECT_TRUE(std::equal(got.data.begin(), got.data.end(), want.data.begin())) << name;
+  }
+  put_bytes(folder / "p.img", voxels.substr(1));
+  EXPECT_NE(message_of([&] { read_info(folder / "p.hdr"); }).find("ends before"),
+            std::string::npos);
+  std::filesystem::remove(folder / "p.img");
+  EXPECT_NE(message_of([&] { read_info(folder / "p.hdr"); }).find(".img is not there"),
+            std::string::npos);
+  put_bytes(folder / "lone.img", voxels);
+  EXPECT_FALSE(is_nifti(folder / "lone.img"));
+}
+
+TEST(Nifti, TheContentDecidesAndNotTheName) {
+  const test::TemporaryFolder folder;
+  const std::string bytes = file_bytes(folder, DataType::int16);
+  for (const char* name : {"MD5E-s31--a3f0", "M.NII.GZ", "not_packed.nii.gz", "image.mat"}) {
+    put_bytes(folder / name, bytes);
+    EXPECT_TRUE(is_nifti(folder / name)) << name;
+    EXPECT_EQ(read_image<float>(folder / name).data.data()[3],
+              numbered_image<std::uint8_t>(oblique_grid({3, 4, 5})).data.data()[3])
+        << name;
+  }
+  put_bytes(folder / "words", "x,y,z\n1,2,3\n");
+  EXPECT_FALSE(is_nifti(folder / "words"));
+  EXPECT_TRUE(is_nifti_name("A.NII.GZ") && is_nifti_name("a.Nii"));
+}
+
+TEST(Nifti, ColoursHaveAGeometryButNoNumbers) {
+  const test::TemporaryFolder folder;
+  std::string bytes = file_bytes(folder, DataType::uint8);
+  const Grid grid = read_info(folder / "whole.nii").grid;
+  put_value(bytes, 70, std::int16_t{128});
+  put_value(bytes, 72, std::int16_t{24});
+  put_bytes(folder / "short.nii", bytes);
+  EXPECT_NE(message_of([&] { read_info(folder / "short.nii"); }).find("RGB24"), std::string::npos);
+  put_bytes(folder / "rgb.nii", bytes + std::string(120, '\0'));
+  const NiftiInfo info = read_info(folder / "rgb.nii");
+  EXPECT_EQ(info.grid, grid);
+  EXPECT_EQ(info.unsupported, "RGB24");
+  for (const auto& read :
+       {std::function<void()>([&] { require_scalar(info); }),
+        std::function<void()>([&] { read_image<float>(folder / "rgb.nii"); }),
+        std::function<void()>([&] { NiftiReader(folder / "rgb.nii").read_volume<float>(0); })})
+    EXPECT_NE(message_of(read).find("voxels are RGB24"), std::string::npos);
+}
+
+TEST(Nifti, VoxelsCannotStartAnywhere) {
+  const test::TemporaryFolder folder;
+  std::string bytes = file_bytes(folder, DataType::uint8);
+  for (const float offset : {-1e30F, 1e30F, NAN}) {
+    put_value(bytes, 108, offset);
+    put_bytes(folder / "a.nii", bytes);
+    EXPECT_NE(message_of([&] { read_info(folder / "a.nii"); }).find("voxels start at"),
+              std::string::npos)
+        << offset;
+  }
+}
+
+TEST(Nifti, WherePixdimSaysNothingTheSformDoes) {
+  const test::TemporaryFolder folder;
+  std::string bytes = file_bytes(folder, DataType::uint8);
+  const Grid grid = read_info(folder / "whole.nii").grid;
+  for (const float nothing : {0.0F, NAN}) {
+    for (int j = 1; j <= 3; ++j) put_value(bytes, static_cast<std::size_t>(76 + 4 * j), nothing);
+    put_value(bytes, 252, std::int16_t{0});  // qform
+    put_bytes(folder / "a.nii", bytes);
+    const NiftiInfo info = read_info(folder / "a.nii");
+    EXPECT_TRUE(same_space(info.grid, grid, 1e-5)) << nothing;
+    EXPECT_EQ(info.warnings.size(), 3U);
+  }
+  // One slice, whose axis z a writer left at 0.
+  std::string slice = file_bytes(folder, DataType::uint8);
+  put_value(slice, 46, std::int16_t{0});
+  put_bytes(folder / "b.nii", slice);
+  EXPECT_EQ(read_info(folder / "b.nii").grid.size, (Int3{1, grid.size[1], grid.size[2]}));
+}
+
+TEST(Writing, LinksStayAndLongNamesAreFoundOutAtOnce) {
+  const test::TemporaryFolder folder;
+  std::filesystem::create_directory(folder / "there");
+  std::ofstream(folder / "there/a.nii") << "old";
+  std::filesystem::create_symlink("there/a.nii", folder / "link.nii");
+  std::filesystem::create_symlink("nothing.nii", folder / "open.nii");
+  const auto image = numbered_image<std::uint8_t>(oblique_grid({3, 4, 5}));
+  for (const char* name : {"link.nii", "open.nii"}) {
+    write_image(folder / name, image, options_for(DataType::uint8));
+    EXPECT_TRUE(std::filesystem::is_symlink(folder / name)) << name;
+  }
+  EXPECT_TRUE(same_space(read_info(folder / "there/a.nii").grid, image.grid, 1e-4));
+  EXPECT_TRUE(same_space(read_info(folder / "nothing.nii").grid, image.grid, 1e-4));
+  const std::string name = folder / (std::string(400, 'a') + ".nii");
+  bool wrote = false;
+  const std::string message = message_of([&] {
+    NiftiWriter writer(name, image.grid, {}, options_for(DataType::uint8));
+    wrote = true;
+  });
+  EXPECT_FALSE(wrote);
+  EXPECT_NE(message.find("the name has 404 bytes, at most"), std::string::npos) << message;
 }
 
 TEST(NiftiWriter, NothingStaysBehindWithoutCommit) {

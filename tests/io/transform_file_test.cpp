@@ -2,6 +2,7 @@
 #include "ffdp/io/transform_file.hpp"
 
 #include <cmath>
+#include <filesystem>
 #include <fstream>
 #include <functional>
 
@@ -120,6 +121,15 @@ TEST(TransformFile, ItkClassesMapPointsAsItkDoes) {
          {8.27866468, 26.85573866, 30.00000000}, "Euler2DTransform_double_2_2");
   expect(from_text("Similarity2DTransform_double_2_2", "1.2 .3 4 5", "1 2"),
          {8.93439762, 30.82688640, 30.00000000}, "Similarity2DTransform_double_2_2");
+  const std::string scaled = ".1 .2 .05 1 2 3 1.1 .9 1.2";
+  expect(from_text("ScaleVersor3DTransform_double_3_3", scaled, "3 -4 5"),
+         {19.71281049, 15.59439670, 37.99679223}, "ScaleVersor3DTransform_double_3_3");
+  expect(from_text("ScaleSkewVersor3DTransform_double_3_3", scaled + " .03 -.04 .05 .02 -.01 .06",
+                   "3 -4 5"),
+         {19.43281049, 16.44439670, 39.36679223}, "ScaleSkewVersor3DTransform_double_3_3");
+  expect(
+      from_text("ComposeScaleSkewVersor3DTransform_double_3_3", scaled + " .03 -.04 .05", "3 -4 5"),
+      {21.44139073, 15.93171271, 37.07436771}, "ComposeScaleSkewVersor3DTransform_double_3_3");
 }
 
 TEST(TransformFile, FlatOnesStayFlatInEveryFormat) {
@@ -184,6 +194,40 @@ TEST(TransformFile, MatricesOfAnotherShapeOrWithoutTheirCentreAreRefused) {
   EXPECT_NE(message(matlab(type, 12, 1, p)).find("lacks 'fixed'"), std::string::npos);
   EXPECT_NE(message(matlab(type, 12, 1, p) + matlab("fixed", 0, 0, {})).find("0 fixed parameters"),
             std::string::npos);
+}
+
+TEST(TransformFile, LinearXfmIsReadAsItkReadsIt) {
+  const test::TemporaryFolder folder;
+  const std::string head = "MNI Transform File\n% a comment\n\nTransform_Type = Linear;\n";
+  const std::string rows = "Linear_Transform =\n 1.1 .2 0 4\n .05 .9 .02 5\n 0 -.1 1.05 6;\n";
+  put(folder / "a.xfm", head + rows);
+  const Affine got = only_affine(read_transform(folder / "a.xfm"));
+  const Vec3 p = got({10, 20, 30});
+  EXPECT_LT(std::hypot(p[0] - 19, p[1] - 24.1, p[2] - 35.5), 1e-12);
+  put(folder / "b.xfm", head + "Invert_Flag = True;\n" + rows);
+  EXPECT_LT(distance(only_affine(read_transform(folder / "b.xfm")), inverse(got)), 1e-9);
+  for (const std::string& bad :
+       {std::string("MNI Transform File\nTransform_Type = Grid_Transform;\n"),
+        head + rows + head + rows, head + "Linear_Transform = 1 2 3;\n",
+        head + "Linear_Transform = 1 2"}) {
+    put(folder / "c.xfm", bad);
+    EXPECT_NE(message_of([&] { read_transform(folder / "c.xfm"); }).find("c.xfm: "),
+              std::string::npos)
+        << bad;
+  }
+}
+
+TEST(TransformFile, AWarpIsOneUnderAnyName) {
+  const test::TemporaryFolder folder;
+  Grid grid;
+  grid.size = {3, 4, 5};
+  const DisplacementImage field{
+      grid, test::make_vector_field(grid.domain(), [](int c, int, int, int x) { return c + x; })};
+  write_displacement(folder / "w.nii.gz", field, {});
+  for (const char* name : {"W.NII.GZ", "warp-a3f0", "warp.mat"}) {
+    std::filesystem::copy_file(folder / "w.nii.gz", folder / name);
+    EXPECT_EQ(std::get<1>(read_transform(folder / name).transforms.at(0))->grid, grid) << name;
+  }
 }
 
 TEST(TransformFile, GreedyMatricesAreRas) {

@@ -86,7 +86,8 @@ std::vector<double> invert_run(Context& ctx) {
 
 std::vector<double> jacobian_run(Context& ctx) {
   const auto s =
-      jacobian::statistics(ctx, domain, domain, test::displacement(domain, domain, 3, 1), {}).total();
+      jacobian::statistics(ctx, domain, domain, test::displacement(domain, domain, 3, 1), {})
+          .total();
   return {s.min, s.max, s.sum_log, s.sum_log_squared};
 }
 
