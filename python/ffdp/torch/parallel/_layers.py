@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Networks on shards: what convolutions, pooling, up-sampling and normalisation do where a volume is cut."""
+import math
+
 import torch
+import torch.distributed as dist
 import torch.nn.functional as F
 from torch.overrides import TorchFunctionMode
 
@@ -166,18 +169,44 @@ def _interpolate(shards, function, input, size=None, scale_factor=None, mode="ne
     return function(along, size=others, mode=mode, align_corners=align_corners)
 
 
-def _moments(shards, x, dims, keep):
-    """Mean and variance over `dims` of all ranks' planes, shaped to broadcast; and how many values each is of."""
-    share = x.shape[shards.dim] / shards.bounds(x.shape[shards.dim])[-1][1]
-    count = round(x.numel() / keep / share)
-    mean = shards.all_sum(x.sum(dims, keepdim=True)) / count
-    return mean, shards.all_sum((x - mean).square().sum(dims, keepdim=True)) / count, count
+class _Normalize(torch.autograd.Function):
+    """(x - mean) / sqrt(var + eps) * weight + bias with the moments over `dims` of all ranks' planes. Keeps x alone."""
+
+    @staticmethod
+    def forward(ctx, x, weight, bias, shards, dims, eps):
+        planes = x.shape[-len(shards.size) + shards.axis]
+        local = math.prod(x.shape[d] for d in dims)
+        count = local // planes * shards.bounds(planes)[-1][1]
+        mean = _summed(x.sum(dims, keepdim=True), shards) / count
+        var = _summed((x - mean).square_().sum(dims, keepdim=True), shards) / count
+        scale = (var + eps).rsqrt()
+        ctx.save_for_backward(x, weight, mean, scale)
+        ctx.rule = shards, dims, count, None if bias is None else bias.shape
+        ctx.mark_non_differentiable(mean, var)
+        out = (x - mean).mul_(scale)
+        out = out if weight is None else out.mul_(weight)
+        return (out if bias is None else out.add_(bias)), mean, var
+
+    @staticmethod
+    def backward(ctx, grad, *_):
+        x, weight, mean, scale = ctx.saved_tensors
+        shards, dims, count, bias_shape = ctx.rule
+        unit = (x - mean).mul_(scale)
+        grad_weight = None if weight is None else (grad * unit).sum_to_size(weight.shape)
+        grad_bias = None if bias_shape is None else grad.sum_to_size(bias_shape)
+        g = grad if weight is None else grad * weight
+        sums = torch.stack([g.sum(dims, keepdim=True), (g * unit).sum(dims, keepdim=True)])
+        first, second = _summed(sums, shards) / count
+        return (g - first).sub_(unit.mul_(second)).mul_(scale), grad_weight, grad_bias, None, None, None
 
 
-def _affine(x, weight, bias):
-    shape = (1, -1) + (1,) * (x.ndim - 2)
-    x = x if weight is None else x * weight.view(shape)
-    return x if bias is None else x + bias.view(shape)
+def _summed(local, shards):
+    dist.all_reduce(local, group=shards.group)
+    return local
+
+
+def _along_channels(parameter, x):
+    return None if parameter is None else parameter.view(1, -1, *(1,) * (x.ndim - 2))
 
 
 @handles(F.instance_norm, torch.instance_norm)
@@ -185,19 +214,15 @@ def _instance_norm(shards, function, input, running_mean=None, running_var=None,
                    use_input_stats=True, momentum=0.1, eps=1e-5):
     if running_mean is not None:
         raise NotImplementedError("Sharded: instance_norm with running statistics is not there")
-    mean, var, _ = _moments(shards, input, tuple(range(2, input.ndim)), input.shape[0] * input.shape[1])
-    return _affine((input - mean) * (var + eps).rsqrt(), weight, bias)
+    return _Normalize.apply(input, _along_channels(weight, input), _along_channels(bias, input), shards,
+                            tuple(range(2, input.ndim)), eps)[0]
 
 
 @handles(F.group_norm, torch.group_norm)
 def _group_norm(shards, function, input, num_groups, weight=None, bias=None, eps=1e-5):
     grouped = input.view(input.shape[0], num_groups, -1, *input.shape[2:])
-    dims = tuple(range(2, grouped.ndim))
-    own, whole = input.shape[shards.dim], shards.bounds(input.shape[shards.dim])[-1][1]
-    count = grouped[0, 0].numel() // own * whole
-    mean = shards.all_sum(grouped.sum(dims, keepdim=True)) / count
-    var = shards.all_sum((grouped - mean).square().sum(dims, keepdim=True)) / count
-    return _affine(((grouped - mean) * (var + eps).rsqrt()).view(input.shape), weight, bias)
+    weight, bias = (None if p is None else p.view(1, num_groups, -1, *(1,) * (input.ndim - 2)) for p in (weight, bias))
+    return _Normalize.apply(grouped, weight, bias, shards, tuple(range(2, grouped.ndim)), eps)[0].view(input.shape)
 
 
 @handles(F.batch_norm, torch.batch_norm)
@@ -206,9 +231,11 @@ def _batch_norm(shards, function, input, running_mean, running_var, weight=None,
     if not training:
         return function(input, running_mean, running_var, weight, bias, False, momentum, eps)
     dims = (0, *range(2, input.ndim))
-    mean, var, count = _moments(shards, input, dims, input.shape[1])
+    out, mean, var = _Normalize.apply(input, _along_channels(weight, input), _along_channels(bias, input), shards, dims,
+                                      eps)
     if running_mean is not None:
+        count = input.numel() // input.shape[1] // input.shape[shards.dim] * shards.bounds(input.shape[shards.dim])[-1][1]
         with torch.no_grad():
             running_mean.lerp_(mean.flatten(), momentum)
             running_var.lerp_(var.flatten() * (count / max(count - 1, 1)), momentum)
-    return _affine((input - mean) * (var + eps).rsqrt(), weight, bias)
+    return out

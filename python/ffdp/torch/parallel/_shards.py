@@ -56,10 +56,6 @@ class Shards:
         """Sum over ranks of a local part of a loss. Backward: each rank keeps the gradient of its own part."""
         return _Total.apply(local, self.group)
 
-    def all_sum(self, local):
-        """Sum over ranks of what every rank goes on to use (a mean, a variance). Backward: gradients are summed."""
-        return _AllSum.apply(local, self.group)
-
     def add_gradients(self, parameters):
         """Adds up the gradients of replicated parameters over ranks."""
         held = [p.grad for p in parameters if p.grad is not None]
@@ -92,21 +88,6 @@ class _Total(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad):
         return grad, None
-
-
-class _AllSum(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, local, group):
-        ctx.group = group
-        total = local.clone()
-        dist.all_reduce(total, group=group)
-        return total
-
-    @staticmethod
-    def backward(ctx, grad):
-        total = grad.contiguous().clone()
-        dist.all_reduce(total, group=ctx.group)
-        return total, None
 
 
 def exchange(shards, sends, receives):
