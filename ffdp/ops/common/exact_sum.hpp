@@ -10,8 +10,8 @@
 /// threads, slabs and ranks may add in any order and get the same bits.
 namespace ffdp {
 
-/// Rounds values in [0, 1] to multiples of a unit so fine that `count` of them add up exactly: 2^-22
-/// for up to 2^31 = 2.1e9 values, twice that for every doubling. The rounding is unbiased.
+/// Rounds values in [0, 1] to multiples of a unit so fine that `count` of them add up exactly:
+/// 2^-22 for up to 2^31 = 2.1e9 values, twice that for every doubling. The rounding is unbiased.
 struct ExactShare {
   float magic = 2;  ///< floats from 2 to 4 are multiples of 2^-22
   explicit ExactShare(std::int64_t count) {

@@ -22,9 +22,7 @@ constexpr int widest_fused = 4;
 /// The largest squared length.
 struct Part {
   float longest = 0;
-  __device__ void operator+=(const Part& other) {
-    longest = fmaxf(longest, other.longest);
-  }
+  __device__ void operator+=(const Part& other) { longest = fmaxf(longest, other.longest); }
 };
 struct Take {
   Sums* sums;

@@ -23,7 +23,7 @@ struct Moments {
 
 /// What `update` finds; lies in memory of the backend, and is added to.
 struct Sums {
-  float longest = 0;   ///< largest |direction| [1]
+  float longest = 0;  ///< largest |direction| [1]
 };
 
 /// Smooths the gradient and takes it into the moments: one iteration of adam::Params::iteration.

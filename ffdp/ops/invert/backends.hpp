@@ -6,10 +6,10 @@
 namespace ffdp::invert {
 namespace cpu {
 PlaneSums<Residual> forward(Context&, const Params&, Box domain, Box compute,
-                 VectorView<const float> displacement, VectorView<float> inverse);
+                            VectorView<const float> displacement, VectorView<float> inverse);
 }
 namespace cuda {
 PlaneSums<Residual> forward(Context&, const Params&, Box domain, Box compute,
-                 VectorView<const float> displacement, VectorView<float> inverse);
+                            VectorView<const float> displacement, VectorView<float> inverse);
 }
 }  // namespace ffdp::invert

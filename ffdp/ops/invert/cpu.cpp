@@ -8,7 +8,7 @@
 namespace ffdp::invert::cpu {
 
 PlaneSums<Residual> forward(Context& ctx, const Params& p, Box domain, Box compute,
-                 VectorView<const float> displacement, VectorView<float> inverse) {
+                            VectorView<const float> displacement, VectorView<float> inverse) {
   const int around = halo(p);
   return plane_sums<Residual>(ctx, compute.size(0), [&](std::int64_t i, int) {
     Residual total;
@@ -16,8 +16,9 @@ PlaneSums<Residual> forward(Context& ctx, const Params& p, Box domain, Box compu
     for (int y = compute.lo[1]; y < compute.hi[1]; ++y)
       for (int x = compute.lo[2]; x < compute.hi[2]; ++x) {
         float v[3] = {};
-        const float residual = solve(displacement, neighbourhood(domain, {z, y, x}, around), {z, y, x},
-                                     static_cast<float>(p.tolerance), p.max_iterations, v);
+        const float residual =
+            solve(displacement, neighbourhood(domain, {z, y, x}, around), {z, y, x},
+                  static_cast<float>(p.tolerance), p.max_iterations, v);
         for (int c = 0; c < 3; ++c) inverse[c](z, y, x) = v[c];
         total += Residual{residual, residual, residual > p.tolerance ? 1 : 0};
       }

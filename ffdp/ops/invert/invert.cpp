@@ -8,7 +8,7 @@
 namespace ffdp::invert {
 
 PlaneSums<Residual> forward(Context& ctx, const Params& p, Box domain, Box compute,
-                 VectorView<const float> displacement, VectorView<float> inverse) {
+                            VectorView<const float> displacement, VectorView<float> inverse) {
   require_boxes("invert", domain, compute);
   require(p.tolerance > 0,
           "invert: tolerance is " + std::to_string(p.tolerance) + " voxels, must be above 0");

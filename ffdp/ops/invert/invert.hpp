@@ -43,6 +43,6 @@ struct Residual {
 ///                      grow(compute, halo) within the domain
 /// @param inverse       [3,z,y,x] v [voxels], written over compute
 PlaneSums<Residual> forward(Context&, const Params&, Box domain, Box compute,
-                 VectorView<const float> displacement, VectorView<float> inverse);
+                            VectorView<const float> displacement, VectorView<float> inverse);
 
 }  // namespace ffdp::invert

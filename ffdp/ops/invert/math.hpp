@@ -8,9 +8,9 @@
 
 namespace ffdp::invert {
 
-/// What the solution at a voxel may look at: `around` voxels on each side, within the domain. Newton
-/// may step beyond the reach on its way; there the edge of this box holds. It does not depend on
-/// the compute box, so shards and whole have the same bits.
+/// What the solution at a voxel may look at: `around` voxels on each side, within the domain.
+/// Newton may step beyond the reach on its way; there the edge of this box holds. It does not
+/// depend on the compute box, so shards and whole have the same bits.
 FFDP_HD inline Box neighbourhood(const Box& domain, const Int3& at, int around) {
   Box box;
   for (int a = 0; a < 3; ++a) {

@@ -9,8 +9,8 @@ namespace cpu {
 void forward(Context& ctx, const Box& domain, const Box& compute,
              const VectorView<const float>& displacement, const View<float>& determinant);
 PlaneSums<Statistics> statistics(Context& ctx, const Box& domain, const Box& compute,
-                      const VectorView<const float>& displacement,
-                      const View<const std::uint8_t>& mask);
+                                 const VectorView<const float>& displacement,
+                                 const View<const std::uint8_t>& mask);
 std::vector<Int3> voxels_below(Context& ctx, const Box& domain, const Box& compute, double least,
                                const VectorView<const float>& displacement);
 }  // namespace cpu
@@ -19,8 +19,8 @@ namespace cuda {
 void forward(Context& ctx, const Box& domain, const Box& compute,
              const VectorView<const float>& displacement, const View<float>& determinant);
 PlaneSums<Statistics> statistics(Context& ctx, const Box& domain, const Box& compute,
-                      const VectorView<const float>& displacement,
-                      const View<const std::uint8_t>& mask);
+                                 const VectorView<const float>& displacement,
+                                 const View<const std::uint8_t>& mask);
 std::vector<Int3> voxels_below(Context& ctx, const Box& domain, const Box& compute, double least,
                                const VectorView<const float>& displacement);
 }  // namespace cuda

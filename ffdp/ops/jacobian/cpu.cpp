@@ -77,8 +77,8 @@ void forward(Context& ctx, const Box& domain, const Box& compute,
 }
 
 PlaneSums<Statistics> statistics(Context& ctx, const Box& domain, const Box& compute,
-                      const VectorView<const float>& displacement,
-                      const View<const std::uint8_t>& mask) {
+                                 const VectorView<const float>& displacement,
+                                 const View<const std::uint8_t>& mask) {
   const auto width = static_cast<std::size_t>(compute.size(2));
   auto* rows = ctx.scratch<float>(0, width * static_cast<std::size_t>(ctx.threads));
   return plane_sums<Statistics>(ctx, compute.size(0), [&](std::int64_t i, int worker) {

@@ -55,8 +55,8 @@ void forward(Context& ctx, const Box& domain_in, const Box& compute,
 
 /// Reads 12 B/voxel.
 PlaneSums<Statistics> statistics(Context& ctx, const Box& domain_in, const Box& compute,
-                      const VectorView<const float>& displacement,
-                      const View<const std::uint8_t>& mask_in) {
+                                 const VectorView<const float>& displacement,
+                                 const View<const std::uint8_t>& mask_in) {
   const Box domain = domain_in;
   const VectorView<const float> u = displacement;
   const View<const std::uint8_t> mask = mask_in;
@@ -80,8 +80,8 @@ PlaneSums<Statistics> statistics(Context& ctx, const Box& domain_in, const Box& 
         sum.sum_log_squared += log_d * log_d;
       });
   if (total.count == 0) return {{Statistics{.missing = total.missing}}};
-  return {{Statistics{total.count, total.missing, total.folded, total.min, total.max,
-                      total.sum_log, total.sum_log_squared}}};
+  return {{Statistics{total.count, total.missing, total.folded, total.min, total.max, total.sum_log,
+                      total.sum_log_squared}}};
 }
 
 /// Reads 12 B/voxel. Voxels come in any order and are sorted on the host; where there are more than

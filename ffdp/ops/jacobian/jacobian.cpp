@@ -36,8 +36,8 @@ void forward(Context& ctx, const Box& domain, const Box& compute,
 }
 
 PlaneSums<Statistics> statistics(Context& ctx, const Box& domain, const Box& compute,
-                      const VectorView<const float>& displacement,
-                      const View<const std::uint8_t>& mask) {
+                                 const VectorView<const float>& displacement,
+                                 const View<const std::uint8_t>& mask) {
   check(domain, compute, displacement);
   if (mask) require_stored("jacobian", "mask", mask, compute);
   return dispatch(

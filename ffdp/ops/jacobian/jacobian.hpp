@@ -55,8 +55,8 @@ void forward(Context& ctx, const Box& domain, const Box& compute,
 /// @param displacement  as in forward
 /// @param mask          [z,y,x] nonzero where a voxel counts, stored over compute; null for all
 PlaneSums<Statistics> statistics(Context& ctx, const Box& domain, const Box& compute,
-                      const VectorView<const float>& displacement,
-                      const View<const std::uint8_t>& mask);
+                                 const VectorView<const float>& displacement,
+                                 const View<const std::uint8_t>& mask);
 
 /// The voxels of `compute` whose determinant is below `least` or NaN, in the order of memory.
 /// Meant for few: folds.

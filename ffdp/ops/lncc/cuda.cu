@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "ffdp/ops/common/axis_sums.cuh"
-#include "ffdp/ops/common/exact_sum.hpp"
 #include "ffdp/ops/common/box_pipeline.cuh"
+#include "ffdp/ops/common/exact_sum.hpp"
 #include "ffdp/ops/common/sweep.cuh"
 #include "ffdp/ops/lncc/backends.hpp"
 #include "ffdp/ops/lncc/math.hpp"

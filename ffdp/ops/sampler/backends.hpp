@@ -11,8 +11,9 @@ void backward_displacement(Context&, const Params&, Box domain, Box compute, flo
                            View<const float> moving, VectorView<const float> displacement,
                            View<const float> grad_warped, VectorView<float> grad_u, Into into);
 PlaneSums<AffineGradient> backward_affine(Context&, const Params&, Box domain, Box compute,
-                               View<const float> moving, VectorView<const float> displacement,
-                               View<const float> grad_warped);
+                                          View<const float> moving,
+                                          VectorView<const float> displacement,
+                                          View<const float> grad_warped);
 void backward_moving(Context&, const Params&, Box domain, Box compute,
                      VectorView<const float> displacement, View<const float> grad_warped,
                      View<float> grad_moving);
@@ -27,8 +28,9 @@ void backward_displacement(Context&, const Params&, Box domain, Box compute, flo
                            const ImageView& moving, VectorView<const float> displacement,
                            View<const float> grad_warped, VectorView<float> grad_u, Into into);
 PlaneSums<AffineGradient> backward_affine(Context&, const Params&, Box domain, Box compute,
-                               const ImageView& moving, VectorView<const float> displacement,
-                               View<const float> grad_warped);
+                                          const ImageView& moving,
+                                          VectorView<const float> displacement,
+                                          View<const float> grad_warped);
 void backward_moving(Context&, const Params&, Box domain, Box compute,
                      VectorView<const float> displacement, View<const float> grad_warped,
                      View<float> grad_moving);

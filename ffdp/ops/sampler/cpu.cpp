@@ -198,8 +198,9 @@ void backward_displacement(Context& ctx, const Params& p, Box, Box compute, floa
 }
 
 PlaneSums<AffineGradient> backward_affine(Context& ctx, const Params& p, Box, Box compute,
-                               View<const float> moving, VectorView<const float> displacement,
-                               View<const float> grad_warped) {
+                                          View<const float> moving,
+                                          VectorView<const float> displacement,
+                                          View<const float> grad_warped) {
   const std::vector<float> zeros = zero_row(compute, displacement);
   const float* zero = zeros.data() - (displacement ? 0 : compute.lo[2]);
   return with_offsets<Need::gradient>(moving, p.moving_domain, [&](const auto& locate) {

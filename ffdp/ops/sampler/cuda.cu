@@ -314,8 +314,9 @@ void backward_displacement(Context& ctx, const Params& p, Box, Box compute, floa
 
 /// Reads 20 B/voxel; twelve sums in double a thread.
 PlaneSums<AffineGradient> backward_affine(Context& ctx, const Params& p, Box, Box compute,
-                               const ImageView& moving, VectorView<const float> displacement,
-                               View<const float> grad_warped) {
+                                          const ImageView& moving,
+                                          VectorView<const float> displacement,
+                                          View<const float> grad_warped) {
   const auto total = with_locator<Need::gradient>(
       p, moving, displacement, [&]<class Locate>(const Locate& locate) {
         return device::sum_voxels<device::Sums<12>>(ctx, compute,

@@ -85,9 +85,9 @@ void normalize(Context& ctx, dist::Comm& comm, const Prepared& in) {
   if (d.all().lo < robust.lo - far * width || d.all().hi > robust.hi + far * width) {
     if (comm.rank() == 0)
       log(Level::warning, in.name + ": intensities from " + std::to_string(d.all().lo) + " to " +
-                            std::to_string(d.all().hi) + ", 99.8 % of them within " +
-                            std::to_string(robust.lo) + " and " + std::to_string(robust.hi) +
-                            ": clamped to these");
+                              std::to_string(d.all().hi) + ", 99.8 % of them within " +
+                              std::to_string(robust.lo) + " and " + std::to_string(robust.hi) +
+                              ": clamped to these");
     intensity::clamp(ctx, own, robust, in.image.data);
   }
   intensity::rescale(ctx, own, robust.lo, 1 / width, in.image.data);

@@ -82,8 +82,7 @@ double count(Context& ctx, dist::Comm& comm, const Box& domain, View<const std::
 }
 
 /// Voxels of a level that a mask covers as a share of the full grid says they should be [voxels].
-double expected(Context& ctx, dist::Comm& comm, const Image<std::uint8_t>& mask,
-                const Box& level) {
+double expected(Context& ctx, dist::Comm& comm, const Image<std::uint8_t>& mask, const Box& level) {
   const Box full = mask.grid.domain();
   return count(ctx, comm, full, mask.data) * static_cast<double>(level.volume()) /
          static_cast<double>(full.volume());
