@@ -166,7 +166,8 @@ void bind_transforms(nb::module_& m) {
       "read_warp",
       [](const std::string& path) {
         Chain chain;
-        chain.append(std::make_shared<const DisplacementImage>(cli::read_warp(path)));
+        Context ctx;
+        chain.append(std::make_shared<const DisplacementImage>(cli::read_warp(ctx, path)));
         return chain;
       },
       "A warp to be judged: NaN where it holds no displacement.");
