@@ -57,7 +57,7 @@ int run() {
   params.moving_domain = domain;
   Field<float> warped(Backend::cpu, domain);
   sampler::forward(ctx, params, domain, domain, moving_image, u, {}, warped);
-  const auto folds = jacobian::statistics(ctx, domain, domain, u, {});
+  const auto folds = jacobian::statistics(ctx, domain, domain, u, {}).total();
 
   const double before = correlation(fixed_image, moving_image);
   const double after = correlation(fixed_image, warped);
