@@ -68,10 +68,12 @@ void check_headers(const RegisterOptions& o) {
     require(same_space(fixed, io::read_info(o.fixed[0]).grid, 1e-2),
             o.fixed[i] + ": lies on another grid than " + o.fixed[0]);
   }
-  for (const auto& [mask, image] :
-       {std::pair(o.fixed_mask, o.fixed[0]), std::pair(o.moving_mask, o.moving[0])})
-    if (!mask.empty() && !same_space(scalar(mask), io::read_info(image).grid, 1e-2))
-      throw InvalidArgument(mask + ": lies on another grid than " + image);
+  const auto check_mask = [&](const std::string& mask, const std::string& image) {
+    require(mask.empty() || same_space(scalar(mask), io::read_info(image).grid, 1e-2),
+            mask + ": lies on another grid than " + image);
+  };
+  check_mask(o.fixed_mask, o.fixed[0]);
+  check_mask(o.moving_mask, o.moving[0]);
   if (!o.output.moving_labels.empty()) io::read_info(o.output.moving_labels);
 }
 

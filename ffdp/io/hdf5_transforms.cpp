@@ -176,6 +176,7 @@ void write_field(hid_t group, const DisplacementImage& image, int axes) {
   require(axes == 3 || file_dimension(grid) == 2,
           "a 2-D transform must have a field on a slice at z = 0");
   std::vector<double> fixed;
+  fixed.reserve(static_cast<std::size_t>(axes) * (3 + axes));
   for (int i = 0; i < axes; ++i) fixed.push_back(grid.size[2 - i]);
   fixed.insert(fixed.end(), grid.origin.begin(), grid.origin.begin() + axes);
   fixed.insert(fixed.end(), grid.spacing.begin(), grid.spacing.begin() + axes);

@@ -147,14 +147,16 @@ PointsTable read_points(const std::string& path) {
     throw IoError(path + ": line " + std::to_string(first) + " is '" +
                   (first > 0 ? lines[first - 1].substr(0, 60) : "") +
                   "', a header with the columns x,y,z is wanted");
+  const auto too_short = [&](const std::string& where, std::size_t cells) {
+    return IoError(path + ": line " + where + " has " + std::to_string(cells) + " cells, " +
+                   std::to_string(table.columns.size()) + " are wanted");
+  };
   for (std::size_t i = first; i < lines.size(); ++i) {
     std::vector<std::string> cells = split(lines[i], table.separator);
     if (std::ranges::all_of(cells, [](const auto& cell) { return trimmed(cell).empty(); }))
       continue;
     const std::string where = std::to_string(i + 1);
-    if (cells.size() < table.columns.size())
-      throw IoError(path + ": line " + where + " has " + std::to_string(cells.size()) + " cells, " +
-                    std::to_string(table.columns.size()) + " are wanted");
+    if (cells.size() < table.columns.size()) throw too_short(where, cells.size());
     Vec3 p{};
     for (std::size_t axis = 0; axis < 3; ++axis) {
       if (at[axis] < 0) continue;
