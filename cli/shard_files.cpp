@@ -23,13 +23,12 @@ Image<float> read_shard(dist::Comm& comm, const std::string& path) {
               std::to_string(info.components()) + " components, one of each is wanted");
   if (!info.compressed) return {info.grid, io::NiftiReader(path).read_box<float>(own, 0)};
   Image<float> image{info.grid, {}};
-  const auto message = [](auto& field, int rank) {
-    return std::pair(rank, std::span(field.data(), static_cast<std::size_t>(field.size())));
+  const auto bytes = [](const Field<float>& field) {
+    return static_cast<std::size_t>(field.size()) * sizeof(float);
   };
   if (comm.rank() != 0) {
     image.data = Field<float>(Backend::cpu, own);
-    const auto [from, values] = message(image.data, 0);
-    const dist::Receive receive{from, values.data(), values.size_bytes()};
+    const dist::Receive receive{0, image.data.data(), bytes(image.data)};
     comm.exchange({}, {&receive, 1});
     return image;
   }
@@ -37,8 +36,7 @@ Image<float> read_shard(dist::Comm& comm, const std::string& path) {
   image.data = reader.read_box<float>(own, 0);
   for (int rank = 1; rank < comm.size(); ++rank) {
     const Field<float> part = reader.read_box<float>(cut.own(rank), 0);
-    const auto [to, values] = message(part, rank);
-    const dist::Send send{to, values.data(), values.size_bytes()};
+    const dist::Send send{rank, part.data(), bytes(part)};
     comm.exchange({&send, 1}, {});
   }
   return image;
