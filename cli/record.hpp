@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <nlohmann/json.hpp>
+
+#include "ffdp/registration/register.hpp"
+
+namespace ffdp::cli {
+
+/// Adds to the record of a registration what its result says: plan, times, costs of the levels,
+/// Jacobian and inverse.
+void add_result(nlohmann::json& record, const registration::Result& result);
+
+}  // namespace ffdp::cli
