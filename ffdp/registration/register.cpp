@@ -181,6 +181,10 @@ Affine run_linear_stages(Context& ctx, dist::Comm& comm, const Config& config,
                          const Watch& watch, Clock& clock) {
   const Standing* from = watch.checkpoint ? watch.checkpoint->standing() : nullptr;
   Standing standing;
+  const auto save = [&] {
+    if (watch.checkpoint && watch.checkpoint->due(comm))
+      watch.checkpoint->save(ctx, comm, standing, {});
+  };
   if (from) {
     standing.linear_stages = from->linear_stages;
     standing.affine = from->affine;
@@ -191,12 +195,8 @@ Affine run_linear_stages(Context& ctx, dist::Comm& comm, const Config& config,
         start ? *start
               : initialize(ctx, comm, config.initialization, most, pairs[0], watch.progress);
     clock.stage("initialization");
+    save();
   }
-  const auto save = [&] {
-    if (watch.checkpoint && watch.checkpoint->due(comm))
-      watch.checkpoint->save(ctx, comm, standing, {});
-  };
-  save();
   while (standing.linear_stages < static_cast<int>(config.linear.size())) {
     const LinearStage& stage = config.linear[standing.linear_stages];
     standing.affine = run_linear(ctx, comm, stage, pairs[stage.metric.image_pair], standing.affine,
