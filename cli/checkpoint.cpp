@@ -149,7 +149,10 @@ json read_state(const std::string& folder) {
   if (!file)
     throw IoError("--resume " + folder + ": no checkpoint is there (" + state_name + " is wanted)");
   try {
-    return json::parse(file);
+    json state = json::parse(file);
+    for (const char* key : {"command", "working_directory", "program", "config", "images"})
+      static_cast<void>(state.at("about").at(key));
+    return state;
   } catch (const json::exception& error) {
     throw IoError(path + ": is no checkpoint: " + error.what());
   }
