@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <future>
 #include <memory>
@@ -19,6 +20,7 @@
 #include "cli/register_inputs.hpp"
 #include "cli/register_options.hpp"
 #include "cli/register_output.hpp"
+#include "cli/report/page.hpp"
 #include "cli/shard_files.hpp"
 #include "cli/slices.hpp"
 #include <nlohmann/json.hpp>
@@ -26,6 +28,7 @@
 
 #include "ffdp/core/copy.hpp"
 #include "ffdp/core/error.hpp"
+#include "ffdp/core/log.hpp"
 #include "ffdp/dist/fetch.hpp"
 #include "ffdp/dist/mpi.hpp"
 #include "ffdp/io/atomic_file.hpp"
@@ -79,6 +82,10 @@ nlohmann::json provenance(const Options& o, const Config& config, const Context&
   j["command"] = command_line;
   j["fixed"] = o.fixed;
   j["moving"] = o.moving;
+  j["folder"] = std::filesystem::current_path().string();
+  if (!o.fixed_mask.empty()) j["fixed_mask"] = o.fixed_mask;
+  if (!o.moving_mask.empty()) j["moving_mask"] = o.moving_mask;
+  if (!o.output.moving_labels.empty()) j["moving_labels"] = o.output.moving_labels;
   j["device"] = device_record(ctx);
   j["threads"] = ctx.threads;
   j["config"] = to_json(config);
@@ -131,6 +138,16 @@ void print_summary(const Options& o, const registration::Result& result, double 
   std::printf("%s}\n", record_name(o.output.prefix).substr(o.output.prefix.size()).c_str());
 }
 
+/// Makes the page from the files that were written.
+void write_page(const Context& ctx, const Options& o) {
+  Context host;
+  host.threads = ctx.threads;
+  set_log_sink({});  // what the headers say stands on the page
+  const std::string name = report::page_name(o.output.prefix);
+  io::write_file(name, report::make_page(host, report::sources_of(o.output.prefix)));
+  if (!o.common.quiet) std::printf("page:    %s\n", name.c_str());
+}
+
 /// One rank of a registration, from the files to the files.
 void run_rank(dist::Comm& comm, const Options& o, const Config& config, const DeviceStart& device,
               const std::vector<std::string>& command_line) {
@@ -164,6 +181,7 @@ void run_rank(dist::Comm& comm, const Options& o, const Config& config, const De
   nlohmann::json record = provenance(o, config, ctx, result, command_line);
   const double before_writing = elapsed();
   const auto written = write_result(ctx, comm, o.output, std::move(originals), result);
+  record["written"] = written;
   record["seconds"] = {{"reading", read_seconds},
                        {"waiting for the device", ready_seconds - read_seconds},
                        {"writing", elapsed() - before_writing},
@@ -174,6 +192,7 @@ void run_rank(dist::Comm& comm, const Options& o, const Config& config, const De
   if (!first) return;
   io::write_file(record_name(o.output.prefix), record.dump(1) + "\n");
   if (!o.common.quiet) print_summary(o, result, elapsed(), written);
+  if (o.report) write_page(ctx, o);
 }
 
 void run(Options o, const CLI::App& command, const std::vector<std::string>& command_line) {
