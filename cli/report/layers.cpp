@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include "cli/report/maps.hpp"
@@ -69,16 +70,16 @@ json log_jacobian_layer(const Values& determinant, const std::vector<Picture>& p
   Values size;
   for (const double d : determinant)
     if (d > 0) size.push_back(std::abs(std::log(d)));
-  const double reach = std::clamp(std::ceil(10 * quantile(size, 0.995)) / 10, 0.1, 3.0);
+  const double reach = std::clamp(std::ceil(10 * quantile(size, 0.995)) / 10, 0.3, 3.0);
   Codes codes;
   for (const double d : determinant)
     codes.push_back(!std::isfinite(d) ? 0 : d <= 0 ? 1 : code(std::log(d), -reach, reach, 2));
   return {{"lo", -reach}, {"hi", reach}, {"png", pngs(codes, pictures)}};
 }
 
-json inverse_layer(const Values& distance, const std::vector<Picture>& pictures) {
-  const double top = quantile(distance, 0.999);
-  const double hi = top > 0 ? top : 0.001;
+/// A voxel or more is the last colour, so that a harmless error does not look like a large one.
+json inverse_layer(const Values& distance, double voxel_mm, const std::vector<Picture>& pictures) {
+  const double hi = std::max(quantile(distance, 0.999), voxel_mm);
   Codes codes;
   for (const double d : distance) codes.push_back(std::isfinite(d) ? code(d, 0, hi, 1) : 0);
   return {{"lo", 0}, {"hi", hi}, {"png", pngs(codes, pictures)}};
@@ -121,6 +122,22 @@ std::vector<Vec3> mapped(const std::vector<Vec3>& points, const std::vector<Vec3
   return result;
 }
 
+/// The warped image; NaN where it comes from outside the moving one, as far as files tell. Where it
+/// was not written, it is made from the moving one.
+Values warped_values(const Sources& s, const std::vector<Vec3>& points,
+                     const std::vector<Vec3>& displacement) {
+  Values warped;
+  if (!s.warped.empty()) warped = sample(s.warped, 0, Sampling::linear, points);
+  const bool whole_map = s.affine && (!s.warp.empty() || !s.record.contains("jacobian"));
+  if (!whole_map || s.moving.empty()) return warped;
+  const auto from = mapped(points, displacement, *s.affine);
+  if (warped.empty()) return sample(s.moving, 0, Sampling::linear, from);
+  const auto known = inside(io::read_info(s.moving).grid, from);
+  for (std::size_t i = 0; i < warped.size(); ++i)
+    if (!known[i]) warped[i] = std::numeric_limits<double>::quiet_NaN();
+  return warped;
+}
+
 }  // namespace
 
 Window window_of(const std::vector<const Values*>& lists) {
@@ -151,13 +168,11 @@ json layers(Context& ctx, const Sources& s, const std::vector<Picture>& pictures
     displacement = maps.displacement;
     if (!s.inverse_warp.empty())
       j["inverse_consistency"] =
-          inverse_layer(inverse_consistency(s.inverse_warp, points, displacement), pictures);
+          inverse_layer(inverse_consistency(s.inverse_warp, points, displacement),
+                        std::ranges::min(io::read_info(s.fixed).grid.spacing), pictures);
   }
-  Values warped, before;
-  if (!s.warped.empty())
-    warped = sample(s.warped, 0, Sampling::linear, points);
-  else if (s.affine && !s.moving.empty() && (!s.warp.empty() || !s.record.contains("jacobian")))
-    warped = sample(s.moving, 0, Sampling::linear, mapped(points, displacement, *s.affine));
+  const Values warped = warped_values(s, points, displacement);
+  Values before;
   if (s.start && !s.moving.empty())
     before = sample(s.moving, 0, Sampling::linear, mapped(points, {}, *s.start));
   const Window window = window_of({&warped, &before});

@@ -55,6 +55,7 @@ std::string make_page(Context& ctx, const Sources& s) {
             {"program", std::string("ffdp ") + FFDP_VERSION},
             {"fixed", s.fixed},
             {"moving", s.moving},
+            {"warped", s.warped},
             {"record", s.record},
             {"size_xyz", {grid.size[2], grid.size[1], grid.size[0]}},
             {"spacing_xyz_mm", grid.spacing},

@@ -119,6 +119,13 @@ std::vector<double> sample(const std::string& path, std::int64_t volume, Samplin
   return sample_planes(planes, sampling, voxels_of(planes.info().grid, points));
 }
 
+std::vector<bool> inside(const Grid& grid, std::span<const Vec3> points) {
+  std::vector<bool> is;
+  is.reserve(points.size());
+  for (const Vec3& v : voxels_of(grid, points)) is.push_back(v[2] == v[2]);
+  return is;
+}
+
 double sign_of_component(const io::NiftiInfo& info, int component) {
   return info.intent == io::intent_displacement && component < 2 ? -1 : 1;
 }

@@ -41,6 +41,9 @@ enum class Sampling { linear, nearest };
 std::vector<double> sample(const std::string& path, std::int64_t volume, Sampling sampling,
                            std::span<const Vec3> points);
 
+/// Whether points lie inside a grid, as `sample` has it.
+std::vector<bool> inside(const Grid& grid, std::span<const Vec3> points);
+
 /// The vectors of a displacement field at world points, linear, in LPS mm; NaN outside.
 std::vector<Vec3> sample_vectors(const std::string& path, std::span<const Vec3> points);
 
