@@ -32,8 +32,8 @@ void run(const ReportCommand& command) {
 
 void add_report(CLI::App& app) {
   auto command = std::make_shared<ReportCommand>();
-  CLI::App* sub = app.add_subcommand(
-      "report", "Make a page of a registration: pictures, maps, costs, checks");
+  CLI::App* sub =
+      app.add_subcommand("report", "Make a page of a registration: pictures, maps, costs, checks");
   sub->footer(
       "Reads what `ffdp register -o PREFIX` left and writes PREFIXreport.html, one file that any\n"
       "browser shows without network. Example:\n"

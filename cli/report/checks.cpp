@@ -36,8 +36,7 @@ Check headers(const Sources& s) {
 }
 
 Check files(const Sources& s) {
-  if (s.replaced.empty())
-    return {"files", Verdict::good, "No input was replaced by an output."};
+  if (s.replaced.empty()) return {"files", Verdict::good, "No input was replaced by an output."};
   std::string text;
   for (const auto& path : s.replaced)
     text += path +
@@ -129,8 +128,8 @@ Check masks(const Sources& s) {
     if (path.empty()) continue;
     const std::string faces = touched_faces(path);
     if (!faces.empty())
-      found += path + " touches the edge of its image (" + faces +
-               "): what lies there may be cut off. ";
+      found +=
+          path + " touches the edge of its image (" + faces + "): what lies there may be cut off. ";
   }
   if (!found.empty()) return {"masks", Verdict::warning, found};
   return {"masks", Verdict::good, "No mask touches the edge of its image."};
@@ -192,8 +191,7 @@ Check costs(const Sources& s) {
 }  // namespace
 
 std::vector<Check> check(const Sources& s) {
-  return {headers(s),  files(s),         overlap(s), masks(s),
-          jacobian(s), inverse_check(s), costs(s)};
+  return {headers(s), files(s), overlap(s), masks(s), jacobian(s), inverse_check(s), costs(s)};
 }
 
 }  // namespace ffdp::cli::report

@@ -28,8 +28,9 @@ json picture_entry(const Picture& p, const Grid& grid) {
           {"width_mm", p.width_mm},
           {"height_mm", p.height_mm},
           {"ends", p.ends},
-          {"every", {p.columns.size() > 1 ? std::abs(p.columns[1] - p.columns[0]) : 1,
-                     p.rows.size() > 1 ? std::abs(p.rows[1] - p.rows[0]) : 1}}};
+          {"every",
+           {p.columns.size() > 1 ? std::abs(p.columns[1] - p.columns[0]) : 1,
+            p.rows.size() > 1 ? std::abs(p.rows[1] - p.rows[0]) : 1}}};
 }
 
 const char* word(Verdict verdict) {

@@ -17,10 +17,10 @@ struct AxisNames {
 
 /// One picture of an image: voxels of a plane of its grid, as they lie on the screen.
 struct Picture {
-  std::string plane;           ///< "axial", "coronal", "sagittal" or, of a 2-D image, "plane x, y"
-  int across = 0, index = 0;   ///< the plane: axis (z, y, x) across it, and where on it [voxels]
-  int right = 2, down = 1;     ///< axes (z, y, x) along the picture
-  std::vector<int> columns, rows;  ///< voxels from left to right, from top to bottom
+  std::string plane;          ///< "axial", "coronal", "sagittal" or, of a 2-D image, "plane x, y"
+  int across = 0, index = 0;  ///< the plane: axis (z, y, x) across it, and where on it [voxels]
+  int right = 2, down = 1;    ///< axes (z, y, x) along the picture
+  std::vector<int> columns, rows;   ///< voxels from left to right, from top to bottom
   std::array<std::string, 4> ends;  ///< names at the left, right, top and bottom edge
   std::string position;             ///< of the plane, in words: "S 12.3 mm"
   double width_mm = 0, height_mm = 0;

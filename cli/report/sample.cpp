@@ -68,8 +68,8 @@ std::vector<double> sample_planes(Planes<double>& planes, Sampling sampling,
     const auto end = std::find_if(it, order.end(), [&](auto i) { return plane(i) > last; });
     const auto view = planes.get(lo, std::min(plane(*std::prev(end)) + 2, grid.size[0]));
     for (; it != end; ++it)
-      values[*it] = sampling == Sampling::linear ? linear(view, voxels[*it])
-                                                 : nearest(view, voxels[*it]);
+      values[*it] =
+          sampling == Sampling::linear ? linear(view, voxels[*it]) : nearest(view, voxels[*it]);
   }
   return values;
 }

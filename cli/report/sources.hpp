@@ -19,8 +19,8 @@ struct Sources {
   std::string warp, inverse_warp;
   std::string fixed_labels, warped_labels;
   std::string fixed_mask, moving_mask;
-  std::optional<Affine> start;   ///< for the picture "before": fixed to moving, LPS mm
-  std::optional<Affine> affine;  ///< found; likewise
+  std::optional<Affine> start;        ///< for the picture "before": fixed to moving, LPS mm
+  std::optional<Affine> affine;       ///< found; likewise
   std::vector<std::string> replaced;  ///< inputs that were replaced by outputs
   nlohmann::json record;              ///< of the registration or of the evaluation
 };
@@ -28,8 +28,8 @@ struct Sources {
 /// PREFIXreport.html, the page of a registration.
 std::string page_name(const std::string& prefix);
 
-/// The sources of what `ffdp register -o PREFIX` left: PREFIX.json says where the inputs are. Throws
-/// IoError where it or an image is not there.
+/// The sources of what `ffdp register -o PREFIX` left: PREFIX.json says where the inputs are.
+/// Throws IoError where it or an image is not there.
 Sources sources_of(const std::string& prefix);
 
 }  // namespace ffdp::cli::report

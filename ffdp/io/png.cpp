@@ -32,8 +32,9 @@ std::string filtered(int filter, std::span<const std::uint8_t> row,
   std::string bytes(1, static_cast<char>(filter));
   for (std::size_t x = 0; x < row.size(); ++x) {
     const int left = x > 0 ? row[x - 1] : 0, up = above.empty() ? 0 : above[x];
-    bytes += static_cast<char>(
-        static_cast<unsigned char>(row[x] - (filter == 1 ? left : filter == 2 ? up : 0)));
+    bytes += static_cast<char>(static_cast<unsigned char>(row[x] - (filter == 1   ? left
+                                                                    : filter == 2 ? up
+                                                                                  : 0)));
   }
   return bytes;
 }
