@@ -36,6 +36,8 @@ Check headers(const Sources& s) {
 }
 
 Check files(const Sources& s) {
+  if (!s.record.contains("written"))
+    return {"files", Verdict::not_checked, "This is no record of a registration."};
   if (s.replaced.empty()) return {"files", Verdict::good, "No input was replaced by an output."};
   std::string text;
   for (const auto& path : s.replaced)

@@ -19,12 +19,17 @@ class WarpPlanes {
  public:
   explicit WarpPlanes(const std::string& path) {
     const io::NiftiInfo info = io::read_info(path);
+    double square = 0;
+    for (int a = 0; a < 3; ++a)
+      square += std::pow(info.grid.size[a] * info.grid.spacing_zyx()[a], 2);
+    longest_ = static_cast<float>(10 * std::sqrt(square));
     for (int c = 0; c < info.volumes() * info.components(); ++c) {
       components_.push_back(std::make_unique<Planes<float>>(path, c));
       signs_.push_back(sign_of_component(info, c));
     }
   }
-  /// The displacement [mm, LPS] over the planes [lo, hi), components x, y, z.
+  /// The displacement [mm, LPS] over the planes [lo, hi), components x, y, z; NaN where the file
+  /// marks that there is none (transforms::mark_missing).
   VectorField<float> get(const Grid& grid, int lo, int hi) {
     Box box = grid.domain();
     box.lo[0] = lo;
@@ -36,7 +41,10 @@ class WarpPlanes {
       const auto sign = static_cast<float>(signs_[c]);
       std::transform(from.data, from.data + box.volume(),
                      field.data() + static_cast<std::int64_t>(c) * box.volume(),
-                     [sign](float value) { return sign * value; });
+                     [sign, this](float value) {
+                       return std::abs(value) <= longest_ ? sign * value
+                                                          : std::numeric_limits<float>::quiet_NaN();
+                     });
     }
     return field;
   }
@@ -44,6 +52,7 @@ class WarpPlanes {
  private:
   std::vector<std::unique_ptr<Planes<float>>> components_;
   std::vector<double> signs_;
+  float longest_ = 0;  ///< [mm]
 };
 
 /// The part of a picture's plane within planes [lo, hi) of the grid.
