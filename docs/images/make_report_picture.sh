@@ -15,5 +15,5 @@ cd "$work"
 sed 's|</body>|<script>addEventListener("load", () => setTimeout(() => { const e = document.getElementById("edges"); e.checked = true; e.dispatchEvent(new Event("input")); }, 500));</script></body>|' \
   out/demo_report.html > shown.html
 chromium --headless=new --no-sandbox --disable-gpu --hide-scrollbars --user-data-dir="$work/browser" \
-  --virtual-time-budget=8000 --force-device-scale-factor=0.75 --window-size=1220,1330 --screenshot="$target" "file://$work/shown.html" 2>/dev/null
+  --virtual-time-budget=8000 --force-device-scale-factor=0.72 --window-size=1260,1130 --screenshot="$target" "file://$work/shown.html" 2>/dev/null
 echo "wrote $target: $(stat -c %s "$target") bytes"

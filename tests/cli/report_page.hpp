@@ -46,8 +46,8 @@ inline void write_slice(const std::string& volume, const std::string& path) {
 /// What the far end of index axis y is called, where it runs along y of the world.
 inline std::string high_end_of_y(const Grid& grid) { return grid.direction[1][1] > 0 ? "P" : "A"; }
 
-/// A small phantom pair, registered in a folder of its own.
-class RegisteredPhantom : public testing::Test {
+/// A small phantom pair in a folder of its own.
+class PhantomFolder : public testing::Test {
  protected:
   void SetUp() override {
     const auto made = run_program("phantom -q --pair --size 40x48x44 --spacing 4 --warp-mm 6 -o " +
@@ -55,6 +55,12 @@ class RegisteredPhantom : public testing::Test {
     ASSERT_EQ(made.code, 0) << made.text;
   }
   std::string file(const std::string& name) const { return folder_ / ("b_" + name + ".nii.gz"); }
+  TemporaryFolder folder_;
+};
+
+/// The same, to be registered.
+class RegisteredPhantom : public PhantomFolder {
+ protected:
   std::string prefix() const { return folder_ / "p_"; }
   void register_files(const std::string& fixed, const std::string& moving,
                       const std::string& more) const {
@@ -80,7 +86,6 @@ class RegisteredPhantom : public testing::Test {
   }
   std::string verdict(const std::string& name) const { return check(name)["verdict"]; }
   std::string words(const std::string& name) const { return check(name)["text"]; }
-  TemporaryFolder folder_;
 };
 
 }  // namespace ffdp::test
