@@ -116,10 +116,10 @@ std::string touched_faces(const std::string& path) {
   std::string faces;
   for (int a = 0; a < 3; ++a) {
     if (grid.size[a] == 1) continue;
-    if (low[a]) faces += (faces.empty() ? "" : ", ") + names[a].low;
-    if (high[a]) faces += (faces.empty() ? "" : ", ") + names[a].high;
+    if (low[a]) faces.append(", ").append(names[a].low);
+    if (high[a]) faces.append(", ").append(names[a].high);
   }
-  return faces;
+  return faces.empty() ? "" : faces.substr(2);
 }
 
 Check masks(const Sources& s) {
@@ -130,8 +130,10 @@ Check masks(const Sources& s) {
     if (path.empty()) continue;
     const std::string faces = touched_faces(path);
     if (!faces.empty())
-      found +=
-          path + " touches the edge of its image (" + faces + "): what lies there may be cut off. ";
+      found.append(path)
+          .append(" touches the edge of its image (")
+          .append(faces)
+          .append("): what lies there may be cut off. ");
   }
   if (!found.empty()) return {"masks", Verdict::warning, found};
   return {"masks", Verdict::good, "No mask touches the edge of its image."};

@@ -134,6 +134,8 @@ Mosaic make_mosaic(const std::vector<std::string>& images) {
     if (last > 0) volumes.push_back(last);
     std::vector<std::vector<double>> values;
     std::vector<const std::vector<double>*> lists;
+    values.reserve(volumes.size());
+    lists.reserve(volumes.size());
     for (const auto v : volumes) values.push_back(sample(path, v, Sampling::linear, points));
     for (const auto& list : values) lists.push_back(&list);
     const Window window = window_of(lists);

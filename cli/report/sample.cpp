@@ -108,7 +108,7 @@ template class Planes<float>;
 template class Planes<double>;
 
 int planes_at_a_time(const Grid& grid) {
-  constexpr std::int64_t most = std::int64_t{32} << 20U;
+  constexpr std::int64_t most = std::int64_t{8} << 20U;
   const std::int64_t plane = std::int64_t{8} * grid.size[1] * grid.size[2];
   return static_cast<int>(std::clamp<std::int64_t>(most / plane, 1, grid.size[0]));
 }

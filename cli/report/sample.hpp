@@ -31,7 +31,7 @@ class Planes {
   Field<T> held_;
 };
 
-/// How many planes of a grid are held at a time, so that they stay below 32 MiB where one is.
+/// How many planes of a grid are held at a time, so that they stay below 8 MiB where one is.
 int planes_at_a_time(const Grid& grid);
 
 enum class Sampling { linear, nearest };

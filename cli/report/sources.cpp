@@ -48,7 +48,7 @@ std::string page_name(const std::string& prefix) { return prefix + "report.html"
 Sources sources_of(const std::string& prefix) {
   const std::string name = record_name(prefix);
   std::ifstream file(name);
-  if (!file) throw IoError(name + ": cannot be opened; ffdp register -o " + prefix + " writes it");
+  if (!file) throw IoError(name + ": cannot be opened; ffdp register writes it");
   Sources s;
   s.record = json::parse(file, nullptr, false);
   if (!s.record.is_object() || !s.record.contains("written"))
@@ -59,7 +59,9 @@ Sources sources_of(const std::string& prefix) {
   s.fixed_mask = input(s.record, "fixed_mask");
   s.moving_mask = input(s.record, "moving_mask");
   for (const auto& image : {s.fixed, s.moving})
-    if (!fs::exists(image)) throw IoError(name + ": names the image " + image + ", which is gone");
+    if (!fs::exists(image))
+      throw IoError(std::string(name).append(": names the image ").append(image) +
+                    ", which is gone");
   s.warped = output(prefix, s.record, "Warped.nii.gz");
   s.warp = output(prefix, s.record, "1Warp.nii.gz");
   s.inverse_warp = output(prefix, s.record, "1InverseWarp.nii.gz");
