@@ -183,12 +183,14 @@ Check costs(const Sources& s) {
     ++compared;
     const double first = cost.front(), last = cost.back();
     if (!(last < first))
-      risen += "At level " + std::to_string(level) + " the cost went from " + number(first) +
-               " to " + number(last) + ": it did not fall. ";
+      risen += "At level " + std::to_string(level) +
+               " of the deformable stage the cost went from " + number(first) + " to " +
+               number(last) + ": it did not fall. ";
   }
   if (compared == 0)
     return {"cost", Verdict::not_checked, "No level with two iterations has its costs on record."};
-  if (risen.empty()) return {"cost", Verdict::good, "The cost fell at every level."};
+  if (risen.empty())
+    return {"cost", Verdict::good, "The cost fell at every level of the deformable stage."};
   return {"cost", Verdict::warning, risen};
 }
 
