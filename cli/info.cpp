@@ -172,12 +172,12 @@ void write_pictures(const std::vector<std::string>& paths, const std::string& pn
 }  // namespace
 
 void add_info(CLI::App& app) {
-  struct Options {
+  struct InfoOptions {
     Common common;
     std::vector<std::string> paths;
     std::string png;
   };
-  const auto o = std::make_shared<Options>();
+  const auto o = std::make_shared<InfoOptions>();
   CLI::App* command = app.add_subcommand("info", "Describe images and transforms");
   command->add_option("FILE", o->paths, "images or transforms")->required();
   command->add_option("--png", o->png,
