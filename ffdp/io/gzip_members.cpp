@@ -36,7 +36,10 @@ class GzipMembers::Compressor {
   std::size_t operator()(const std::byte* from, std::size_t bytes, std::vector<std::byte>& to) {
     if (libdeflate_)
       return libdeflate_gzip_compress(libdeflate_.get(), from, bytes, to.data(), to.size());
-    isal_zstream stream;
+    // ISA-L looks for matches where it finds what it, or anybody, left in this memory: the member
+    // would be a right one, but its bytes would depend on what was packed before.
+    std::ranges::fill(memory_, std::uint8_t{0});
+    isal_zstream stream{};
     isal_deflate_stateless_init(&stream);
     stream.level = 1;
     stream.level_buf = memory_.data();

@@ -9,7 +9,7 @@ import sys
 
 LEVEL, DEFORMABLE = "ffdp/registration/deformable/level.cpp", "ffdp/registration/deformable/deformable.cpp"
 PYRAMID, DISTRIBUTION = "ffdp/registration/images/pyramid.cpp", "ffdp/registration/images/distribution.cpp"
-RANKS = ("ranks_test", "*GiveTheBitsOfOne/lncc:*GiveTheBitsOfOne/mi")
+RANKS = ("ranks_test", "*GiveTheBitsOfOne/lncc:*GiveTheBitsOfOne/mi:*GiveTheBitsOfOne/gradient")
 # name, test, filter, [(file, text, fault)]
 FAULTS = [
     ("the step's norm of each shard", *RANKS, [

@@ -56,6 +56,7 @@ std::vector<Case> cases() {
       {"lncc", short_config(MetricKind::lncc)},
       {"mi", short_config(MetricKind::mi), {44, 50, 46}, Contrast::t2},
       {"mse", short_config(MetricKind::mse)},
+      {"gradient", short_config(MetricKind::lncc)},  // whose step is always scaled to its longest
       {"masks", short_config(MetricKind::lncc)},
       {"two_pairs", short_config(MetricKind::lncc), {44, 50, 46}, Contrast::t1, 2},
       {"symmetric", short_config(MetricKind::mse)},
@@ -63,6 +64,7 @@ std::vector<Case> cases() {
       {"prepared", short_config(MetricKind::mse)}};
   for (Case& c : all) {
     if (c.name == "masks") c.masks = true;
+    if (c.name == "gradient") c.config.deformable[0].optimizer = Optimizer::gradient;
     if (c.name == "symmetric") c.config.symmetric = true, c.config.refine = 2;
     if (c.name == "prepared") {
       c.config.winsorize_lo = 0.005, c.config.winsorize_hi = 0.995;
