@@ -3,7 +3,10 @@
 #include <cstdio>
 #include <exception>
 #include <new>
+#include <string>
+#include <vector>
 
+#include "cli/ants/programs.hpp"
 #include "cli/commands.hpp"
 #include <CLI/CLI.hpp>
 #include <signal.h>
@@ -71,6 +74,9 @@ int run(int argc, char** argv) {
 int main(int argc, char** argv) {
   catch_signals();
   try {
+    // Called by the name of one of ANTs' programs, this is that program (docs/ants.md).
+    if (const auto program = ffdp::cli::ants::program_of(argc > 0 ? argv[0] : ""))
+      return program(std::vector<std::string>(argv + 1, argv + argc));
     return run(argc, argv);
   } catch (const std::bad_alloc&) {
     return fail("out of memory");
