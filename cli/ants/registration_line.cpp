@@ -37,7 +37,8 @@ void read_levels(const Line& line, std::vector<StageLine>& stages) {
   for (std::size_t i = 0; i < stages.size(); ++i) {
     const Value& c = convergence[i];
     stages[i].iterations = whole_numbers("-c", c.bracket ? c.parameters[0] : c.text);
-    if (c.parameters.size() > 1 && !c.parameters[1].empty()) number("-c " + c.text, c.parameters[1]);
+    if (c.parameters.size() > 1 && !c.parameters[1].empty())
+      number("-c " + c.text, c.parameters[1]);
     stages[i].shrink = whole_numbers("-f", shrink[i].text);
     const std::size_t levels = stages[i].iterations.size();
     require(stages[i].shrink.size() == levels,
@@ -75,10 +76,11 @@ void read_masks(const Line& line, std::vector<StageLine>& stages) {
 
 void read_restrictions(const Line& line, std::vector<StageLine>& stages) {
   const auto& values = line.values("restrict-deformation");
-  require(values.size() <= stages.size(),
-          "-g: given " + std::to_string(values.size()) + " times for " +
-              std::to_string(stages.size()) + " stages");
-  for (std::size_t i = 0; i < values.size(); ++i) stages[i].restriction = numbers("-g", values[i].text);
+  require(values.size() <= stages.size(), "-g: given " + std::to_string(values.size()) +
+                                              " times for " + std::to_string(stages.size()) +
+                                              " stages");
+  for (std::size_t i = 0; i < values.size(); ++i)
+    stages[i].restriction = numbers("-g", values[i].text);
 }
 
 void read_stages(const Line& line, RegistrationLine& r) {
@@ -117,8 +119,8 @@ void read_output(const Line& line, RegistrationLine& r) {
     note("-i 1: every stage begins where the one before it ended, in any case");
   }
   require(r.save_state.empty() || r.composite, "-j: needs -a 1");
-  require(r.restore_state.empty() || (!line.has("initial-moving-transform") &&
-                                      !line.has("initial-fixed-transform")),
+  require(r.restore_state.empty() ||
+              (!line.has("initial-moving-transform") && !line.has("initial-fixed-transform")),
           "-k: excludes -r and -q");
 }
 
@@ -126,7 +128,8 @@ void read_intensities(const Line& line, RegistrationLine& r) {
   r.match_histograms = line.flag_or_true("use-histogram-matching");
   if (!line.has("winsorize-image-intensities")) return;
   const Value& value = line.values("winsorize-image-intensities").back();
-  require(value.parameters.size() == 2, "-w " + value.text + ": [LO,HI] is wanted, as [0.005,0.995]");
+  require(value.parameters.size() == 2,
+          "-w " + value.text + ": [LO,HI] is wanted, as [0.005,0.995]");
   for (std::size_t i = 0; i < 2; ++i) r.winsorize.at(i) = number("-w", value.parameters[i]);
   require(r.winsorize[0] >= 0 && r.winsorize[0] < r.winsorize[1] && r.winsorize[1] <= 1,
           "-w " + value.text + ": quantiles from 0 to 1, the lower one first, are wanted");
@@ -189,8 +192,8 @@ RegistrationLine parse_registration(std::span<const std::string> words) {
           "-d " + std::to_string(r.dimension) + ": 2 or 3 is wanted; 4-D is not done here");
   r.verbose = line.flag("verbose", "0");
   r.single_precision = line.flag("float", "0");
-  r.interpolation = line.has("interpolation") ? line.values("interpolation").back()
-                                              : parse_value("Linear");
+  r.interpolation =
+      line.has("interpolation") ? line.values("interpolation").back() : parse_value("Linear");
   r.initial_moving = line.values("initial-moving-transform");
   r.initial_fixed = line.values("initial-fixed-transform");
   read_output(line, r);

@@ -60,7 +60,7 @@ const std::map<std::string, std::string> refused_metrics{
 /// The n-th parameter; `otherwise` where it is left out or empty.
 std::string parameter(const Value& value, std::size_t n, const std::string& otherwise) {
   return n < value.parameters.size() && !value.parameters[n].empty() ? value.parameters[n]
-                                                                      : otherwise;
+                                                                     : otherwise;
 }
 
 /// A distance of knots [mm], or with several numbers how many elements a mesh has along each axis.
@@ -75,9 +75,10 @@ void check_percentage(const Value& value) {
   const std::string strategy = lower(parameter(value, 4, "none"));
   require(strategy == "none" || strategy == "regular" || strategy == "random",
           "-m " + value.text + ": the fifth parameter is None, Regular or Random");
-  const double share = number("-m " + value.text, parameter(value, 5, "1"));
+  const std::string text = parameter(value, 5, "1");
+  const double share = number("-m " + value.text, text);
   require(share >= 0 && share <= 1,
-          "-m " + value.text + ": the share of the voxels is 0 to 1, got " + value.parameters[5]);
+          "-m " + value.text + ": the share of the voxels is 0 to 1, got " + text);
 }
 
 }  // namespace
@@ -101,9 +102,9 @@ StageLine parse_transform(const Value& value) {
   require(step > 0, "-t " + value.text + ": the step is more than 0, as 0.1");
   if (is_linear(stage.kind)) return stage;
   if (stage.spline) {
-    require(value.parameters.size() > 1,
-            "-t " + value.text + ": the distance of the knots is wanted, as " + stage.name +
-                "[0.1,26,0,3]");
+    require(value.parameters.size() > 1, "-t " + value.text +
+                                             ": the distance of the knots is wanted, as " +
+                                             stage.name + "[0.1,26,0,3]");
     stage.update_smoothing = mesh(value, 1, stage.update_mesh);
     stage.warp_smoothing = mesh(value, 2, stage.warp_mesh);
     return stage;
@@ -124,10 +125,10 @@ MetricLine parse_metric(const Value& value) {
   require(found != metrics.end(),
           "-m " + value.text +
               ": unknown, one of CC, MI, Mattes, MeanSquares, Demons and GC is wanted");
-  require(value.parameters.size() >= 2 && !value.parameters[0].empty() &&
-              !value.parameters[1].empty(),
-          "-m " + value.text + ": a fixed and a moving image are wanted, as " + value.name +
-              "[fixed.nii.gz,moving.nii.gz,1,4]");
+  require(
+      value.parameters.size() >= 2 && !value.parameters[0].empty() && !value.parameters[1].empty(),
+      "-m " + value.text + ": a fixed and a moving image are wanted, as " + value.name +
+          "[fixed.nii.gz,moving.nii.gz,1,4]");
   MetricLine metric;
   metric.fixed = value.parameters[0];
   metric.moving = value.parameters[1];
