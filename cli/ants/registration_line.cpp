@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "ffdp/core/error.hpp"
+#include "ffdp/registration/linear/maps.hpp"
 
 namespace ffdp::cli::ants {
 namespace {
@@ -74,13 +75,25 @@ void read_masks(const Line& line, std::vector<StageLine>& stages) {
   }
 }
 
-void read_restrictions(const Line& line, std::vector<StageLine>& stages) {
+void read_restrictions(const Line& line, int dimension, std::vector<StageLine>& stages) {
   const auto& values = line.values("restrict-deformation");
   require(values.size() <= stages.size(), "-g: given " + std::to_string(values.size()) +
                                               " times for " + std::to_string(stages.size()) +
                                               " stages");
-  for (std::size_t i = 0; i < values.size(); ++i)
-    stages[i].restriction = numbers("-g", values[i].text);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    StageLine& stage = stages[i];
+    stage.restriction = numbers("-g", values[i].text);
+    const auto wanted =
+        is_linear(stage.kind)
+            ? registration::parameters(static_cast<registration::LinearKind>(stage.kind), dimension)
+            : dimension;
+    require(static_cast<int>(stage.restriction.size()) == wanted,
+            "-g " + values[i].text + ": " + stage.name + " has " + std::to_string(wanted) +
+                " components, as many numbers with x between them are wanted");
+    for (const double share : stage.restriction)
+      require(share >= 0 && share <= 1,
+              "-g " + values[i].text + ": numbers from 0 to 1 are wanted");
+  }
 }
 
 void read_stages(const Line& line, RegistrationLine& r) {
@@ -99,7 +112,7 @@ void read_stages(const Line& line, RegistrationLine& r) {
             "-t " + line.values("transform")[i].text + ": the stage has no metric; write -m");
   read_levels(line, r.stages);
   read_masks(line, r.stages);
-  read_restrictions(line, r.stages);
+  read_restrictions(line, r.dimension, r.stages);
 }
 
 void read_output(const Line& line, RegistrationLine& r) {

@@ -31,7 +31,7 @@ Further -f and -m are further pairs of the SyN stage.
 enum class Script { full, quick };
 
 struct Choices {
-  Script script;
+  Script script = Script::full;
   std::vector<std::string> fixed, moving, masks, initial;
   std::string dimension = "3", prefix = "output", type = "s", metric_number, knots = "26",
               step = "0.2", precision = "d", match = "0", reproducible = "0", collapse = "1",
@@ -97,7 +97,8 @@ void read_choice(Choices& c, char letter, const std::string& value) {
 }
 
 Choices read_choices(Script script, std::span<const std::string> words) {
-  Choices c{.script = script};
+  Choices c;
+  c.script = script;
   for (std::size_t i = 0; i < words.size(); ++i) {
     const std::string& word = words[i];
     require(word.size() >= 2 && word[0] == '-',

@@ -18,6 +18,10 @@ using registration::LinearStage;
 /// is the Gaussian's fourfold box, of variance 4/12 [knot distances].
 const double knot_sigma = std::sqrt(1.0 / 3);
 
+/// Sigma of the update here for that of ANTs: 1 voxel for the variance of 3 that lines give.
+const double update_share = std::sqrt(1.0 / 3);
+constexpr double least_sigma_warp = 0.7071;  // [voxels]
+
 double finest_spacing(const Grid& grid) {
   double finest = 0;
   for (int axis = 0; axis < 3; ++axis) {
@@ -40,12 +44,23 @@ double sigma_of(const StageLine& stage, double smoothing, const std::vector<doub
   return std::min(knot_sigma * knots / (finest_spacing(fixed) * coarsest), most);
 }
 
+/// The restriction of a linear stage in the order of registration::parametric_map. ITK counts the
+/// scale of a similarity first in 2-D and last in 3-D; we count it after the turns.
+std::vector<double> in_our_order(const StageLine& stage) {
+  std::vector<double> r = stage.restriction;
+  if (stage.kind != TransformKind::similarity) return r;
+  if (r.size() == 4) std::swap(r[0], r[1]);
+  if (r.size() == 7) std::rotate(r.begin() + 3, r.begin() + 6, r.end());
+  return r;
+}
+
 LinearStage linear_stage(const StageLine& stage) {
   LinearStage linear;
   linear.kind = static_cast<LinearKind>(stage.kind);
   linear.metric = stage.metrics[0].config;
-  for (const MetricLine& metric : stage.metrics)
-    if (metric.config.weight > linear.metric.weight) linear.metric = metric.config;
+  for (std::size_t i = 1; i < stage.metrics.size(); ++i)
+    linear.further.push_back(stage.metrics[i].config);
+  linear.restriction = in_our_order(stage);
   linear.resolutions.clear();
   linear.iterations.clear();
   for (std::size_t i = 0; i < stage.iterations.size(); ++i)
@@ -67,10 +82,15 @@ DeformableStage deformable_stage(const StageLine& stage, const Grid& fixed) {
       deformable.shrink.push_back(stage.shrink[i]);
       deformable.iterations.push_back(stage.iterations[i]);
     }
+  for (std::size_t axis = 0; axis < stage.restriction.size(); ++axis)
+    deformable.restriction.at(axis) = stage.restriction[axis];
   const int coarsest = stage.shrink[0];
+  // Steps are larger here than in ANTs, so that the same variance would smooth too much of each
+  // step and none at all too little of the warp (measured: docs/ants.md).
   deformable.sigma_update =
-      sigma_of(stage, stage.update_smoothing, stage.update_mesh, fixed, coarsest);
-  deformable.sigma_warp = sigma_of(stage, stage.warp_smoothing, stage.warp_mesh, fixed, coarsest);
+      sigma_of(stage, stage.update_smoothing, stage.update_mesh, fixed, coarsest) * update_share;
+  deformable.sigma_warp = std::max(
+      sigma_of(stage, stage.warp_smoothing, stage.warp_mesh, fixed, coarsest), least_sigma_warp);
   return deformable;
 }
 
@@ -101,8 +121,6 @@ Config stage_config(const RegistrationLine& line, const StageLine& stage, const 
 
 void note_stages(const RegistrationLine& line) {
   for (const StageLine& stage : line.stages) {
-    if (is_linear(stage.kind) && stage.metrics.size() > 1)
-      note("-t " + stage.name + ": a linear stage follows one metric, that of the largest weight");
     if (stage.spline) note("-t " + stage.name + ": a Gaussian as wide as the B-spline smooths");
     if (stage.name.ends_with("Exponential"))
       note("-t " + stage.name + ": runs as GaussianDisplacementField");

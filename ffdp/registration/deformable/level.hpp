@@ -67,6 +67,7 @@ class Level {
   void warp(Term& term, int keep_from, int hi);
   void add_gradient(Term& term, int index, const Box& planes, sampler::Into into);
   void add_gradients(const Box& planes);
+  void restrict_gradient(const Box& planes);
   void fetch_rims();
   void update_moments();
   void share_moments();
@@ -88,8 +89,9 @@ class Level {
   std::vector<LevelPair>& pairs_;
   int planes_, iteration_ = 0;
   adam::Params adam_;
-  VectorField<float> u_;  ///< over around(halo_.warp)
-  VectorField<T> first_;  ///< over around(halo_.moments), as the second moments
+  std::optional<Mat3> restriction_;  ///< of the gradient, z, y, x
+  VectorField<float> u_;             ///< over around(halo_.warp)
+  VectorField<T> first_;             ///< over around(halo_.moments), as the second moments
   Buffer<T> second_;
   descent::Moments<T> moments_;
   Slab vectors_;              ///< gradient, then composed warp

@@ -28,6 +28,7 @@ class LevelPair {
   /// it anew, for all ranks, where one lacks something. Collective.
   void reach(Context& ctx, dist::Comm& comm, const Box& box, VectorView<const float> displacement);
 
+  const Grid& grid() const { return fixed_.image.grid; }
   View<const float> fixed() const { return fixed_window_.view().as<float>(); }
   const ImageView& moving() const { return moving_window_.view(); }
   sampler::Masks masks() const { return {fixed_mask_window_.view(), moving_mask_window_.view()}; }
