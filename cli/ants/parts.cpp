@@ -25,6 +25,7 @@ Part joined(Context& ctx, const Grid& grid, Part first, Part second) {
   need_inverse(ctx, second);
   backward.append(first.inverse);
   backward.append(second.inverse);
+  first.has_inverse = first.has_inverse && second.has_inverse;
   first.warp = std::make_shared<const DisplacementImage>(transforms::compose(ctx, grid, forward));
   first.inverse =
       std::make_shared<const DisplacementImage>(transforms::compose(ctx, grid, backward));

@@ -16,7 +16,8 @@ struct Part {
   std::string type;  ///< in its file's name: "Rigid", "Affine", "Warp", ...
   Affine affine;     ///< LPS mm, where there is no warp
   std::shared_ptr<const DisplacementImage> warp, inverse;  ///< null: none, or not known yet
-  bool written = true;  ///< ANTs writes no transform that was read from a file by itself
+  bool written = true;      ///< ANTs writes no transform that was read from a file by itself
+  bool has_inverse = true;  ///< ANTs writes an inverse of this kind of warp
 };
 
 /// In the order of ANTs' files: a point meets the last one first.

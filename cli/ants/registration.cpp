@@ -70,6 +70,7 @@ void run_stage(Context& ctx, const RegistrationLine& line, StageLine& stage, Ima
   registration::Inputs in = images.inputs(stage, before);
   const Grid grid = in.fixed[0].grid;
   Part part{is_linear(stage.kind) ? stage.name : "Warp", {}, {}, {}};
+  part.has_inverse = !stage.name.ends_with("DisplacementField");
   if (!has_iterations(stage)) {
     if (!is_linear(stage.kind)) part.warp = part.inverse = no_warp(grid);
     parts.push_back(std::move(part));

@@ -31,8 +31,9 @@ void write_parts(Context& ctx, const RegistrationLine& line, const Grid& grid, P
       io::write_affine(name + part.type + ".mat", part.affine, grid.centre(), line.dimension);
       continue;
     }
-    need_inverse(ctx, part);
     warp(name + "Warp.nii.gz", *part.warp);
+    if (!part.has_inverse) continue;
+    need_inverse(ctx, part);
     warp(name + "InverseWarp.nii.gz", *part.inverse);
   }
 }

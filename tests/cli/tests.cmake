@@ -11,3 +11,10 @@ foreach(source ${cli_tests})
     FFDP_TEST_DATA_DEFAULT="${PROJECT_SOURCE_DIR}/../shared/data"
     $<$<BOOL:${FFDP_MPI}>:FFDP_HAS_MPI>)
 endforeach()
+
+# nipype runs on the names of ANTs' programs; skipped, visibly, where it is not installed.
+find_package(Python3 QUIET COMPONENTS Interpreter)
+set(FFDP_NIPYPE_PYTHON "${Python3_EXECUTABLE}" CACHE FILEPATH "A Python that has nipype and nibabel")
+add_test(NAME ants_nipype COMMAND ${FFDP_NIPYPE_PYTHON} ${CMAKE_CURRENT_LIST_DIR}/ants_nipype_test.py
+  ${PROJECT_BINARY_DIR}/libexec/ffdp/ants)
+set_tests_properties(ants_nipype PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 600)
