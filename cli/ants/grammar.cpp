@@ -3,7 +3,7 @@
 
 #include <algorithm>
 #include <cctype>
-#include <charconv>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <utility>
@@ -22,6 +22,12 @@ std::string trimmed(const std::string& text) {
 bool is_nonzero_number(const std::string& text) {
   return std::strtod(text.c_str(), nullptr) != 0;  // NOLINT: reads a prefix, as ANTs' parser does
 }
+
+void check(bool right, const std::string& option, const std::string& got, const char* wanted) {
+  if (!right) throw InvalidArgument(option + ": got \"" + got + "\", " + wanted);
+}
+
+bool is_whole(double value) { return std::abs(value) < 1e9 && value == std::floor(value); }
 
 /// Whether a word names an option. A word that begins as a number other than 0 is a value.
 bool is_option(const std::string& word) {
@@ -56,8 +62,8 @@ std::vector<std::string> regroup(std::span<const std::string> words) {
     const bool closes = word.find(']') != std::string::npos;
     if (closes) close_bracket_once(word);
     if (!open.empty()) {
-      require(word.find('[') == std::string::npos,
-              "\"" + open + "\" is not closed before \"" + word + "\"; a ] is missing");
+      check(word.find('[') == std::string::npos, "\"" + open + "\"", word,
+            "the ] of the value before it is missing");
       open += word;
       if (closes) result.push_back(std::exchange(open, {}));
     } else if (word.find('[') != std::string::npos) {
@@ -147,7 +153,7 @@ bool Line::flag_or_true(const std::string& name) const {
 double number(const std::string& option, const std::string& text) {
   char* end = nullptr;
   const double value = std::strtod(text.c_str(), &end);
-  require(!text.empty() && *end == 0, option + ": got \"" + text + "\", a number is wanted");
+  check(!text.empty() && *end == 0, option, text, "a number is wanted");
   return value;
 }
 
@@ -158,8 +164,8 @@ std::vector<double> numbers(const std::string& option, const std::string& text) 
     const std::string word = trimmed(text.substr(start, end - start));
     char* rest = nullptr;
     result.push_back(std::strtod(word.c_str(), &rest));
-    require(!word.empty() && *rest == 0,
-            option + ": got \"" + text + "\", numbers with x between them, as 8x4x2, are wanted");
+    check(!word.empty() && *rest == 0, option, text,
+          "numbers with x between them, as 8x4x2, are wanted");
     start = end + 1;
   }
   return result;
@@ -167,16 +173,14 @@ std::vector<double> numbers(const std::string& option, const std::string& text) 
 
 int whole_number(const std::string& option, const std::string& text) {
   const double value = number(option, text);
-  require(value == static_cast<int>(value),
-          option + ": got \"" + text + "\", a whole number is wanted");
+  check(is_whole(value), option, text, "a whole number is wanted");
   return static_cast<int>(value);
 }
 
 std::vector<int> whole_numbers(const std::string& option, const std::string& text) {
   std::vector<int> result;
   for (const double value : numbers(option, text)) {
-    require(value == static_cast<int>(value) && value >= 0,
-            option + ": got \"" + text + "\", whole numbers, as 100x50x10, are wanted");
+    check(is_whole(value) && value >= 0, option, text, "whole numbers, as 100x50x10, are wanted");
     result.push_back(static_cast<int>(value));
   }
   return result;
