@@ -24,7 +24,7 @@ const std::map<std::string, Interpolation> interpolations{{"linear", Interpolati
                                                           {"bspline", Interpolation::bspline},
                                                           {"sinc", Interpolation::sinc}};
 
-struct Options {
+struct ApplyOptions {
   Common common;
   std::string input, reference, output, output_type;
   std::string interpolation = "linear", outside = "0";
@@ -37,7 +37,7 @@ bool keeps_labels(Interpolation interpolation) {
   return interpolation == Interpolation::nearest || interpolation == Interpolation::label;
 }
 
-void apply_to_points(Context& ctx, const Options& o) {
+void apply_to_points(Context& ctx, const ApplyOptions& o) {
   if (!io::is_points_name(o.output))
     throw InvalidArgument(o.output + ": points are written as .csv, .tsv or .fcsv");
   io::PointsTable table = io::read_points(o.input);
@@ -45,7 +45,7 @@ void apply_to_points(Context& ctx, const Options& o) {
   io::write_points(o.output, table);
 }
 
-io::DataType output_type(const Options& o, const io::NiftiInfo& input) {
+io::DataType output_type(const ApplyOptions& o, const io::NiftiInfo& input) {
   if (!o.output_type.empty()) return io::data_type_from_string(o.output_type);
   if (keeps_labels(o.params.interpolation)) return input.value_type();
   return input.type == io::DataType::float64 ? input.type : io::DataType::float32;
@@ -61,8 +61,9 @@ T least(const Field<T>& field) {
 }
 
 template <class T>
-void apply_to_volume(Context& ctx, const Options& o, io::NiftiReader& input, std::int64_t volume,
-                     const Grid& grid, const CompositeTransform& chain, io::NiftiWriter& writer) {
+void apply_to_volume(Context& ctx, const ApplyOptions& o, io::NiftiReader& input,
+                     std::int64_t volume, const Grid& grid, const CompositeTransform& chain,
+                     io::NiftiWriter& writer) {
   const Image<T> moving = input.read_volume<T>(volume);
   ApplyParams params = o.params;
   const auto outside = parse_outside(o.outside);
@@ -76,7 +77,7 @@ void apply_to_volume(Context& ctx, const Options& o, io::NiftiReader& input, std
     transforms::apply<T>(ctx, params, grid, chain, moving, write);
 }
 
-void apply_to_image(Context& ctx, const Options& o) {
+void apply_to_image(Context& ctx, const ApplyOptions& o) {
   if (o.reference.empty()) throw InvalidArgument(o.input + ": --reference is wanted for an image");
   io::NiftiReader reader(o.input);
   const io::NiftiInfo& input = reader.info();
@@ -85,7 +86,7 @@ void apply_to_image(Context& ctx, const Options& o) {
     throw IoError(o.input + ": is a displacement field, whose vectors would have to be turned; " +
                   "ffdp compose puts warps together");
   const Grid grid = io::read_info(o.reference).grid;
-  const CompositeTransform chain = read_chain(ctx, o.transforms);
+  const Chain chain = read_chain(ctx, o.transforms);
   io::WriteOptions options;
   options.type = output_type(o, input);
   options.threads = ctx.threads;
@@ -101,7 +102,7 @@ void apply_to_image(Context& ctx, const Options& o) {
 }  // namespace
 
 void add_apply(CLI::App& app) {
-  const auto o = std::make_shared<Options>();
+  const auto o = std::make_shared<ApplyOptions>();
   CLI::App* command = app.add_subcommand("apply", "Resample images, label maps or points");
   command
       ->add_option("-i,--input", o->input,

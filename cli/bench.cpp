@@ -36,7 +36,7 @@
 namespace ffdp::cli {
 namespace {
 
-struct Options {
+struct BenchOptions {
   Common common;
   std::string what = "all", device = "auto", append, commit = "unknown", machine;
   std::vector<std::string> sizes{"160x192x224", "512x512x512", "1024x1024x1024"};
@@ -73,7 +73,7 @@ class PeakMemory {
 /// One size on one backend: makes the inputs and keeps the rows.
 class Bench {
  public:
-  Bench(Context& context, const Options& o, const Box& whole, std::string size)
+  Bench(Context& context, const BenchOptions& o, const Box& whole, std::string size)
       : ctx(context), box(whole), options_(o), size_(std::move(size)) {}
 
   Context& ctx;
@@ -193,7 +193,7 @@ class Bench {
                  static_cast<std::size_t>(std::min(part, all - first)) * sizeof(float));
   }
 
-  const Options& options_;
+  const BenchOptions& options_;
   std::string size_;
   std::unique_ptr<PeakMemory> memory_ = std::make_unique<PeakMemory>(ctx.backend);
   double copy_bandwidth_ = 0;
@@ -359,7 +359,7 @@ std::string processor() {
   return "unknown";
 }
 
-void run(Options o) {
+void run(BenchOptions o) {
   const struct {
     const char* name;
     bool op;
@@ -389,7 +389,7 @@ void run(Options o) {
 }  // namespace
 
 void add_bench(CLI::App& app) {
-  const auto o = std::make_shared<Options>();
+  const auto o = std::make_shared<BenchOptions>();
   CLI::App* command = app.add_subcommand("bench", "Time the ops and whole iterations");
   command->add_option("what", o->what, "op, iteration or all")
       ->check(CLI::IsMember({"op", "iteration", "all"}))

@@ -8,7 +8,7 @@
 namespace ffdp::cli {
 namespace {
 
-struct Options {
+struct ComposeOptions {
   Common common;
   std::string reference, output;
   std::vector<std::string> transforms;
@@ -18,7 +18,7 @@ struct Options {
 }  // namespace
 
 void add_compose(CLI::App& app) {
-  const auto o = std::make_shared<Options>();
+  const auto o = std::make_shared<ComposeOptions>();
   CLI::App* command = app.add_subcommand("compose", "Make one transform of a chain");
   add_transforms(*command, o->transforms)->required();
   command->add_option("-r,--reference", o->reference,

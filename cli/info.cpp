@@ -157,11 +157,11 @@ void print_info(const std::string& path) {
 }  // namespace
 
 void add_info(CLI::App& app) {
-  struct Options {
+  struct InfoOptions {
     Common common;
     std::vector<std::string> paths;
   };
-  const auto o = std::make_shared<Options>();
+  const auto o = std::make_shared<InfoOptions>();
   CLI::App* command = app.add_subcommand("info", "Describe images and transforms");
   command->add_option("FILE", o->paths, "images or transforms")->required();
   add_common(*command, o->common);

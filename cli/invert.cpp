@@ -8,7 +8,7 @@
 namespace ffdp::cli {
 namespace {
 
-struct Options {
+struct InvertOptions {
   Common common;
   std::string transform, reference, output;
   int compression = 1;
@@ -25,7 +25,7 @@ std::optional<Grid> grid_of(const transforms::CompositeTransform& chain) {
 }  // namespace
 
 void add_invert(CLI::App& app) {
-  const auto o = std::make_shared<Options>();
+  const auto o = std::make_shared<InvertOptions>();
   CLI::App* command = app.add_subcommand("invert", "Invert an affine, a warp or a composite");
   command->add_option("-t,--transform", o->transform, "transform to invert")->required();
   command->add_option("-r,--reference", o->reference,

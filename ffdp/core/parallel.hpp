@@ -1,26 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
+#include <atomic>
 #include <cstdint>
+#include <functional>
 #include <vector>
-
-#include <omp.h>
 
 #include "ffdp/core/context.hpp"
 #include "ffdp/core/plane_sums.hpp"
 
 namespace ffdp {
 
+/// Calls work(worker) once for every worker in [0, threads), each on a thread of its own; worker 0
+/// is the caller. Returns when all have returned, and throws the first error that one of them
+/// threw. Each calling thread keeps its workers; they sleep between calls. A call from within
+/// `work` runs on the calling thread alone: work(0).
+void on_workers(int threads, const std::function<void(int)>& work);
+
 /// Calls body(i, worker) for every i in [0, n) on the threads of the context; worker < threads.
 /// Which worker gets which i varies from run to run, so the body must not let it show.
 template <class Body>
 void parallel_for(const Context& ctx, std::int64_t n, Body&& body) {
-#pragma omp parallel num_threads(ctx.threads)
-  {
-    const int worker = omp_get_thread_num();
-#pragma omp for schedule(dynamic, 1)
-    for (std::int64_t i = 0; i < n; ++i) body(i, worker);
-  }
+  std::atomic<std::int64_t> next{0};
+  const auto work = [&](int worker) {
+    for (std::int64_t i = next++; i < n; i = next++) body(i, worker);
+  };
+  on_workers(static_cast<int>(std::min<std::int64_t>(ctx.threads, n)), std::ref(work));
 }
 
 /// body(i, worker) for every plane i in [0, n) of a box.

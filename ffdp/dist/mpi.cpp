@@ -10,7 +10,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstring>
-#include <optional>
+#include <memory>
 #include <thread>
 #include <utility>
 
@@ -84,7 +84,7 @@ class Pulse {
         MPI_Status status;
         MPI_Iprobe(MPI_ANY_SOURCE, 0, comm_, &found, &status);
         if (!found) break;
-        char sign;
+        char sign = 0;
         MPI_Recv(&sign, 1, MPI_CHAR, status.MPI_SOURCE, 0, comm_, MPI_STATUS_IGNORE);
         heard_[static_cast<std::size_t>(status.MPI_SOURCE)] =
             Clock::now().time_since_epoch().count();
@@ -199,7 +199,7 @@ class MpiComm final : public Comm {
   explicit MpiComm(double timeout) : timeout_(timeout) {
     check(MPI_Comm_rank(MPI_COMM_WORLD, &rank_));
     check(MPI_Comm_size(MPI_COMM_WORLD, &size_));
-    pulse_.emplace(rank_, size_);
+    pulse_ = std::make_unique<Pulse>(rank_, size_);
   }
   int rank() const override { return rank_; }
   int size() const override { return size_; }
@@ -212,7 +212,7 @@ class MpiComm final : public Comm {
   }
   double timeout_;
   int rank_ = 0, size_ = 1;
-  std::optional<Pulse> pulse_;
+  std::unique_ptr<Pulse> pulse_;
 };
 
 }  // namespace

@@ -6,7 +6,6 @@
 #include <exception>
 #include <map>
 #include <mutex>
-#include <optional>
 #include <thread>
 #include <utility>
 
@@ -40,8 +39,8 @@ class Post {
   void wait(const Message& message) {
     std::unique_lock lock(mutex_);
     const auto done = [&] { return message.state == Message::State::done; };
-    changed_.wait(lock, [&] { return failed_ || done(); });
-    if (!done()) throw CommError("comm: rank " + std::to_string(failed_->first) + " failed");
+    changed_.wait(lock, [&] { return failed_rank_ >= 0 || done(); });
+    if (!done()) throw CommError("comm: rank " + std::to_string(failed_rank_) + " failed");
   }
 
   /// The memory of one side goes: nobody may begin to copy.
@@ -56,11 +55,15 @@ class Post {
   void fail(int rank, std::exception_ptr error) {
     {
       const std::lock_guard lock(mutex_);
-      if (!failed_) failed_.emplace(rank, std::move(error));
+      if (failed_rank_ < 0) {
+        failed_rank_ = rank;
+        error_ = std::move(error);
+      }
     }
     changed_.notify_all();
   }
-  const std::optional<std::pair<int, std::exception_ptr>>& failure() const { return failed_; }
+  /// The first error, or null.
+  const std::exception_ptr& error() const { return error_; }
 
  private:
   /// From one rank to another: the k-th message sent is the k-th received.
@@ -110,7 +113,8 @@ class Post {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<Channel> channels_;
-  std::optional<std::pair<int, std::exception_ptr>> failed_;
+  int failed_rank_ = -1;
+  std::exception_ptr error_;
 };
 
 class ThreadPending final : public Comm::Pending {
@@ -176,7 +180,7 @@ void run_threads(int ranks, const std::function<void(Comm&)>& body) {
       }
     });
   for (std::thread& thread : threads) thread.join();
-  if (post.failure()) std::rethrow_exception(post.failure()->second);
+  if (post.error()) std::rethrow_exception(post.error());
 }
 
 }  // namespace ffdp::dist

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "ffdp/core/error.hpp"
+#include "ffdp/io/text.hpp"
 
 namespace ffdp::io {
 namespace {
@@ -25,8 +26,6 @@ struct Slot {
   char path[4096];
 };
 std::array<Slot, 64> registry;
-
-std::string reason(int error) { return std::generic_category().message(error); }
 
 }  // namespace
 

@@ -13,13 +13,13 @@
 
 #include "ffdp/core/error.hpp"
 #include "ffdp/io/gzip_reader.hpp"
+#include "ffdp/io/text.hpp"
 
 namespace ffdp::io {
 namespace {
 
 constexpr std::int64_t most_skipped = std::int64_t{1} << 20;  // at once [bytes]
 
-std::string reason(int error) { return std::generic_category().message(error); }
 }  // namespace
 
 std::size_t read_at(const std::string& path, int descriptor, std::int64_t at, void* to,

@@ -17,7 +17,7 @@ namespace {
 constexpr std::size_t piece_bytes = std::size_t{1} << 18;
 constexpr std::size_t most_at_once = std::size_t{1} << 30;
 
-const char* reason(int code) {
+const char* isal_reason(int code) {
   return code == ISAL_INCORRECT_CHECKSUM   ? "wrong checksum"
          : code == ISAL_INVALID_WRAPPER    ? "invalid header"
          : code == ISAL_UNSUPPORTED_METHOD ? "unknown compression method"
@@ -75,7 +75,7 @@ bool GzipReader::next_member() {
     if (state_->avail_in == 0) refuse("the file ends within it");
     code = isal_read_gzip_header(state_.get(), &header);
   }
-  if (code != ISAL_DECOMP_OK) refuse(reason(code));
+  if (code != ISAL_DECOMP_OK) refuse(isal_reason(code));
   return true;
 }
 
@@ -90,7 +90,7 @@ std::size_t GzipReader::read_some(char* to, std::size_t bytes) {
     state_->avail_out = static_cast<std::uint32_t>(room);
     const int code = isal_inflate(state_.get());
     clear_upper_halves();
-    if (code < 0) refuse(reason(code));
+    if (code < 0) refuse(isal_reason(code));
     const std::size_t made = room - state_->avail_out;
     got += made;
     if (state_->block_state == ISAL_BLOCK_FINISH) continue;

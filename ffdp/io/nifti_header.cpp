@@ -11,6 +11,7 @@
 
 #include "ffdp/core/error.hpp"
 #include "ffdp/io/orientation.hpp"
+#include "ffdp/io/text.hpp"
 #include "ffdp/io/text_headers.hpp"
 
 namespace ffdp::io {
@@ -218,12 +219,6 @@ std::optional<Reader> recognise(const char* bytes, std::size_t got) {
 }  // namespace
 
 namespace {
-
-std::string lower(std::string text) {
-  for (char& c : text)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + ('a' - 'A'));
-  return text;
-}
 
 /// The other file of a .hdr/.img pair, where `path` is called like one and that exists; else "".
 std::string partner(const std::string& path, const std::string& own, const std::string& other) {

@@ -8,9 +8,12 @@
 #include "ffdp/core/error.hpp"
 #include "ffdp/io/atomic_file.hpp"
 #include "ffdp/io/byte_source.hpp"
+#include "ffdp/io/text.hpp"
 
 namespace ffdp::io {
 namespace {
+
+constexpr const char* blanks = " \t\"";  // around a cell
 
 constexpr std::size_t most_bytes = std::size_t{1} << 28;
 
@@ -27,20 +30,8 @@ std::vector<std::string> split(const std::string& line, char separator) {
   return cells;
 }
 
-std::string trimmed(const std::string& text) {
-  const auto first = text.find_first_not_of(" \t\"");
-  if (first == std::string::npos) return "";
-  return text.substr(first, text.find_last_not_of(" \t\"") - first + 1);
-}
-
-std::string lower(std::string text) {
-  for (char& c : text)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + ('a' - 'A'));
-  return text;
-}
-
 double number(const std::string& path, std::size_t line, const std::string& cell, bool comma) {
-  std::string text = trimmed(cell);
+  std::string text = trimmed(cell, blanks);
   if (comma) std::replace(text.begin(), text.end(), ',', '.');
   std::size_t used = 0;
   double value = 0;
@@ -60,7 +51,7 @@ std::array<int, 3> axis_columns(const std::vector<std::string>& columns) {
   std::array<int, 3> at{-1, -1, -1};
   for (std::size_t axis = 0; axis < 3; ++axis)
     for (std::size_t c = 0; c < columns.size() && at[axis] < 0; ++c)
-      if (lower(trimmed(columns[c])) == std::string(1, "xyz"[axis])) at[axis] = static_cast<int>(c);
+      if (lower(trimmed(columns[c], blanks)) == std::string(1, "xyz"[axis])) at[axis] = static_cast<int>(c);
   return at;
 }
 
@@ -92,8 +83,8 @@ char separator_of(const std::string& header) {
 void take_comment(const std::string& path, const std::string& line, PointsTable& table) {
   const auto equals = line.find('=');
   if (equals == std::string::npos) return;
-  const std::string key = lower(trimmed(line.substr(1, equals - 1)));
-  const std::string value = trimmed(line.substr(equals + 1));
+  const std::string key = lower(trimmed(line.substr(1, equals - 1), blanks));
+  const std::string value = trimmed(line.substr(equals + 1), blanks);
   if (key == "columns") {
     table.columns = split(value, ',');
     table.header_line = false;
@@ -115,7 +106,7 @@ std::size_t read_header(const std::string& path, const std::vector<std::string>&
     const bool separates = line.starts_with("sep=") && line.size() == 5;
     if (separates) table.separator = line[4];
     if (line.starts_with('#')) take_comment(path, line, table);
-    if (!separates && !line.starts_with('#') && !trimmed(line).empty()) break;
+    if (!separates && !line.starts_with('#') && !trimmed(line, blanks).empty()) break;
     table.before += line + table.line_end;
   }
   if (!table.header_line) return next;
@@ -153,7 +144,7 @@ PointsTable read_points(const std::string& path) {
   };
   for (std::size_t i = first; i < lines.size(); ++i) {
     std::vector<std::string> cells = split(lines[i], table.separator);
-    if (std::ranges::all_of(cells, [](const auto& cell) { return trimmed(cell).empty(); }))
+    if (std::ranges::all_of(cells, [](const auto& cell) { return trimmed(cell, blanks).empty(); }))
       continue;
     const std::string where = std::to_string(i + 1);
     if (cells.size() < table.columns.size()) throw too_short(where, cells.size());

@@ -12,18 +12,13 @@
 
 #include "ffdp/core/error.hpp"
 #include "ffdp/io/orientation.hpp"
+#include "ffdp/io/text.hpp"
 
 namespace ffdp::io {
 namespace {
 
 constexpr std::size_t most_header = std::size_t{1} << 16;  // [bytes]
 using Fields = std::map<std::string, std::string>;
-
-std::string trimmed(const std::string& text) {
-  const auto first = text.find_first_not_of(" \t\r");
-  if (first == std::string::npos) return "";
-  return text.substr(first, text.find_last_not_of(" \t\r") - first + 1);
-}
 
 /// What a header of either kind says.
 struct Header {

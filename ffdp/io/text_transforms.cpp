@@ -7,6 +7,7 @@
 
 #include "ffdp/core/error.hpp"
 #include "ffdp/io/itk_parameters.hpp"
+#include "ffdp/io/text.hpp"
 
 namespace ffdp::io {
 namespace {
@@ -28,12 +29,6 @@ std::vector<double> numbers(const std::string& path, const std::string& text) {
     values.push_back(value);
   }
   return values;
-}
-
-std::string trimmed(const std::string& text) {
-  const auto first = text.find_first_not_of(" \t\r\n");
-  if (first == std::string::npos) return "";
-  return text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
 }
 
 /// The part of `line` behind `key`, if it starts with that.

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Shards on 2 and 3 ranks (gloo, one machine) equal the whole: values, gradients of inputs, gradients of parameters."""
+import faulthandler
+
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -210,6 +212,7 @@ def what_cannot_be_cut_is_refused():
 
 def worker(rank, ranks, file):
     torch.set_num_threads(1)
+    faulthandler.enable()  # where a rank that is killed by a signal was
     dist.init_process_group("gloo", init_method=f"file://{file}", rank=rank, world_size=ranks)
     for function in CHECKS:
         try:

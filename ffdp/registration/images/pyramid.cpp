@@ -132,7 +132,9 @@ MaskedImage shrink_to(Context& ctx, dist::Comm& comm, const ImageRef& image,
   MaskedImage result{{level, std::move(small.image)},
                      {level, Field<std::uint8_t>(ctx.backend, small.coverage.stored())}};
   const double voxels = expected(ctx, comm, mask, to);
-  for (float share = 0.5F; share > 1e-6F; share /= 2) {
+  constexpr int most_halvings = 19;  // two millionths of a voxel
+  for (int halvings = 1; halvings <= most_halvings; ++halvings) {
+    const float share = std::ldexp(1.0F, -halvings);
     const double kept = mark(ctx, comm, to, small.coverage, share, result.mask.data);
     if (kept > 0 && kept >= 0.5 * voxels) break;
   }
