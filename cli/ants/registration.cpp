@@ -19,6 +19,7 @@
 #include "ffdp/core/copy.hpp"
 #include "ffdp/core/device.hpp"
 #include "ffdp/core/error.hpp"
+#include "ffdp/io/atomic_file.hpp"
 #include "ffdp/io/transform_file.hpp"
 #include "ffdp/transforms/warp.hpp"
 
@@ -117,6 +118,8 @@ int run(RegistrationLine line) {
   const DeviceStart device(wish != nullptr ? wish : "auto");
   Context cpu = start_cpu();
   prepare_output(line.prefix);
+  for (const auto& path : {line.warped, line.inverse_warped, line.save_state})
+    if (!path.empty()) io::check_writable(path);
   Parts parts = line.restore_state.empty() ? read_initial(cpu, "-r", line.initial_moving)
                                            : restored(line.restore_state);
   const Parts fixed = read_initial(cpu, "-q", line.initial_fixed);
