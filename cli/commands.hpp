@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include <CLI/CLI.hpp>
 
 /// One function a subcommand: it adds its options to the program and runs as its callback.
 namespace ffdp::cli {
 
-void add_register(CLI::App& app);
+/// @param words  the command line, as the record keeps it
+void add_register(CLI::App& app, const std::vector<std::string>& words);
 void add_plan(CLI::App& app);
 void add_apply(CLI::App& app);
 void add_compose(CLI::App& app);

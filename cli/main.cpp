@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Exit codes: 0 done, 1 error, 2 wrong usage, 130 interrupted.
+#include <algorithm>
 #include <cstdio>
 #include <exception>
 #include <new>
@@ -7,31 +8,18 @@
 #include <vector>
 
 #include "cli/ants/programs.hpp"
+#include "cli/checkpoint.hpp"
 #include "cli/commands.hpp"
+#include "cli/interrupt.hpp"
+#include "cli/ranks.hpp"
 #include <CLI/CLI.hpp>
-#include <signal.h>
-#include <unistd.h>
-
-#include "ffdp/io/atomic_file.hpp"
 
 namespace {
 
 constexpr int exit_error = 1, exit_usage = 2;
 
-// No half file stays behind. Only async-signal-safe calls here.
-void on_signal(int number) {
-  ffdp::io::remove_unfinished_files();
-  _exit(128 + number);
-}
-
-void catch_signals() {
-  struct sigaction action = {};
-  action.sa_handler = on_signal;
-  for (int number : {SIGINT, SIGTERM, SIGHUP}) sigaction(number, &action, nullptr);
-}
-
-void add_commands(CLI::App& app) {
-  ffdp::cli::add_register(app);
+void add_commands(CLI::App& app, const std::vector<std::string>& words) {
+  ffdp::cli::add_register(app, words);
   ffdp::cli::add_plan(app);
   ffdp::cli::add_apply(app);
   ffdp::cli::add_compose(app);
@@ -57,9 +45,14 @@ int run(int argc, char** argv) {
   app.footer(
       "ffdp COMMAND --help shows the options of a command, with examples.\n"
       "Exit codes: 0 done, 1 error, 2 wrong usage, 130 interrupted.");
-  add_commands(app);
+  std::vector<std::string> words =
+      ffdp::cli::resumed_command(std::vector<std::string>(argv + 1, argv + argc));
+  std::vector<std::string> line = words;
+  line.insert(line.begin(), argv[0]);
+  add_commands(app, line);
+  std::ranges::reverse(words);  // as CLI11 takes them
   try {
-    app.parse(argc, argv);  // runs the callback of the subcommand
+    app.parse(words);  // runs the callback of the subcommand
   } catch (const CLI::Success& asked_for_help) {
     return app.exit(asked_for_help);
   } catch (const CLI::ParseError& error) {
@@ -72,12 +65,15 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  catch_signals();
+  ffdp::cli::catch_signals();
   try {
     // Called by the name of one of ANTs' programs, this is that program (docs/ants.md).
     if (const auto program = ffdp::cli::ants::program_of(argc > 0 ? argv[0] : ""))
       return program(std::vector<std::string>(argv + 1, argv + argc));
     return run(argc, argv);
+  } catch (const ffdp::cli::Interrupted& end) {
+    if (ffdp::cli::speaks()) static_cast<void>(fail(end.what()));
+    return 128 + end.signal;
   } catch (const std::bad_alloc&) {
     return fail("out of memory");
   } catch (const std::exception& error) {

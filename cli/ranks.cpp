@@ -4,8 +4,10 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <optional>
 
 #include "cli/common.hpp"
+#include "cli/interrupt.hpp"
 #include <unistd.h>
 
 #include "ffdp/core/error.hpp"
@@ -30,10 +32,20 @@ void run_ranks(int ranks, const std::function<void(dist::Comm&)>& body) {
   if (dist::started_by_mpi()) {
     require(ranks <= 1, "--ranks " + std::to_string(ranks) +
                             ": the launcher has started the ranks already, leave it out");
-    return dist::run_mpi(silence, one_voice, [](const std::string& error) {
+    std::optional<Interrupted> stopped;
+    const auto until_stopped = [&](dist::Comm& comm) {
+      try {
+        one_voice(comm);
+      } catch (const Interrupted& end) {  // by all ranks, which end in order
+        stopped = end;
+      }
+    };
+    dist::run_mpi(silence, until_stopped, [](const std::string& error) {
       io::remove_unfinished_files();
       std::fprintf(stderr, "ffdp: %s\n", error.c_str());
     });
+    if (stopped) throw Interrupted(*stopped);
+    return;
   }
   if (ranks > 1) return dist::run_threads(ranks, one_voice);
   dist::SoloComm solo;

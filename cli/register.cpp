@@ -4,11 +4,12 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
-#include <fstream>
+#include <filesystem>
 #include <future>
 #include <memory>
 #include <utility>
 
+#include "cli/checkpoint.hpp"
 #include "cli/commands.hpp"
 #include "cli/common.hpp"
 #include "cli/plan.hpp"
@@ -71,17 +72,24 @@ nlohmann::json device_record(const Context& ctx) {
           {"memory_mib", info.memory >> 20U}};
 }
 
-nlohmann::json provenance(const Options& o, const Config& config, const Context& ctx,
-                          const registration::Result& result,
-                          const std::vector<std::string>& command_line) {
+/// The command of a registration.
+struct Command {
+  Options options;
+  CheckpointOptions checkpoint;
+  Config config;
+  std::vector<std::string> words;  ///< of the command line
+};
+
+nlohmann::json provenance(const Command& command, const Context& ctx,
+                          const registration::Result& result) {
   nlohmann::json j;
   j["program"] = std::string("ffdp ") + FFDP_VERSION;
-  j["command"] = command_line;
-  j["fixed"] = o.fixed;
-  j["moving"] = o.moving;
+  j["command"] = command.words;
+  j["fixed"] = command.options.fixed;
+  j["moving"] = command.options.moving;
   j["device"] = device_record(ctx);
   j["threads"] = ctx.threads;
-  j["config"] = to_json(config);
+  j["config"] = to_json(command.config);
   add_result(j, result);
   return j;
 }
@@ -131,9 +139,22 @@ void print_summary(const Options& o, const registration::Result& result, double 
   std::printf("%s}\n", record_name(o.output.prefix).substr(o.output.prefix.size()).c_str());
 }
 
+/// What a checkpoint keeps of the command and the images; none where none was asked for.
+std::unique_ptr<CheckpointFolder> checkpoint_of(const Command& command, dist::Comm& comm,
+                                                const registration::Inputs& inputs) {
+  if (command.checkpoint.folder.empty()) return nullptr;
+  nlohmann::json about;
+  about["program"] = std::string("ffdp ") + FFDP_VERSION;
+  about["command"] = std::vector(command.words.begin() + 1, command.words.end());
+  about["working_directory"] = std::filesystem::current_path().string();
+  about["config"] = to_json(command.config);
+  about["images"] = fingerprint(comm, inputs);
+  return std::make_unique<CheckpointFolder>(command.checkpoint, std::move(about));
+}
+
 /// One rank of a registration, from the files to the files.
-void run_rank(dist::Comm& comm, const Options& o, const Config& config, const DeviceStart& device,
-              const std::vector<std::string>& command_line) {
+void run_rank(dist::Comm& comm, const Command& command, const DeviceStart& device) {
+  const Options& o = command.options;
   const auto begin = std::chrono::steady_clock::now();
   const auto elapsed = [&] {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
@@ -145,6 +166,7 @@ void run_rank(dist::Comm& comm, const Options& o, const Config& config, const De
   LabelWriter labels;
   if (first && !o.output.moving_labels.empty()) labels = read_labels(o.output.moving_labels);
   if (first) prepare_output(o.output.prefix);
+  const auto checkpoint = checkpoint_of(command, comm, inputs);
   const double read_seconds = elapsed();
   ctx.backend = device.wait();
   const Stream stream(ctx.backend);
@@ -158,10 +180,11 @@ void run_rank(dist::Comm& comm, const Options& o, const Config& config, const De
     ProgressPrinter printer(o.common.quiet || !first ? Verbosity::quiet
                             : o.verbose              ? Verbosity::diagnostic
                                                      : Verbosity::normal);
-    result = registration::register_images(ctx, comm, config, std::move(inputs), printer.sink());
+    result = registration::register_images(ctx, comm, command.config, std::move(inputs),
+                                           printer.sink(), checkpoint.get());
   }
   slices.restore(ctx, result);
-  nlohmann::json record = provenance(o, config, ctx, result, command_line);
+  nlohmann::json record = provenance(command, ctx, result);
   const double before_writing = elapsed();
   const auto written = write_result(ctx, comm, o.output, std::move(originals), result);
   record["seconds"] = {{"reading", read_seconds},
@@ -173,12 +196,14 @@ void run_rank(dist::Comm& comm, const Options& o, const Config& config, const De
   record["ranks"] = ranks_record(comm, elapsed());
   if (!first) return;
   io::write_file(record_name(o.output.prefix), record.dump(1) + "\n");
+  if (checkpoint) checkpoint->remove();
   if (!o.common.quiet) print_summary(o, result, elapsed(), written);
 }
 
-void run(Options o, const CLI::App& command, const std::vector<std::string>& command_line) {
+void run(Command command, const CLI::App& app) {
+  Options& o = command.options;
   check_options(o);
-  const Config config = make_config(o, command);
+  const Config& config = command.config = make_config(o, app);
   if (o.print_config) {
     std::printf("%s\n", to_json(config).dump(2).c_str());
     return;
@@ -196,16 +221,18 @@ void run(Options o, const CLI::App& command, const std::vector<std::string>& com
     const Backend backend = device.wait();
     plan_of(o, config, backend, available_bytes(backend));
   }
-  run_ranks(o.ranks, [&](dist::Comm& comm) { run_rank(comm, o, config, device, command_line); });
+  run_ranks(o.ranks, [&](dist::Comm& comm) { run_rank(comm, command, device); });
 }
 
 }  // namespace
 
-void add_register(CLI::App& app) {
-  const auto o = std::make_shared<Options>();
+void add_register(CLI::App& app, const std::vector<std::string>& words) {
+  const auto c = std::make_shared<Command>();
+  c->words = words;
   CLI::App* command = app.add_subcommand(
       "register", "Register a moving image to a fixed one: initialise, affine, diffeomorphic warp");
-  add_register_options(*command, *o);
+  add_register_options(*command, c->options);
+  add_checkpoint(*command, c->checkpoint);
   command->footer(
       "Maps fixed points to moving ones: phi(p) = affine(p + d(p)), read by antsApplyTransforms.\n"
       "Examples:\n"
@@ -214,12 +241,7 @@ void add_register(CLI::App& app) {
       "  ffdp register F.nii.gz M.nii.gz --preset affine -o out/a_ --threads 2\n"
       "  ffdp register --preset accurate --print-config > mine.json\n"
       "Exit codes: 0 done, 1 error, 2 wrong usage, 130 interrupted.");
-  command->callback([o, command] {
-    std::vector<std::string> line;
-    std::ifstream own("/proc/self/cmdline", std::ios::binary);
-    for (std::string word; std::getline(own, word, '\0');) line.push_back(word);
-    run(*o, *command, line);
-  });
+  command->callback([c, command] { run(*c, *command); });
 }
 
 }  // namespace ffdp::cli

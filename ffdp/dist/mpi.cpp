@@ -231,6 +231,8 @@ void run_mpi(double timeout, const std::function<void(Comm&)>& body,
     body(comm);
     comm.barrier();
   } catch (const std::exception& error) {
+    // What fails on all ranks is said by the first.
+    if (rank > 0) std::this_thread::sleep_for(std::chrono::milliseconds(500 + 10 * rank));
     report("rank " + std::to_string(rank) + ": " + error.what());
     MPI_Abort(MPI_COMM_WORLD, 1);
   }

@@ -180,13 +180,44 @@ Extent extent_of(const Inputs& in, int fixed_masks, int moving_masks) {
           .written = in.written};
 }
 
+/// The affine of the initialisation and the linear stages, or of those that a checkpoint lacks.
+Affine run_linear_stages(Context& ctx, dist::Comm& comm, const Config& config,
+                         const std::vector<Pair>& pairs, const std::optional<Affine>& start,
+                         const Watch& watch, Clock& clock) {
+  const Standing* from = watch.checkpoint ? watch.checkpoint->standing() : nullptr;
+  Standing standing;
+  const auto save = [&] {
+    if (watch.checkpoint && watch.checkpoint->due(comm))
+      watch.checkpoint->save(ctx, comm, standing, {});
+  };
+  if (from) {
+    standing.linear_stages = from->linear_stages;
+    standing.affine = from->affine;
+  } else {
+    LinearKind most = LinearKind::rigid;
+    for (const LinearStage& stage : config.linear) most = std::max(most, stage.kind);
+    standing.affine =
+        start ? *start
+              : initialize(ctx, comm, config.initialization, most, pairs[0], watch.progress);
+    clock.stage("initialization");
+    save();
+  }
+  while (standing.linear_stages < static_cast<int>(config.linear.size())) {
+    const LinearStage& stage = config.linear[standing.linear_stages];
+    standing.affine = run_linear(ctx, comm, stage, pairs, standing.affine, watch.progress);
+    ++standing.linear_stages;
+    clock.stage("linear");
+    save();
+  }
+  return standing.affine;
+}
+
 /// Fixed and moving change places: the moving image, resampled to the fixed grid by the affine, is
 /// the fixed one. Gives the inverse of the warp it finds, so that it can be averaged with the
 /// forward one (docs/algorithm.md).
 VectorField<float> backward_warp(Context& ctx, dist::Comm& comm, const DeformableStage& stage,
                                  const std::vector<Pair>& pairs, const Affine& affine,
-                                 MemoryMode memory, double tolerance, const ProgressSink& progress,
-                                 std::vector<LevelTrace>* trace) {
+                                 MemoryMode memory, double tolerance, const Watch& watch) {
   const Grid& grid = pairs[0].fixed.grid;
   const dist::Cut cut(comm, grid.domain());
   const Box own = cut.own(comm);
@@ -218,7 +249,7 @@ VectorField<float> backward_warp(Context& ctx, dist::Comm& comm, const Deformabl
   swapped.reserve(pairs.size());
   for (std::size_t i = 0; i < pairs.size(); ++i)
     swapped.push_back({resampled[i], pairs[i].fixed, mask ? &*mask : nullptr, pairs[i].fixed_mask});
-  const auto u = run_deformable(ctx, comm, stage, swapped, Affine{}, memory, {}, progress, trace);
+  const auto u = run_deformable(ctx, comm, stage, swapped, Affine{}, memory, {}, watch);
   resampled.clear();
   return transforms::inverse_warp(ctx, comm, cut, u, tolerance, nullptr);
 }
@@ -226,7 +257,7 @@ VectorField<float> backward_warp(Context& ctx, dist::Comm& comm, const Deformabl
 }  // namespace
 
 Result register_images(Context& ctx, dist::Comm& comm, const Config& config, Inputs in,
-                       const ProgressSink& progress) {
+                       const ProgressSink& progress, Checkpoint* checkpoint) {
   Result result;
   Clock clock(result.times);
   validate(config);
@@ -254,32 +285,41 @@ Result register_images(Context& ctx, dist::Comm& comm, const Config& config, Inp
   const std::vector<Pair>& pairs = working->pairs;
   clock.stage("preparation");
 
-  LinearKind most = LinearKind::rigid;
-  for (const LinearStage& stage : config.linear) most = std::max(most, stage.kind);
-  result.affine =
-      in.start ? *in.start : initialize(ctx, comm, config.initialization, most, pairs[0], progress);
-  clock.stage("initialization");
-  for (const LinearStage& stage : config.linear) {
-    result.affine = run_linear(ctx, comm, stage, pairs, result.affine, progress);
-    clock.stage("linear");
-  }
+  const Standing* from = checkpoint ? checkpoint->standing() : nullptr;
+  if (from) result.levels = from->levels;
+  if (from && from->deformable) result.levels.pop_back();  // the one under way
+  Watch watch{progress, &result.levels, checkpoint};
+  result.affine = run_linear_stages(ctx, comm, config, pairs, in.start, watch, clock);
   if (config.deformable.empty()) return result;
 
+  watch.before.linear_stages = static_cast<int>(config.linear.size());
+  watch.before.affine = result.affine;
   const DeformableStage& stage = full.deformable[0];
-  result.displacement =
-      run_deformable(ctx, comm, stage, pairs, result.affine, memory, {}, progress, &result.levels);
-  clock.stage("deformable");
+  const int pass = from && from->deformable ? from->pass : 0;
+  if (pass == 0) {
+    result.displacement = run_deformable(ctx, comm, stage, pairs, result.affine, memory, {}, watch);
+    clock.stage("deformable");
+  }
   if (config.symmetric) {
-    vectors::average(ctx, cut.own(comm), result.displacement,
-                     backward_warp(ctx, comm, stage, pairs, result.affine, memory,
-                                   config.inverse_tolerance, progress, &result.levels));
-    clock.stage("deformable, backward");
+    if (pass < 2) {
+      if (pass == 1) result.displacement = VectorField<float>(ctx.backend, cut.own(comm));
+      const OwnPlanes forward =
+          own_planes("forward", result.displacement.view(), cut.domain(), cut.own(comm));
+      if (pass == 1) checkpoint->load(ctx, forward);
+      watch.before.pass = 1;
+      watch.fields_before = {forward};
+      vectors::average(ctx, cut.own(comm), result.displacement,
+                       backward_warp(ctx, comm, stage, pairs, result.affine, memory,
+                                     config.inverse_tolerance, watch));
+      clock.stage("deformable, backward");
+    }
+    watch.before.pass = 2;
+    watch.fields_before.clear();
     DeformableStage refine = stage;
     refine.shrink = {stage.shrink.back()};
     refine.iterations = {config.refine};
-    result.displacement =
-        run_deformable(ctx, comm, refine, pairs, result.affine, memory,
-                       {std::move(result.displacement), cut.domain()}, progress, &result.levels);
+    result.displacement = run_deformable(ctx, comm, refine, pairs, result.affine, memory,
+                                         {std::move(result.displacement), cut.domain()}, watch);
     clock.stage("deformable, refinement");
   }
   working.reset();

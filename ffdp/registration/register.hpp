@@ -48,7 +48,9 @@ struct Result {
 /// stage, inverse. Throws InvalidArgument where an input cannot be registered, before any work.
 /// Collective: all ranks of `comm` call it, with the same configuration, and get the bits that one
 /// rank would get.
+/// @param checkpoint  saves it now and then, and may have it go on from such a time, with the same
+///                    configuration and images; may be null
 Result register_images(Context& ctx, dist::Comm& comm, const Config& config, Inputs inputs,
-                       const ProgressSink& progress);
+                       const ProgressSink& progress, Checkpoint* checkpoint = nullptr);
 
 }  // namespace ffdp::registration

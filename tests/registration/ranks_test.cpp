@@ -4,7 +4,11 @@
 #include <cmath>
 #include <cstring>
 #include <functional>
+#include <map>
+#include <mutex>
+#include <optional>
 #include <ostream>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -124,9 +128,10 @@ struct Bytes {
   }
 };
 
-Bytes run(const Case& c, dist::Comm& comm) {
+Bytes run(const Case& c, dist::Comm& comm, Checkpoint* checkpoint = nullptr) {
   Context ctx;
-  const Result result = register_images(ctx, comm, c.config, inputs_of(c, comm), nullptr);
+  const Result result =
+      register_images(ctx, comm, c.config, inputs_of(c, comm), nullptr, checkpoint);
   Bytes bytes;
   for (int i = 0; i < 3; ++i) {
     bytes.numbers.push_back(result.affine.translation[i]);
@@ -162,6 +167,80 @@ TEST_P(Ranks, GiveTheBitsOfOne) {
     dist::run_threads(ranks, [&](dist::Comm& comm) {
       EXPECT_TRUE(run(GetParam(), comm) == one) << "rank " << comm.rank() << " of " << ranks;
     });
+}
+
+struct Stopped : std::runtime_error {
+  Stopped() : std::runtime_error("stopped") {}
+};
+
+/// What was saved, by all ranks.
+struct Saved {
+  std::mutex mutex;
+  std::optional<Standing> standing;
+  std::map<std::string, std::vector<std::byte>> fields;
+};
+
+/// One rank's access to it. Ends the registration at the time that it saves.
+class InMemory final : public Checkpoint {
+ public:
+  /// @param stop  after how many questions it is time; 0: never
+  InMemory(Saved& saved, int stop) : saved_(saved), stop_(stop) {}
+  const Standing* standing() const override {
+    return saved_.standing ? &*saved_.standing : nullptr;
+  }
+  void load(Context&, const OwnPlanes& field) override {
+    each(field,
+         [](void* own, std::byte* kept, std::size_t bytes) { std::memcpy(own, kept, bytes); });
+  }
+  bool due(dist::Comm&) override { return ++asked_ == stop_; }
+  void save(Context&, dist::Comm& comm, const Standing& standing,
+            const std::vector<OwnPlanes>& fields) override {
+    for (const OwnPlanes& field : fields)
+      each(field,
+           [](void* own, std::byte* kept, std::size_t bytes) { std::memcpy(kept, own, bytes); });
+    comm.barrier();
+    const std::lock_guard lock(saved_.mutex);
+    saved_.standing = standing;
+    throw Stopped();
+  }
+
+ private:
+  template <class Move>
+  void each(const OwnPlanes& field, Move&& move) {
+    const std::lock_guard lock(saved_.mutex);
+    auto& kept = saved_.fields[field.name];
+    const auto plane = static_cast<std::size_t>(field.plane_bytes);
+    kept.resize(field.components.size() * field.all * plane);
+    for (std::size_t c = 0; c < field.components.size(); ++c)
+      move(field.components[c], kept.data() + (c * field.all + field.first) * plane,
+           field.count * plane);
+  }
+  Saved& saved_;
+  int stop_, asked_ = 0;
+};
+
+TEST_P(Ranks, GoOnFromACheckpointOnAnotherNumberOfRanks) {
+  const Case& c = GetParam();
+  dist::SoloComm solo;
+  const Bytes one = run(c, solo);
+  std::vector<int> stops{1, 5, 12};             // initialised; in the first level; in the second
+  if (c.config.symmetric) stops = {9, 20, 30};  // forward, backward, refinement
+  for (const int stop : stops) {
+    Saved saved;
+    const int before = 1 + stop % 3, after = 1 + (stop + 1) % 3;
+    EXPECT_THROW(dist::run_threads(before,
+                                   [&](dist::Comm& comm) {
+                                     InMemory checkpoint(saved, stop);
+                                     run(c, comm, &checkpoint);
+                                   }),
+                 std::runtime_error);
+    ASSERT_TRUE(saved.standing) << stop;
+    dist::run_threads(after, [&](dist::Comm& comm) {
+      InMemory checkpoint(saved, 0);
+      EXPECT_TRUE(run(c, comm, &checkpoint) == one)
+          << "stopped after " << stop << " on " << before << " ranks, then " << after;
+    });
+  }
 }
 
 }  // namespace

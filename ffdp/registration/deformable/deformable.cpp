@@ -37,24 +37,52 @@ double relative_slope(const std::vector<double>& costs) {
   return size > 0 ? xy / xx / size : 0;
 }
 
-/// Runs the iterations of one level and records it. All of them: the costs jitter where a level has
-/// little left to gain, and a stop by their slope falls five or fifteen iterations earlier for
-/// other last bits, which moves the warp.
+/// Where a run goes on: at its beginning, or in the middle of a level.
+const Standing* resumed(const Watch& watch) {
+  const Standing* standing = watch.checkpoint ? watch.checkpoint->standing() : nullptr;
+  return standing && standing->deformable && standing->pass == watch.before.pass ? standing
+                                                                                 : nullptr;
+}
+
+/// Keeps a run in the middle of a level.
 template <class T>
-VectorField<float> run_level(Level<T>& level, const DeformableStage& stage, int index, bool reports,
-                             const ProgressSink& progress, LevelTrace& trace) {
+void save(Context& ctx, dist::Comm& comm, const Watch& watch, int index, const LevelTrace& trace,
+          Level<T>& level) {
+  Standing standing = watch.before;
+  standing.deformable = true;
+  standing.level = index;
+  standing.levels = *watch.levels;
+  standing.levels.push_back(trace);
+  level.describe(standing);
+  std::vector<OwnPlanes> fields = level.fields();
+  fields.insert(fields.end(), watch.fields_before.begin(), watch.fields_before.end());
+  watch.checkpoint->save(ctx, comm, standing, fields);
+}
+
+/// Runs the iterations of one level that `trace` does not have, and records them. All of them: the
+/// costs jitter where a level has little left to gain, and a stop by their slope falls five or
+/// fifteen iterations earlier for other last bits, which moves the warp.
+template <class T>
+VectorField<float> run_level(Context& ctx, dist::Comm& comm, Level<T>& level,
+                             const DeformableStage& stage, int index, bool reports,
+                             const Watch& watch, LevelTrace& trace) {
   const int iterations = stage.iterations[index];
-  const int stride = reports ? report_every : std::max(iterations, 1);
-  for (int done = 0; done < iterations;) {
-    const int until = std::min(done + stride, iterations);
-    for (; done < until; ++done) level.iterate();
+  const auto report = [&] {
     const std::vector<double> costs = level.costs();
-    for (int k = static_cast<int>(trace.costs.size()); k < done; ++k) {
+    for (std::size_t k = trace.costs.size(); k < costs.size(); ++k) {
       trace.costs.push_back(costs[k]);
-      if (progress)
-        progress({"deformable", index, static_cast<int>(stage.shrink.size()), k + 1, iterations,
-                  costs[k], relative_slope(trace.costs)});
+      if (watch.progress)
+        watch.progress({"deformable", index, static_cast<int>(stage.shrink.size()),
+                        static_cast<int>(k) + 1, iterations, costs[k],
+                        relative_slope(trace.costs)});
     }
+  };
+  for (int done = static_cast<int>(trace.costs.size()); done < iterations;) {
+    level.iterate();
+    ++done;
+    const bool due = watch.checkpoint && watch.checkpoint->due(comm);
+    if (due || done == iterations || (reports && done % report_every == 0)) report();
+    if (due) save(ctx, comm, watch, index, trace, level);
   }
   return level.take();
 }
@@ -90,16 +118,17 @@ std::vector<int> automatic_shrink(const Grid& grid) {
 
 VectorField<float> run_deformable(Context& ctx, dist::Comm& comm, const DeformableStage& stage,
                                   const std::vector<Pair>& pairs, const Affine& affine,
-                                  MemoryMode memory, StartWarp start, const ProgressSink& progress,
-                                  std::vector<LevelTrace>* trace) {
+                                  MemoryMode memory, StartWarp start, const Watch& watch) {
   const Grid& full = pairs.front().fixed.grid;
   const int levels = static_cast<int>(stage.shrink.size());
   const Int3 around{Halo(stage).warped, 0, 0};
   VectorField<float> u = std::move(start.u);
   dist::Cut from(comm, start.domain);
-  int reports = progress ? 1 : 0;  // costs are added up by all ranks where rank 0 reports them
+  int reports =
+      watch.progress ? 1 : 0;  // costs are added up by all ranks where rank 0 reports them
   comm.broadcast(&reports, sizeof(reports), 0);
-  for (int index = 0; index < levels; ++index) {
+  const Standing* standing = resumed(watch);
+  for (int index = standing ? standing->level : 0; index < levels; ++index) {
     const auto begin = std::chrono::steady_clock::now();
     const Grid grid = level_grid(full, stage.shrink[index] * finest_spacing(full), 8);
     const dist::Cut cut(comm, grid.domain());
@@ -114,17 +143,23 @@ VectorField<float> run_deformable(Context& ctx, dist::Comm& comm, const Deformab
     u = u.empty() ? zeros(ctx, own) : resized(ctx, comm, from, u, cut);
     from = cut;
     const int planes = slab_planes(stage, own, slab_budget(memory, ctx.backend, own.volume()));
+    const bool goes_on = standing && index == standing->level;
     LevelTrace record{grid, {}, 0};
+    if (goes_on) record = standing->levels.back();
     const auto run = [&]<class T>() {
       Level<T> level(ctx, comm, stage, cut, level_pairs, std::move(u), planes,
                      stage.iterations[index]);
-      return run_level(level, stage, index, reports != 0, progress, record);
+      if (goes_on) {
+        for (const OwnPlanes& field : level.fields()) watch.checkpoint->load(ctx, field);
+        level.resume(*standing);
+      }
+      return run_level(ctx, comm, level, stage, index, reports != 0, watch, record);
     };
     u = memory == MemoryMode::compact ? run.template operator()<Half>()
                                       : run.template operator()<float>();
-    record.seconds =
+    record.seconds +=
         std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-    if (trace) trace->push_back(std::move(record));
+    if (watch.levels) watch.levels->push_back(std::move(record));
   }
   const dist::Cut finest(comm, full.domain());
   return from == finest ? std::move(u) : resized(ctx, comm, from, u, finest);

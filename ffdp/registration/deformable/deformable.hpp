@@ -6,22 +6,25 @@
 #include "ffdp/core/context.hpp"
 #include "ffdp/dist/comm.hpp"
 #include "ffdp/registration/config.hpp"
+#include "ffdp/registration/deformable/checkpoint.hpp"
 #include "ffdp/registration/images/pair.hpp"
 #include "ffdp/registration/progress.hpp"
 
 namespace ffdp::registration {
 
-/// Cost at every iteration of one level.
-struct LevelTrace {
-  Grid grid;
-  std::vector<double> costs;
-  double seconds = 0;
-};
-
 /// A displacement to start from, on any grid of the extent of the fixed image.
 struct StartWarp {
   VectorField<float> u;  ///< [3,z,y,x] over what this rank owns [voxels of its grid]; empty: none
   Box domain;            ///< of its grid
+};
+
+/// Who is told of a run of the deformable stage.
+struct Watch {
+  ProgressSink progress;                      ///< may be empty
+  std::vector<LevelTrace>* levels = nullptr;  ///< gets a record of every level; may be null
+  Checkpoint* checkpoint = nullptr;           ///< needs `levels`
+  Standing before{};  ///< what is saved of the time before this run, and its pass
+  std::vector<OwnPlanes> fields_before{};  ///< likewise
 };
 
 /// Greedy deformable stage: u on the fixed grid, coarse to fine (docs/algorithm.md). Collective.
@@ -31,8 +34,7 @@ struct StartWarp {
 /// @return u [3,z,y,x] on the fixed grid, components z, y, x [voxels], over what this rank owns
 VectorField<float> run_deformable(Context& ctx, dist::Comm& comm, const DeformableStage& stage,
                                   const std::vector<Pair>& pairs, const Affine& affine,
-                                  MemoryMode memory, StartWarp start, const ProgressSink& progress,
-                                  std::vector<LevelTrace>* trace);
+                                  MemoryMode memory, StartWarp start, const Watch& watch);
 
 /// Shrink factors from the image size: halved until the largest axis has at most about 64 voxels.
 std::vector<int> automatic_shrink(const Grid& grid);

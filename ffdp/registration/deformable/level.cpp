@@ -362,6 +362,31 @@ void Level<T>::iterate() {
 }
 
 template <class T>
+std::vector<OwnPlanes> Level<T>::fields() {
+  std::vector<OwnPlanes> all{own_planes("u", u_.view(), domain_, own_),
+                             own_planes("first_moment", first_.view(), domain_, own_)};
+  if (moments_.second && moments_.second.stride_c > 0)
+    all.push_back(own_planes("second_moment", moments_.second, domain_, own_));
+  else if (moments_.second)
+    all.push_back(own_planes("second_moment", moments_.second[0], domain_, own_));
+  return all;
+}
+
+template <class T>
+void Level<T>::describe(Standing& standing) const {
+  standing.epsilon = adam_.epsilon;
+  standing.factors.clear();
+  for (const Term& term : terms_) standing.factors.push_back(term.factor);
+}
+
+template <class T>
+void Level<T>::resume(const Standing& standing) {
+  iteration_ = static_cast<int>(standing.levels.back().costs.size());
+  adam_.epsilon = standing.epsilon;
+  for (std::size_t i = 0; i < terms_.size(); ++i) terms_[i].factor = standing.factors.at(i);
+}
+
+template <class T>
 std::vector<double> Level<T>::costs() {
   const std::size_t count = static_cast<std::size_t>(iteration_) * terms_.size();
   std::vector<MetricSum> host(count);

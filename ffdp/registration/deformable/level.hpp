@@ -6,6 +6,7 @@
 
 #include "ffdp/dist/fetch.hpp"
 #include "ffdp/ops/descent/descent.hpp"
+#include "ffdp/registration/deformable/checkpoint.hpp"
 #include "ffdp/registration/deformable/level_pair.hpp"
 #include "ffdp/registration/deformable/slab.hpp"
 #include "ffdp/registration/metrics/metric.hpp"
@@ -42,7 +43,12 @@ class Level {
   void iterate();
   /// Costs of the iterations so far, each that before its step; waits for them. Collective.
   std::vector<double> costs();
-  /// u, over what this rank owns.
+  /// The fields that a checkpoint keeps: u and its moments.
+  std::vector<OwnPlanes> fields();
+  /// Adds what it keeps beside them.
+  void describe(Standing& standing) const;
+  /// Goes on from a checkpoint, whose fields have been loaded.
+  void resume(const Standing& standing);
   VectorField<float> take();
 
  private:

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "ffdp/core/context.hpp"
+#include "ffdp/core/field.hpp"
+#include "ffdp/core/grid.hpp"
+#include "ffdp/dist/cut.hpp"
+
+namespace ffdp::registration {
+
+/// Cost at every iteration of one level.
+struct LevelTrace {
+  Grid grid;
+  std::vector<double> costs;
+  double seconds = 0;
+};
+
+/// Where a registration stands, but for its fields. With them it goes on from there, on any number
+/// of ranks, and ends in the bits that it would have ended in.
+struct Standing {
+  int linear_stages = 0;  ///< that are done; the initialisation is
+  Affine affine;          ///< so far, LPS mm
+  /// The rest counts once the deformable stage has begun.
+  bool deformable = false;
+  int pass = 0;                    ///< 0; with Config::symmetric 1 is backward, 2 the refinement
+  int level = 0;                   ///< of the pass, which is under way
+  std::vector<LevelTrace> levels;  ///< of all passes; the last one has the iterations that are done
+  std::vector<float> factors;      ///< of the metrics' gradients
+  double epsilon = 0;              ///< of the step
+};
+
+/// Planes of a field that a rank owns: of each component, one after the other in memory.
+struct OwnPlanes {
+  std::string name;
+  std::vector<void*> components;  ///< where each begins, on the backend of the context
+  std::int64_t plane_bytes = 0;
+  int first = 0, count = 0, all = 0;  ///< planes: of the domain; owned; of the whole domain
+};
+
+/// What this rank owns of one component of a field.
+template <class T>
+OwnPlanes own_planes(std::string name, const View<T>& field, const Box& domain, const Box& own) {
+  return {std::move(name),
+          {field.row(own.lo[0], field.stored.lo[1]) + field.stored.lo[2]},
+          field.stride_z * static_cast<std::int64_t>(sizeof(T)),
+          own.lo[0] - domain.lo[0],
+          own.size(0),
+          domain.size(0)};
+}
+template <class T>
+OwnPlanes own_planes(std::string name, const VectorView<T>& field, const Box& domain,
+                     const Box& own) {
+  OwnPlanes planes = own_planes(std::move(name), field[0], domain, own);
+  for (int c = 1; c < 3; ++c)
+    planes.components.push_back(static_cast<T*>(planes.components[0]) + c * field.stride_c);
+  return planes;
+}
+
+/// Keeps a registration now and then, and gives it back. `due` and `save` are collective.
+class Checkpoint {
+ public:
+  Checkpoint() = default;
+  Checkpoint(const Checkpoint&) = delete;
+  Checkpoint& operator=(const Checkpoint&) = delete;
+  Checkpoint(Checkpoint&&) = delete;
+  Checkpoint& operator=(Checkpoint&&) = delete;
+  virtual ~Checkpoint() = default;
+
+  /// Where to go on; null: at the beginning.
+  virtual const Standing* standing() const = 0;
+  /// Fills the planes with what was saved under their name.
+  virtual void load(Context& ctx, const OwnPlanes& field) = 0;
+
+  /// Whether it is time to save; every rank gets the same answer.
+  virtual bool due(dist::Comm& comm) = 0;
+  /// May throw where the registration is to end here.
+  virtual void save(Context& ctx, dist::Comm& comm, const Standing& standing,
+                    const std::vector<OwnPlanes>& fields) = 0;
+};
+
+}  // namespace ffdp::registration
