@@ -29,6 +29,12 @@ void check(bool right, const std::string& option, const std::string& got, const 
 
 bool is_whole(double value) { return std::abs(value) < 1e9 && value == std::floor(value); }
 
+/// The square bracket that a bracket of another kind stands for.
+char square(char c) {
+  if (c == '{' || c == '(' || c == '<') return '[';
+  return c == '}' || c == ')' || c == '>' ? ']' : c;
+}
+
 /// Whether a word names an option. A word that begins as a number other than 0 is a value.
 bool is_option(const std::string& word) {
   return word.size() > 1 && word[0] == '-' && !is_nonzero_number(word);
@@ -55,10 +61,10 @@ std::vector<std::string> regroup(std::span<const std::string> words) {
   std::vector<std::string> result;
   std::string open;  // a value whose bracket is not closed yet
   for (std::string word : words) {
-    if (!word.empty() && std::string("{(<").find(word.front()) != std::string::npos)
-      word.front() = '[';
-    if (!word.empty() && std::string("})>").find(word.back()) != std::string::npos)
-      word.back() = ']';
+    if (!word.empty()) {
+      word.front() = square(word.front());
+      word.back() = square(word.back());
+    }
     const bool closes = word.find(']') != std::string::npos;
     if (closes) close_bracket_once(word);
     if (!open.empty()) {

@@ -30,6 +30,7 @@ TEST(AntsGrammar, BracketsCollectTheirWords) {
   EXPECT_EQ(regroup(Words{"-m", "MI[", "a.nii,", "b.nii,1,32", "]", "-v"}),
             (Words{"-m", "MI[a.nii,b.nii,1,32]", "-v"}));
   EXPECT_EQ(regroup(Words{"(a,", "b)", "{c}", "<d>"}), (Words{"[a,b]", "[c]", "[d]"}));
+  EXPECT_EQ(regroup(Words{"MI{", "a,b", "}"}), (Words{"MI[a,b]"}));
 }
 
 TEST(AntsGrammar, ValuesAreTakenApart) {
@@ -81,6 +82,7 @@ TEST(AntsGrammar, RefusalsSayWhatIsWritten) {
   EXPECT_NE(refusal({"--float=1"}).find("write --float 1"), std::string::npos);
   EXPECT_NE(refusal({"--nosuch", "1"}).find("Invalid flag provided: --nosuch"), std::string::npos);
   EXPECT_NE(refusal({"-t", "Rigid0.1]"}).find("without a ["), std::string::npos);
+  EXPECT_NE(refusal({"-t", "Rigid(0.1)"}).find("write NAME[...]"), std::string::npos);
   EXPECT_NE(refusal({"-t", "Rigid[0.1]x"}).find("follows the bracket"), std::string::npos);
   EXPECT_NE(refusal({"-t", "Rigid[0.1"}).find("missing"), std::string::npos);
   EXPECT_NE(refusal({"3", "-v"}).find("an option is wanted"), std::string::npos);
