@@ -2,7 +2,6 @@
 #include "ffdp/registration/deformable/level.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <limits>
 #include <utility>
@@ -37,15 +36,6 @@ T to_host(const Context& ctx, const T* value) {
   return host;
 }
 
-/// The matrix that keeps a share of a vector in voxels (z, y, x) along each axis of the world, or
-/// nothing where all is kept.
-std::optional<Mat3> restriction_on(const Grid& grid, const std::array<double, 3>& shares) {
-  if (shares == std::array<double, 3>{1, 1, 1}) return std::nullopt;
-  Mat3 kept{};
-  for (std::size_t axis = 0; axis < 3; ++axis) kept[axis][axis] = shares[axis];
-  return grid.to_index().linear * kept * grid.to_world().linear;
-}
-
 }  // namespace
 
 Halo::Halo(const DeformableStage& stage) {
@@ -74,7 +64,7 @@ Level<T>::Level(Context& ctx, dist::Comm& comm, const DeformableStage& stage, co
       size_(ctx.backend, 1) {
   if (!cut.whole()) widen_warp();
   const SlabPlanes most(stage, planes);
-  restriction_ = restriction_on(pairs.front().grid(), stage.restriction);
+  restriction_ = pairs.front().restriction(stage.restriction);
   adam_ = {.beta1 = stage.beta1, .beta2 = stage.beta2, .second_moment = stage.second_moment};
   if (stage.optimizer == Optimizer::gradient)
     adam_ = {.beta1 = 0, .second_moment = adam::SecondMoment::none};
@@ -245,13 +235,6 @@ void Level<T>::add_gradients(const Box& planes) {
   }
 }
 
-/// Keeps the wanted share of it along each axis of the world.
-template <class T>
-void Level<T>::restrict_gradient(const Box& planes) {
-  vectors::transform(ctx_, planes, *restriction_, std::numeric_limits<float>::infinity(),
-                     vectors_.vectors(), vectors_.vectors());
-}
-
 /// The rims of u from their owners, and what u then reaches of the moving images.
 template <class T>
 void Level<T>::fetch_rims() {
@@ -275,7 +258,9 @@ void Level<T>::update_moments() {
     const Box box = slab_from(z);
     const Box made = vectors_.advance(ctx_, z - lead, std::min(box.hi[0] + lead, domain_.hi[0]));
     if (!made.empty()) add_gradients(made);
-    if (!made.empty() && restriction_) restrict_gradient(made);
+    if (!made.empty() && restriction_)
+      vectors::transform(ctx_, made, *restriction_, std::numeric_limits<float>::infinity(),
+                         vectors_.vectors(), vectors_.vectors());
     descent::update(ctx_, adam_, smooth_update, domain_, box, vectors_.vectors(), moments_,
                     size_.data());
   }

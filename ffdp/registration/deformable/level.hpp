@@ -73,7 +73,6 @@ class Level {
   void warp(Term& term, int keep_from, int hi);
   void add_gradient(Term& term, int index, const Box& planes, sampler::Into into);
   void add_gradients(const Box& planes);
-  void restrict_gradient(const Box& planes);
   void fetch_rims();
   void update_moments();
   void share_moments();
