@@ -18,6 +18,7 @@ void add_invert(CLI::App& app);
 void add_info(CLI::App& app);
 void add_jacobian(CLI::App& app);
 void add_evaluate(CLI::App& app);
+void add_report(CLI::App& app);
 void add_phantom(CLI::App& app);
 void add_bench(CLI::App& app);
 void add_completion(CLI::App& app);

@@ -12,6 +12,8 @@
 
 #include "cli/commands.hpp"
 #include "cli/common.hpp"
+#include "cli/print_scores.hpp"
+#include "cli/report/page.hpp"
 #include <nlohmann/json.hpp>
 
 #include "ffdp/core/error.hpp"
@@ -32,7 +34,7 @@ struct EvaluateCommand {
   std::string fixed, warped, fixed_labels, warped_labels, warp, inverse_warp, true_warp, mask,
       fixed_points, moving_points;
   std::vector<std::string> transforms;
-  std::string json;
+  std::string json, page;
   bool summary = false;
   Common common;
 };
@@ -273,60 +275,30 @@ Image<std::uint8_t> mask_of(const EvaluateCommand& command) {
   return path.empty() ? Image<std::uint8_t>{} : read_mask(path);
 }
 
-double value(const ordered_json& entry) {
-  return entry.is_null() ? std::nan("") : entry.get<double>();
-}
-
-void print(const ordered_json& report, bool summary) {
-  if (report.contains("labels")) {
-    const auto& l = report["labels"];
-    if (!summary) {
-      std::printf("%8s %12s %12s %8s %10s %10s\n", "label", "fixed", "warped", "Dice", "HD90 [mm]",
-                  "HD95 [mm]");
-      for (const auto& s : l["labels"])
-        std::printf("%8lld %12lld %12lld %8.4f %10.3f %10.3f\n", s["label"].get<long long>(),
-                    s["fixed_voxels"].get<long long>(), s["warped_voxels"].get<long long>(),
-                    value(s["dice"]), value(s["hd90_mm"]), value(s["hd95_mm"]));
+/// The page of the images and the warp that were given.
+void write_page(Context& ctx, const EvaluateCommand& command, const ordered_json& report) {
+  require(!command.fixed.empty(),
+          "evaluate: --report shows images, --fixed and --warped are wanted");
+  const Grid grid = io::read_info(command.fixed).grid;
+  report::Sources s;
+  s.title = command.warped;
+  s.fixed = command.fixed;
+  s.warped = command.warped;
+  s.fixed_labels = command.fixed_labels;
+  s.warped_labels = command.warped_labels;
+  s.fixed_mask = command.mask;
+  s.record = report;
+  const auto warp = [&](const std::string& path) -> std::string {
+    if (path.empty() || io::is_nifti(path)) {
+      if (!path.empty()) require_same_space(grid, command.fixed, io::read_info(path).grid, path);
+      return path;
     }
-    std::printf(
-        "labels   %lld common, mean Dice %.4f, InvDice %.4f, pooled Dice %.4f, HD90 %.3f mm, "
-        "HD95 %.3f mm\n",
-        l["common_labels"].get<long long>(), value(l["mean_dice"]), value(l["inverse_dice"]),
-        value(l["pooled_dice"]), value(l["mean_hd90_mm"]), value(l["mean_hd95_mm"]));
-  }
-  if (report.contains("warp"))
-    for (const char* where : {"everywhere", "inside"}) {
-      const auto& w = report["warp"];
-      const std::string suffix = std::string("_") + where;
-      if (!w.contains("folds" + suffix)) continue;
-      std::printf("warp     %s: folds %lld (%.4f %%), SDlogJ %.4f, determinant %.4f to %.4f%s\n",
-                  where, w["folds" + suffix].get<long long>(), value(w["folds_percent" + suffix]),
-                  value(w["sd_log_j" + suffix]), value(w["min_j" + suffix]),
-                  value(w["max_j" + suffix]), left_out(w["missing" + suffix]).c_str());
-    }
-  if (report.contains("inverse"))
-    for (const auto& [order, entry] : report["inverse"].items())
-      std::printf("inverse  %s: mean %.4f voxels, max %.4f\n", order.c_str(),
-                  value(entry["mean_voxels"]), value(entry["max_voxels"]));
-  if (report.contains("images")) {
-    const auto& i = report["images"];
-    std::printf("images   NCC %.4f, MI %.4f over %lld voxels\n", value(i["ncc"]), value(i["mi"]),
-                i["voxels"].get<long long>());
-  }
-  if (report.contains("true_warp")) {
-    const auto& t = report["true_warp"];
-    std::printf("truth    error mean %.3f mm, SD %.3f, median %.3f, 95 %% %.3f, max %.3f\n",
-                value(t["mean_mm"]), value(t["sd_mm"]), value(t["median_mm"]), value(t["p95_mm"]),
-                value(t["max_mm"]));
-  }
-  if (report.contains("points"))
-    for (const char* when : {"before", "after"}) {
-      const auto& p = report["points"][when];
-      std::printf(
-          "points   TRE %-6s mean %.3f mm, SD %.3f, median %.3f, 95 %% %.3f, max %.3f (%lld)%s\n",
-          when, value(p["mean_mm"]), value(p["sd_mm"]), value(p["median_mm"]), value(p["p95_mm"]),
-          value(p["max_mm"]), p["points"].get<long long>(), left_out(p["left_out"]).c_str());
-    }
+    log(Level::warning, path + ": is no NIfTI file, the page shows no map of it");
+    return "";
+  };
+  s.warp = warp(command.warp);
+  s.inverse_warp = warp(command.inverse_warp);
+  io::write_file(command.page, report::make_page(ctx, s));
 }
 
 void run(const EvaluateCommand& command) {
@@ -349,7 +321,8 @@ void run(const EvaluateCommand& command) {
   if (!command.true_warp.empty()) report["true_warp"] = truth_report(ctx, command, mask);
   if (points) report["points"] = point_report(ctx, command);
   if (!command.json.empty()) io::write_file(command.json, report.dump(2) + "\n");
-  if (!command.common.quiet) print(report, command.summary);
+  if (!command.common.quiet) print_scores(report, command.summary);
+  if (!command.page.empty()) write_page(ctx, command, report);
 }
 
 }  // namespace
@@ -380,6 +353,8 @@ void add_evaluate(CLI::App& app) {
   sub->add_option("--moving-points", command->moving_points, "The same landmarks, moving image");
   add_transforms(*sub, command->transforms);
   sub->add_option("--json", command->json, "Write everything to this file, too");
+  sub->add_option("--report", command->page,
+                  "Show images, labels and warp on a page as `ffdp report` does, in this file");
   sub->add_flag("--summary", command->summary, "Print no line for each label");
   add_common(*sub, command->common);
   sub->callback([command] { run(*command); });

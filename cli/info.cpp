@@ -7,9 +7,11 @@
 
 #include "cli/commands.hpp"
 #include "cli/common.hpp"
+#include "cli/report/mosaic.hpp"
 
 #include "ffdp/core/copy.hpp"
 #include "ffdp/core/error.hpp"
+#include "ffdp/io/atomic_file.hpp"
 #include "ffdp/transforms/warp.hpp"
 
 namespace ffdp::cli {
@@ -154,23 +156,43 @@ void print_info(const std::string& path) {
   if (io::is_displacement(info) && vectors) print_transform(io::read_transform(path));
 }
 
+/// Shows the images among the files.
+void write_pictures(const std::vector<std::string>& paths, const std::string& png) {
+  std::vector<std::string> images;
+  for (const auto& path : paths)
+    if (io::is_nifti(path)) images.push_back(path);
+  require(!images.empty(), "info: --png shows images, none is given");
+  const report::Mosaic mosaic = report::make_mosaic(images);
+  io::write_file(png, mosaic.png);
+  std::printf("wrote %s\n", png.c_str());
+  for (std::size_t i = 0; i < images.size(); ++i)
+    std::printf("  %s: %s\n", images[i].c_str(), mosaic.words[i].c_str());
+}
+
 }  // namespace
 
 void add_info(CLI::App& app) {
   struct InfoOptions {
     Common common;
     std::vector<std::string> paths;
+    std::string png;
   };
   const auto o = std::make_shared<InfoOptions>();
   CLI::App* command = app.add_subcommand("info", "Describe images and transforms");
   command->add_option("FILE", o->paths, "images or transforms")->required();
+  command->add_option("--png", o->png,
+                      "draw the middle planes of the images into this file, a row an image; of a "
+                      "series its first, middle and last volume");
   add_common(*command, o->common);
-  command->footer("Example: ffdp info fixed.nii.gz out/0GenericAffine.mat");
+  command->footer(
+      "Examples:\n  ffdp info fixed.nii.gz out/0GenericAffine.mat\n"
+      "  ffdp info fixed.nii.gz moving.nii.gz --png both.png");
   command->callback([o] {
     Common quiet = o->common;
     quiet.quiet = true;  // warnings are part of what is printed
     start(quiet);
     for (const std::string& path : o->paths) print_info(path);
+    if (!o->png.empty()) write_pictures(o->paths, o->png);
   });
 }
 

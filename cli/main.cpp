@@ -27,6 +27,7 @@ void add_commands(CLI::App& app, const std::vector<std::string>& words) {
   ffdp::cli::add_info(app);
   ffdp::cli::add_jacobian(app);
   ffdp::cli::add_evaluate(app);
+  ffdp::cli::add_report(app);
   ffdp::cli::add_phantom(app);
   ffdp::cli::add_bench(app);
   ffdp::cli::add_completion(app);

@@ -13,6 +13,7 @@
 
 #include "cli/commands.hpp"
 #include "cli/common.hpp"
+#include "cli/sizes.hpp"
 #include <CLI/CLI.hpp>
 
 #include "ffdp/core/error.hpp"
@@ -40,47 +41,6 @@ struct PhantomCommand {
 };
 
 /// "160x192x224" or "1.5": three numbers in file order, one number thrice.
-std::array<double, 3> three_numbers(const std::string& option, const std::string& text) {
-  std::vector<double> values;
-  const std::string said = "phantom: " + option + " " + text;
-  std::string rest = text;
-  std::replace(rest.begin(), rest.end(), ',', 'x');
-  for (std::size_t start = 0; start <= rest.size();) {
-    const std::size_t end = std::min(rest.find('x', start), rest.size());
-    std::size_t used = 0;
-    double value = 0;
-    try {
-      value = std::stod(rest.substr(start, end - start), &used);
-    } catch (const std::exception&) {
-      used = 0;
-    }
-    if (used == 0 || used != end - start || !(value > 0))
-      throw InvalidArgument(said + ", must be one or three positive numbers such as 160x192x160");
-    values.push_back(value);
-    start = end + 1;
-  }
-  if (values.size() == 1) return {values[0], values[0], values[0]};
-  if (values.size() != 3)
-    throw InvalidArgument(said + " has " + std::to_string(values.size()) +
-                          " numbers, must have one or three");
-  return {values[0], values[1], values[2]};
-}
-
-Grid grid_of(const PhantomCommand& command) {
-  const auto size = three_numbers("--size", command.size);
-  const auto spacing = three_numbers("--spacing", command.spacing);
-  Grid grid;
-  for (int axis = 0; axis < 3; ++axis) {
-    if (size[axis] != std::floor(size[axis]) || size[axis] > 1e6)
-      throw InvalidArgument("phantom: --size " + command.size + ", must be whole numbers");
-    grid.size[2 - axis] = static_cast<int>(size[axis]);
-    grid.spacing[axis] = spacing[axis];
-  }
-  const Vec3 centre = grid.centre();
-  for (int c = 0; c < 3; ++c) grid.origin[c] -= centre[c];
-  return grid;
-}
-
 /// Rotation about x, then y, then z [degrees], zoom and shift [mm], about the world's origin.
 Affine pose_of(const PhantomCommand& command) {
   Mat3 linear = Affine{}.linear;
@@ -156,7 +116,7 @@ void write_true_warp(const PhantomCommand& command, const Grid& grid, const Phan
 }
 
 void run(const PhantomCommand& command) {
-  const Grid grid = grid_of(command);
+  const Grid grid = grid_of(command.size, command.spacing);
   Phantom phantom;
   phantom.contrast = phantom::contrast_from(command.contrast);
   phantom.subject = phantom.warp = command.seed;

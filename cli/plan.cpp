@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/plan.hpp"
 
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 
 #include "cli/commands.hpp"
 #include "cli/common.hpp"
 #include "cli/register_inputs.hpp"
+#include "cli/sizes.hpp"
 
 #include "ffdp/core/device.hpp"
 #include "ffdp/core/error.hpp"
@@ -16,30 +18,96 @@ namespace {
 
 double gib(std::int64_t bytes) { return static_cast<double>(bytes) / (1U << 30U); }
 
-void print(const registration::Plan& plan, const Grid& finest, Backend backend) {
-  const auto voxels = static_cast<double>(finest.domain().volume());
-  std::printf("%-12s %-16s %10s %9s\n", "stage", "voxels", "GiB", "B/voxel");
+/// What is asked beside the options of register.
+struct PlanCommand {
+  RegisterOptions options;
+  std::string size;
+  double available = 0;   ///< [GiB]
+  double rate = 0;        ///< [million voxels of an iteration a second and rank]
+  double bandwidth = 10;  ///< between ranks [GB/s]
+};
+
+/// Million voxels of an iteration of LNCC a second: of a thread of an EPYC 9005 (2 threads take
+/// 0.195 s for 160x192x224), of an H200 (0.310 s for 1760x1760x1278); benchmarks/results.
+constexpr double rate_of_a_thread = 17.6, rate_of_a_gpu = 12800;
+
+void print_time(const PlanCommand& c, const registration::Plan& plan, Backend backend) {
+  double work = 0, sent = 0;
   for (const auto& stage : plan.stages) {
-    std::printf("%-12s %-16s %10.2f %9.1f\n", stage.name.c_str(), size_in_words(stage.size).c_str(),
-                gib(stage.bytes), static_cast<double>(stage.bytes) / voxels);
+    work += 1e-6 * stage.iterations * static_cast<double>(stage.voxels);
+    sent += static_cast<double>(stage.iterations) * static_cast<double>(stage.sent);
   }
-  std::printf("peak %.2f GiB %s, %s memory, %.1f bytes per voxel of the fixed image\n",
-              gib(plan.peak), backend == Backend::cuda ? "on the device" : "of this machine",
-              memory_name(plan.mode), static_cast<double>(plan.peak) / voxels);
+  if (work <= 0) return;
+  const int threads = c.options.common.threads > 0
+                          ? c.options.common.threads
+                          : std::max(1, default_threads() / c.options.ranks);
+  const double rate = c.rate > 0                 ? c.rate
+                      : backend == Backend::cuda ? rate_of_a_gpu
+                                                 : rate_of_a_thread * threads;
+  std::printf("deformable iterations: %.3g s at %.4g million voxels a second and rank (--rate)",
+              work / rate, rate);
+  if (sent > 0)
+    std::printf(", and %.3g s for %.2f GiB sent by a rank at %.3g GB/s (--bandwidth)",
+                1e-9 * sent / c.bandwidth, sent / (1U << 30U), c.bandwidth);
+  std::printf("\n");
 }
 
-void run(RegisterOptions o, const CLI::App& command, double available_gib) {
-  take_images(o);
-  require(!o.fixed.empty() && !o.moving.empty(), "plan: a fixed and a moving image are wanted");
-  const registration::Config config = make_config(o, command);
-  check_headers(o);
-  auto available = static_cast<std::int64_t>(available_gib * (1U << 30U));
-  Backend backend = o.device.starts_with("cuda") ? Backend::cuda : Backend::cpu;
-  if (available <= 0 || o.device == "auto") {
-    backend = DeviceStart(o.device).wait();
-    if (available <= 0) available = available_bytes(backend);
+void print(const PlanCommand& c, const registration::Plan& plan, const Grid& finest,
+           Backend backend) {
+  const auto voxels = static_cast<double>(finest.domain().volume());
+  const bool several = c.options.ranks > 1;
+  std::printf("%-12s %-16s %10s %9s%s\n", "stage", "voxels", "GiB", "B/voxel",
+              several ? "  sent/iteration" : "");
+  for (const auto& stage : plan.stages) {
+    std::printf("%-12s %-16s %10.2f %9.1f", stage.name.c_str(), size_in_words(stage.size).c_str(),
+                gib(stage.bytes), static_cast<double>(stage.bytes) / voxels);
+    if (stage.sent > 0) std::printf("  %10.1f MiB", static_cast<double>(stage.sent) / (1U << 20U));
+    std::printf("\n");
   }
-  print(plan_of(o, config, backend, available), io::read_info(o.fixed[0]).grid, backend);
+  const std::string of_ranks = " of each of " + std::to_string(c.options.ranks) + " ranks";
+  std::printf("peak %.2f GiB %s%s, %s memory, %.1f bytes per voxel of the fixed image\n",
+              gib(plan.peak), backend == Backend::cuda ? "on the device" : "of this machine",
+              several ? of_ranks.c_str() : "", memory_name(plan.mode),
+              static_cast<double>(plan.peak) / voxels);
+  print_time(c, plan, backend);
+}
+
+registration::Plan plan_of(const RegisterOptions& o, const registration::Config& config,
+                           registration::Extent extent, Backend backend, std::int64_t available) {
+  extent.pairs = std::max<int>(1, static_cast<int>(o.fixed.size()));
+  extent.fixed_masks = o.fixed_mask.empty() ? 0 : 1;
+  extent.moving_masks = o.moving_mask.empty() ? 0 : 1;
+  extent.written = written(o.output);
+  extent.ranks = o.ranks;
+  return registration::choose_plan(registration::resolved(config, extent.fixed), extent, backend,
+                                   available);
+}
+
+registration::Extent extent_of_files(const RegisterOptions& o) {
+  return {.fixed = io::read_info(o.fixed[0]).grid, .moving = io::read_info(o.moving[0]).grid};
+}
+
+void run(PlanCommand c, const CLI::App& command) {
+  RegisterOptions& o = c.options;
+  take_images(o);
+  require(c.size.empty() != o.fixed.empty() && o.fixed.empty() == o.moving.empty(),
+          "plan: a fixed and a moving image are wanted, or --size");
+  const registration::Config config = make_config(o, command);
+  registration::Extent extent;
+  if (c.size.empty()) {
+    check_headers(o);
+    extent = extent_of_files(o);
+  } else {
+    extent.fixed = extent.moving = grid_of(c.size, "1");
+  }
+  auto available = static_cast<std::int64_t>(c.available * (1U << 30U));
+  Backend backend = o.device.starts_with("cuda") ? Backend::cuda : Backend::cpu;
+  // Of several ranks nobody knows where they will run.
+  if (o.ranks == 1 && (available <= 0 || o.device == "auto")) {
+    backend = DeviceStart(o.device).wait();
+    if (available <= 0 && c.size.empty()) available = available_bytes(backend);
+  }
+  print(c, plan_of(o, config, extent, backend, available), extent.fixed, backend);
 }
 
 }  // namespace
@@ -50,30 +118,32 @@ const char* memory_name(registration::MemoryMode mode) {
 
 registration::Plan plan_of(const RegisterOptions& o, const registration::Config& config,
                            Backend backend, std::int64_t available) {
-  const Grid fixed = io::read_info(o.fixed[0]).grid;
-  registration::Extent extent{.fixed = fixed, .moving = io::read_info(o.moving[0]).grid};
-  extent.pairs = static_cast<int>(o.fixed.size());
-  extent.fixed_masks = o.fixed_mask.empty() ? 0 : 1;
-  extent.moving_masks = o.moving_mask.empty() ? 0 : 1;
-  extent.written = written(o.output);
-  return registration::choose_plan(registration::resolved(config, fixed), extent, backend,
-                                   available);
+  return plan_of(o, config, extent_of_files(o), backend, available);
 }
 
 void add_plan(CLI::App& app) {
-  const auto o = std::make_shared<RegisterOptions>();
-  const auto available = std::make_shared<double>(0);
+  const auto c = std::make_shared<PlanCommand>();
   CLI::App* command = app.add_subcommand(
       "plan", "Say how much memory `register` will need, stage by stage, from the headers alone");
-  add_register_options(*command, *o);
-  command->add_option("--available", *available,
-                      "memory to plan for [GiB]; 0: that of the device, or of this machine");
+  add_register_options(*command, c->options);
+  command->add_option("--size", c->size,
+                      "voxels along x, y, z of both images, 6400x6400x4800, instead of images");
+  command->add_option("--available", c->available,
+                      "memory of a rank to plan for [GiB]; 0: that of the device, or of this "
+                      "machine; with --ranks or --size any");
+  command->add_option("--rate", c->rate,
+                      "million voxels that a rank iterates a second; 0: as measured "
+                      "(benchmarks/results)");
+  command->add_option("--bandwidth", c->bandwidth, "between ranks [GB/s]")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
   command->footer(
       "Takes the options of register. Examples:\n"
       "  ffdp plan fixed.nii.gz moving.nii.gz\n"
       "  ffdp plan fixed.nii.gz moving.nii.gz --device cuda --available 24   another card's\n"
+      "  ffdp plan --size 6400x6400x4800 --ranks 512\n"
       "Exit codes: 0 it fits, 1 it does not (and what to do), 2 wrong usage.");
-  command->callback([o, available, command] { run(*o, *command, *available); });
+  command->callback([c, command] { run(*c, *command); });
 }
 
 }  // namespace ffdp::cli

@@ -2,13 +2,11 @@
 #include "cli/ranks.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cstdio>
 #include <optional>
 
 #include "cli/common.hpp"
 #include "cli/interrupt.hpp"
-#include <unistd.h>
 
 #include "ffdp/core/error.hpp"
 #include "ffdp/dist/mpi.hpp"
@@ -53,10 +51,7 @@ void run_ranks(int ranks, const std::function<void(dist::Comm&)>& body) {
 }
 
 int threads_of(dist::Comm& comm) {
-  std::array<char, 256> name{};
-  gethostname(name.data(), name.size() - 1);
-  const auto names = comm.all_gather(name);
-  return std::max(1, default_threads() / static_cast<int>(std::ranges::count(names, name)));
+  return std::max(1, default_threads() / dist::ranks_of_this_machine(comm));
 }
 
 }  // namespace ffdp::cli

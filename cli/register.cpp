@@ -20,6 +20,7 @@
 #include "cli/register_inputs.hpp"
 #include "cli/register_options.hpp"
 #include "cli/register_output.hpp"
+#include "cli/report/page.hpp"
 #include "cli/shard_files.hpp"
 #include "cli/slices.hpp"
 #include <nlohmann/json.hpp>
@@ -27,6 +28,7 @@
 
 #include "ffdp/core/copy.hpp"
 #include "ffdp/core/error.hpp"
+#include "ffdp/core/log.hpp"
 #include "ffdp/dist/fetch.hpp"
 #include "ffdp/dist/mpi.hpp"
 #include "ffdp/io/atomic_file.hpp"
@@ -84,9 +86,14 @@ nlohmann::json provenance(const Command& command, const Context& ctx,
                           const registration::Result& result) {
   nlohmann::json j;
   j["program"] = std::string("ffdp ") + FFDP_VERSION;
+  const Options& o = command.options;
   j["command"] = command.words;
-  j["fixed"] = command.options.fixed;
-  j["moving"] = command.options.moving;
+  j["fixed"] = o.fixed;
+  j["moving"] = o.moving;
+  j["folder"] = std::filesystem::current_path().string();
+  if (!o.fixed_mask.empty()) j["fixed_mask"] = o.fixed_mask;
+  if (!o.moving_mask.empty()) j["moving_mask"] = o.moving_mask;
+  if (!o.output.moving_labels.empty()) j["moving_labels"] = o.output.moving_labels;
   j["device"] = device_record(ctx);
   j["threads"] = ctx.threads;
   j["config"] = to_json(command.config);
@@ -139,6 +146,16 @@ void print_summary(const Options& o, const registration::Result& result, double 
   std::printf("%s}\n", record_name(o.output.prefix).substr(o.output.prefix.size()).c_str());
 }
 
+/// Makes the page from the files that were written.
+void write_page(const Context& ctx, const Options& o) {
+  Context host;
+  host.threads = ctx.threads;
+  set_log_sink({});  // what the headers say stands on the page
+  const std::string name = report::page_name(o.output.prefix);
+  io::write_file(name, report::make_page(host, report::sources_of(o.output.prefix)));
+  if (!o.common.quiet) std::printf("page:    %s\n", name.c_str());
+}
+
 /// What a checkpoint keeps of the command and the images; none where none was asked for.
 std::unique_ptr<CheckpointFolder> checkpoint_of(const Command& command, dist::Comm& comm,
                                                 const registration::Inputs& inputs) {
@@ -176,17 +193,20 @@ void run_rank(dist::Comm& comm, const Command& command, const DeviceStart& devic
   originals.labels = std::move(labels);
   const Slices slices(ctx, inputs);
   registration::Result result;
+  LinearCosts linear_costs;
   {
     ProgressPrinter printer(o.common.quiet || !first ? Verbosity::quiet
                             : o.verbose              ? Verbosity::diagnostic
                                                      : Verbosity::normal);
     result = registration::register_images(ctx, comm, command.config, std::move(inputs),
-                                           printer.sink(), checkpoint.get());
+                                           linear_costs.sink(printer.sink()), checkpoint.get());
   }
   slices.restore(ctx, result);
   nlohmann::json record = provenance(command, ctx, result);
   const double before_writing = elapsed();
   const auto written = write_result(ctx, comm, o.output, std::move(originals), result);
+  linear_costs.add_to(record);
+  record["written"] = written;
   record["seconds"] = {{"reading", read_seconds},
                        {"waiting for the device", ready_seconds - read_seconds},
                        {"writing", elapsed() - before_writing},
@@ -198,6 +218,7 @@ void run_rank(dist::Comm& comm, const Command& command, const DeviceStart& devic
   io::write_file(record_name(o.output.prefix), record.dump(1) + "\n");
   if (checkpoint) checkpoint->remove();
   if (!o.common.quiet) print_summary(o, result, elapsed(), written);
+  if (o.report) write_page(ctx, o);
 }
 
 void run(Command command, const CLI::App& app) {

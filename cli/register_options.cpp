@@ -215,6 +215,8 @@ void add_register_options(CLI::App& command, RegisterOptions& o) {
   command.add_option("--moving-mask", o.moving_mask, "likewise, of the moving image");
   command.add_option("--moving-labels", o.output.moving_labels,
                      "label map to warp as well: PWarpedLabels.nii.gz");
+  command.add_flag("--report", o.report,
+                   "write PREFIXreport.html as well: pictures, maps, costs, checks (ffdp report)");
   command.add_option("-c,--config", o.recipe, "recipe file (JSON), read over the preset");
   command.add_flag("--print-config", o.print_config, "print the recipe and stop");
   command

@@ -23,7 +23,7 @@ struct RegisterOptions {
   double step = 0, sigma_update = -1, sigma_warp = -1;
   std::uint64_t seed = 0;
   bool print_config = false, verbose = false, match_histograms = false, symmetric = false,
-       no_deformable = false;
+       no_deformable = false, report = false;
 };
 
 void add_register_options(CLI::App& command, RegisterOptions& options);

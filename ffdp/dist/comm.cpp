@@ -2,8 +2,11 @@
 #include "ffdp/dist/comm.hpp"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstring>
+
+#include <unistd.h>
 
 #include "ffdp/core/error.hpp"
 
@@ -112,6 +115,12 @@ std::unique_ptr<Comm::Pending> SoloComm::start_messages(std::span<const Send> se
     if (sends[i].bytes > 0) std::memcpy(receives[i].data, sends[i].data, sends[i].bytes);
   }
   return std::make_unique<Done>();
+}
+
+int ranks_of_this_machine(Comm& comm) {
+  std::array<char, 256> name{};
+  gethostname(name.data(), name.size() - 1);
+  return static_cast<int>(std::ranges::count(comm.all_gather(name), name));
 }
 
 }  // namespace ffdp::dist

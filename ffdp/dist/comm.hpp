@@ -93,6 +93,9 @@ class Comm {
   std::atomic<double> seconds_waiting_ = 0;
 };
 
+/// How many ranks share the machine of this one. Collective.
+int ranks_of_this_machine(Comm& comm);
+
 /// One process: complete, with nobody to talk to.
 class SoloComm final : public Comm {
  public:

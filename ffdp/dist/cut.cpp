@@ -8,8 +8,8 @@ namespace ffdp::dist {
 Cut::Cut(const Box& domain, int ranks)
     : domain_(domain),
       ranks_(ranks),
-      whole_(ranks == 1 || domain.size(0) < std::int64_t{least_planes} * ranks ||
-             domain.size(1) == 1 || domain.size(2) == 1) {}
+      whole_(ranks == 1 || domain.size(0) < ranks || domain.size(1) == 1 || domain.size(2) == 1 ||
+             (domain.size(0) < std::int64_t{least_planes} * ranks && domain.volume() <= small)) {}
 
 Cut Cut::always(const Box& domain, int ranks) {
   Cut cut(domain, ranks);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <vector>
 
 #include "ffdp/core/box.hpp"
@@ -9,12 +10,14 @@
 namespace ffdp::dist {
 
 /// How a domain is shared among ranks: in slabs of planes, one a rank, as equal as possible. A
-/// domain with fewer than `least_planes` planes a rank, or a slice, is not cut: every rank has all
-/// of it.
+/// small domain with fewer than `least_planes` planes a rank, one with fewer planes than ranks, or
+/// a slice is not cut: every rank has all of it.
 class Cut {
  public:
   /// Fewest planes of a slab that are worth the messages.
   static constexpr int least_planes = 4;
+  /// Most voxels of a domain that every rank may have for want of planes.
+  static constexpr std::int64_t small = std::int64_t{1} << 24U;
 
   Cut() = default;
   Cut(const Box& domain, int ranks);

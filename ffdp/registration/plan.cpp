@@ -6,42 +6,77 @@
 #include <cstdio>
 
 #include "ffdp/core/error.hpp"
+#include "ffdp/dist/cut.hpp"
 #include "ffdp/registration/deformable/deformable.hpp"
+#include "ffdp/registration/deformable/level.hpp"
 #include "ffdp/registration/deformable/slab_planes.hpp"
 #include "ffdp/registration/images/pyramid.hpp"
 
 namespace ffdp::registration {
 namespace {
 
-std::int64_t voxels(const Grid& grid) { return grid.domain().volume(); }
+/// What one rank holds of a grid.
+class Share {
+ public:
+  Share(const Grid& grid, int ranks)
+      : size_(grid.size), whole_(dist::Cut(grid.domain(), ranks).whole()) {
+    planes_ = whole_ ? size_[0] : (size_[0] + ranks - 1) / ranks;
+  }
+  bool whole() const { return whole_; }
+  /// Voxels that it owns, with `rim` planes more on both sides.
+  std::int64_t voxels(int rim = 0) const { return planes(rim) * plane(); }
+  std::int64_t planes(int rim) const { return std::min<std::int64_t>(planes_ + 2 * rim, size_[0]); }
+  std::int64_t plane() const { return std::int64_t{size_[1]} * size_[2]; }
+  /// As a domain of its own.
+  Box box(int rim) const { return box_of({static_cast<int>(planes(rim)), size_[1], size_[2]}); }
 
-/// Memory of the images on a level's own grids while they are shrunk: the level's images and the
-/// two partly shrunk ones (ops/resize).
+ private:
+  Int3 size_;
+  bool whole_;
+  int planes_;
+};
+
+/// Planes that a rank fetches of the moving image beyond those that a map without shift reaches
+/// (deformable/level_pair.cpp), and a shift of as many.
+constexpr int moving_margin = 8;
+
+/// Memory of the images on a level's own grids: the level's images and what ranks fetch of them,
+/// and, while they are shrunk, the two partly shrunk ones (ops/resize).
 struct LevelImages {
   std::int64_t kept = 0, shrinking = 0;
-  LevelImages(const Extent& extent, double spacing) {
-    const auto add = [&](const Grid& full, int masks, int images) {
+  LevelImages(const Extent& extent, double spacing, int fixed_rim) {
+    const auto add = [&](const Grid& full, int masks, int images, int rim) {
       const Grid level = level_grid(full, spacing, 8);
+      const Share share(level, extent.ranks);
+      const std::int64_t voxel = std::int64_t{images} * (masks ? 5 : 4);
+      if (!share.whole()) kept += share.voxels(rim) * voxel;
       if (level.size == full.size) return;
-      const std::int64_t planes = std::int64_t{level.size[0]} * full.size[1] * full.size[2] * 4;
-      const std::int64_t rows = std::int64_t{level.size[0]} * level.size[1] * full.size[2] * 4;
+      // Each rank shrinks a part, of levels too that are then gathered.
+      const std::int64_t planes = (level.size[0] + extent.ranks - 1) / extent.ranks;
+      const std::int64_t made = planes * full.size[1] * full.size[2] * 4;
+      const std::int64_t rows = planes * level.size[1] * full.size[2] * 4;
       // With a mask the sums of the weights besides those of the image.
-      const std::int64_t shrunk = masks ? 2 * (planes + rows) + 4 * voxels(level) : planes + rows;
+      std::int64_t shrunk = masks ? 2 * (made + rows) + 4 * share.voxels() : made + rows;
+      if (extent.ranks > 1) shrunk += Share(full, extent.ranks).voxels(2) * (masks ? 5 : 4);
       shrinking = std::max(shrinking, shrunk);
-      kept += voxels(level) * images * (masks ? 5 : 4);
+      kept += share.voxels() * voxel;
     };
-    add(extent.fixed, extent.fixed_masks, extent.pairs);
-    add(extent.moving, extent.moving_masks, extent.pairs);
+    add(extent.fixed, extent.fixed_masks, extent.pairs, fixed_rim);
+    add(extent.moving, extent.moving_masks, extent.pairs, fixed_rim + moving_margin);
   }
 };
 
 class Planner {
  public:
   Planner(const Config& config, const Extent& extent, Backend backend, MemoryMode mode)
-      : config_(config), extent_(extent), backend_(backend) {
+      : config_(config),
+        extent_(extent),
+        backend_(backend),
+        fixed_(Share(extent.fixed, extent.ranks).voxels()),
+        moving_(Share(extent.moving, extent.ranks).voxels()) {
     plan_.mode = mode;
     const bool compact = mode == MemoryMode::compact;
-    const std::int64_t v = voxels(extent.fixed), m = voxels(extent.moving);
+    const std::int64_t v = fixed_, m = moving_;
     const std::int64_t masks = v * extent.fixed_masks + m * extent.moving_masks;
     // The CPU keeps what the warped images are made from besides what it works on.
     const Written& w = extent.written;
@@ -57,20 +92,20 @@ class Planner {
   Plan take() { return std::move(plan_); }
 
  private:
-  void add(std::string name, const Grid& grid, std::int64_t bytes) {
-    plan_.stages.push_back({std::move(name), grid.size, bytes});
+  PlanStage& add(std::string name, const Grid& grid, std::int64_t bytes) {
     plan_.peak = std::max(plan_.peak, bytes);
+    return plan_.stages.emplace_back(PlanStage{std::move(name), grid.size, bytes, 0, 0, 0});
   }
 
   void linear() {
     const double finest = finest_spacing(extent_.fixed);
     for (const LinearStage& stage : config_.linear)
       for (double resolution : stage.resolutions) {
-        const LevelImages level(extent_, resolution * finest);
+        const LevelImages level(extent_, resolution * finest, metric_reach(stage.metric));
         const Grid grid = level_grid(extent_.fixed, resolution * finest, 8);
         // Warped image and gradient; LNCC's workspace.
-        const std::int64_t work =
-            voxels(grid) * (8 + (stage.metric.kind == MetricKind::lncc ? 12 : 0));
+        const std::int64_t work = Share(grid, extent_.ranks).voxels(metric_reach(stage.metric)) *
+                                  (8 + (stage.metric.kind == MetricKind::lncc ? 12 : 0));
         add("linear", grid, images_ + level.kept + std::max(level.shrinking, work));
       }
   }
@@ -78,28 +113,37 @@ class Planner {
   void deformable() {
     const DeformableStage& stage = config_.deformable[0];
     const bool compact = plan_.mode == MemoryMode::compact;
-    const std::int64_t v = voxels(extent_.fixed);
+    const Halo halo(stage);
     const std::int64_t moment = compact ? 2 : 4;
     std::int64_t moments = 3 * moment;
     if (stage.optimizer == Optimizer::adam)
       moments += stage.second_moment == adam::SecondMoment::element ? 3 * moment : moment;
     // Going both ways the first warp waits, and moving is resampled to the grid of fixed.
-    const std::int64_t waiting = config_.symmetric ? 12 * v + 4 * v * extent_.pairs + v : 0;
+    const std::int64_t waiting =
+        config_.symmetric ? fixed_ * (12 + 4 * std::int64_t{extent_.pairs} + 1) : 0;
     std::int64_t coarser = 0;
-    for (int shrink : stage.shrink) {
-      const double spacing = shrink * finest_spacing(extent_.fixed);
+    for (std::size_t i = 0; i < stage.shrink.size(); ++i) {
+      const double spacing = stage.shrink[i] * finest_spacing(extent_.fixed);
       const Grid grid = level_grid(extent_.fixed, spacing, 8);
-      const LevelImages level(extent_, spacing);
-      const std::int64_t n = voxels(grid);
+      const Share share(grid, extent_.ranks);
+      const LevelImages level(extent_, spacing, halo.warped);
+      const std::int64_t n = share.voxels();
       const std::int64_t budget = slab_budget(plan_.mode, backend_, n);
-      const int planes = slab_planes(stage, grid.domain(), budget);
-      const std::int64_t running = n * (12 + moments) + slab_bytes(stage, grid.domain(), planes);
+      const int planes = slab_planes(stage, share.box(0), budget);
+      const std::int64_t running = 12 * share.voxels(halo.warp) +
+                                   moments * share.voxels(halo.moments) +
+                                   slab_bytes(stage, share.box(halo.gradient), planes);
       const std::int64_t starting = 12 * coarser + std::max(level.shrinking, 12 * n);
-      add("deformable", grid, images_ + waiting + level.kept + std::max(running, starting));
+      PlanStage& made =
+          add("deformable", grid, images_ + waiting + level.kept + std::max(running, starting));
+      made.iterations = stage.iterations[i];
+      made.voxels = n;
+      if (!share.whole())  // to both neighbours
+        made.sent = 2 * share.plane() * (12 * halo.warp + moments * halo.moments);
       coarser = n;
     }
     // The warp, its inverse; the determinant comes and goes before.
-    add("inverse", extent_.fixed, 24 * v);
+    add("inverse", extent_.fixed, 24 * fixed_);
   }
 
   /// The program holds warp, inverse and the images it warps on a device, and makes a slab of each
@@ -107,18 +151,18 @@ class Planner {
   void saving() {
     if (backend_ != Backend::cuda) return;
     const Written& w = extent_.written;
-    const std::int64_t v = voxels(extent_.fixed), m = voxels(extent_.moving);
-    const std::int64_t slab = 4 * std::min(std::max(v, m), std::int64_t{1} << 23U);
+    const std::int64_t slab = 4 * std::min(std::max(fixed_, moving_), std::int64_t{1} << 23U);
     const bool warp = !config_.deformable.empty();
     const int slabs = (warp && w.warp) + (warp && w.inverse_warp) + w.warped +
                       (w.inverse_warped ? (warp ? 4 : 1) : 0);
-    const std::int64_t images = (w.warped ? m : 0) + (w.inverse_warped ? v : 0);
-    add("saving", extent_.fixed, 4 * images + (warp ? 24 * v : 0) + slabs * slab);
+    const std::int64_t images = (w.warped ? moving_ : 0) + (w.inverse_warped ? fixed_ : 0);
+    add("saving", extent_.fixed, 4 * images + (warp ? 24 * fixed_ : 0) + slabs * slab);
   }
 
   const Config& config_;
   const Extent& extent_;
   Backend backend_;
+  std::int64_t fixed_, moving_;  ///< voxels that a rank owns
   Plan plan_;
   std::int64_t images_ = 0;
 };
@@ -171,7 +215,8 @@ Plan choose_plan(const Config& config, const Extent& extent, Backend backend,
                         " are available";
   message += plan.mode == MemoryMode::standard && backend == Backend::cuda
                  ? "; try --memory compact"
-                 : "; leave out the finest level (--shrink 4x2) or crop the images";
+                 : "; take more ranks on more machines, leave out the finest level (--shrink 4x2) "
+                   "or crop the images";
   throw OutOfMemory(message);
 }
 

@@ -11,11 +11,15 @@
 
 namespace ffdp::registration {
 
-/// Most memory that one stage or level needs.
+/// Most memory that one stage or level needs, of the rank that needs most.
 struct PlanStage {
   std::string name;
   Int3 size{};             ///< voxels of its grid, z, y, x
   std::int64_t bytes = 0;  ///< on the device, or of the host where that is where it runs
+  // Of levels of the deformable stage:
+  int iterations = 0;
+  std::int64_t voxels = 0;  ///< that a rank works on
+  std::int64_t sent = 0;    ///< by a rank in an iteration [bytes]
 };
 
 /// What a registration will need, known before anything is allocated.
@@ -36,10 +40,12 @@ struct Extent {
   int pairs = 1;
   int fixed_masks = 0, moving_masks = 0;  ///< different ones
   Written written{};
+  int ranks = 1;
 };
 
 /// Peak memory of every stage in one mode (standard where it is automatic). The deformable stage
-/// must know its levels (see resolved()).
+/// must know its levels (see resolved()). With several ranks, what they hold of the moving image
+/// is counted for a map that keeps the axes; one that turns by much reaches more.
 Plan make_plan(const Config& config, const Extent& extent, Backend backend);
 
 /// The plan in the mode that the configuration asks for; where that is automatic, standard if it

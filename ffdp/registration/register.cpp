@@ -171,13 +171,14 @@ class Working {
   std::deque<Image<Half>> halves_;
 };
 
-Extent extent_of(const Inputs& in, int fixed_masks, int moving_masks) {
+Extent extent_of(const dist::Comm& comm, const Inputs& in, int fixed_masks, int moving_masks) {
   return {.fixed = in.fixed[0].grid,
           .moving = in.moving[0].grid,
           .pairs = static_cast<int>(in.fixed.size()),
           .fixed_masks = fixed_masks,
           .moving_masks = moving_masks,
-          .written = in.written};
+          .written = in.written,
+          .ranks = comm.size()};
 }
 
 /// The affine of the initialisation and the linear stages, or of those that a checkpoint lacks.
@@ -267,9 +268,9 @@ Result register_images(Context& ctx, dist::Comm& comm, const Config& config, Inp
   const Grid grid = in.fixed[0].grid;
   const dist::Cut cut(comm, grid.domain());
   const Config full = resolved(config, grid);
-  const std::int64_t available = available_bytes(ctx.backend);
+  const std::int64_t available = available_bytes(ctx.backend) / dist::ranks_of_this_machine(comm);
   const int given[2] = {in.fixed_mask ? 1 : 0, in.moving_mask ? 1 : 0};
-  result.plan = choose_plan(full, extent_of(in, given[0], given[1]), ctx.backend, available);
+  result.plan = choose_plan(full, extent_of(comm, in, given[0], given[1]), ctx.backend, available);
   bring(ctx, in);
   check(ctx, comm, config, in);
   std::optional<Masks> fixed_masks, moving_masks;
@@ -277,7 +278,8 @@ Result register_images(Context& ctx, dist::Comm& comm, const Config& config, Inp
   moving_masks.emplace(ctx, comm, in.moving, in.moving_names, std::exchange(in.moving_mask, {}));
   const int needed[2] = {fixed_masks->different(), moving_masks->different()};
   if (needed[0] > given[0] || needed[1] > given[1])
-    result.plan = choose_plan(full, extent_of(in, needed[0], needed[1]), ctx.backend, available);
+    result.plan =
+        choose_plan(full, extent_of(comm, in, needed[0], needed[1]), ctx.backend, available);
   prepare(ctx, comm, config, in, *fixed_masks, *moving_masks);
   result.fixed_grid = grid;
   const MemoryMode memory = result.plan.mode;

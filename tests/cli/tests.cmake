@@ -4,7 +4,7 @@ file(GLOB cli_tests CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/*_test.cpp)
 foreach(source ${cli_tests})
   get_filename_component(cli_test ${source} NAME_WE)
   string(REGEX REPLACE "_test$" "_cli" cli_test ${cli_test})
-  ffdp_add_test(${cli_test} SOURCES ${source} LINK ffdp_commands ffdp_io ffdp_registration ffdp_evaluation ffdp_phantom)
+  ffdp_add_test(${cli_test} SOURCES ${source} LINK ffdp_commands)
   add_dependencies(${cli_test}_test ffdp_cli)
   target_compile_definitions(${cli_test}_test PRIVATE FFDP_PROGRAM="$<TARGET_FILE:ffdp_cli>"
     FFDP_ANTS_FOLDER="${PROJECT_BINARY_DIR}/libexec/ffdp/ants"

@@ -243,5 +243,31 @@ TEST_P(Ranks, GoOnFromACheckpointOnAnotherNumberOfRanks) {
   }
 }
 
+TEST(RanksPlan, SaysWhatAnIterationSendsAndThatRanksNeedLess) {
+  Case c{"lncc", short_config(MetricKind::lncc)};
+  c.config.deformable[0].shrink = {1};
+  c.config.deformable[0].step = 0.01;  // nothing of the moving image is fetched anew
+  const auto sent = [&](int iterations) {
+    c.config.deformable[0].iterations = {iterations};
+    std::int64_t bytes = 0;
+    dist::run_threads(3, [&](dist::Comm& comm) {
+      run(c, comm);
+      if (comm.rank() == 1) bytes = comm.bytes_sent();
+    });
+    return bytes;
+  };
+  const Grid fixed = test::brain_grid(c.size);
+  const auto planned = [&](int ranks) {
+    const Extent extent{.fixed = fixed, .moving = fixed, .written = {}, .ranks = ranks};
+    return make_plan(resolved(c.config, fixed), extent, Backend::cpu);
+  };
+  const auto measured = static_cast<double>(sent(5) - sent(2)) / 3;
+  std::int64_t said = 0;
+  for (const PlanStage& stage : planned(3).stages) said = std::max(said, stage.sent);
+  EXPECT_NEAR(measured, static_cast<double>(said), 0.01 * measured);
+  EXPECT_LT(planned(3).peak, planned(1).peak);
+  EXPECT_LT(planned(8).peak, planned(3).peak);
+}
+
 }  // namespace
 }  // namespace ffdp::registration

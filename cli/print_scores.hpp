@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <nlohmann/json.hpp>
+
+namespace ffdp::cli {
+
+/// Prints the report of `ffdp evaluate`; with `summary`, no line for each label.
+void print_scores(const nlohmann::ordered_json& report, bool summary);
+
+}  // namespace ffdp::cli
