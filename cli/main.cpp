@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/ants/programs.hpp"
 #include "cli/checkpoint.hpp"
 #include "cli/commands.hpp"
 #include "cli/interrupt.hpp"
@@ -67,6 +68,9 @@ int run(int argc, char** argv) {
 int main(int argc, char** argv) {
   ffdp::cli::catch_signals();
   try {
+    // Called by the name of one of ANTs' programs, this is that program (docs/ants.md).
+    if (const auto program = ffdp::cli::ants::program_of(argc > 0 ? argv[0] : ""))
+      return program(std::vector<std::string>(argv + 1, argv + argc));
     return run(argc, argv);
   } catch (const ffdp::cli::Interrupted& end) {
     if (ffdp::cli::speaks()) static_cast<void>(fail(end.what()));

@@ -44,10 +44,10 @@ NLOHMANN_JSON_SERIALIZE_ENUM(MemoryMode, {{MemoryMode::automatic, "automatic"},
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(MetricConfig, kind, weight, image_pair, window,
                                                 radius, sigma, floor, bins, parzen, measure)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(LinearStage, kind, metric, resolutions, iterations,
-                                                tolerance)
+                                                tolerance, further, restriction)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(DeformableStage, metrics, shrink, iterations,
                                                 optimizer, second_moment, beta1, beta2, epsilon,
-                                                step, sigma_update, sigma_warp)
+                                                step, sigma_update, sigma_warp, restriction)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Config, preset, initialization, linear, deformable,
                                                 winsorize_lo, winsorize_hi, match_histograms,
                                                 symmetric, refine, inverse_tolerance, memory, seed)

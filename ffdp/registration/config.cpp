@@ -86,6 +86,8 @@ void validate(const Config& config) {
     for (double r : stage.resolutions) within("resolution", r, 1, 1024);
     for (int n : stage.iterations) within("iterations", n, 0, 1e6);
     within("tolerance", stage.tolerance, 0, 10);
+    for (const MetricConfig& metric : stage.further) validate(metric);
+    for (double share : stage.restriction) within("restriction", share, 0, 1);
   }
   require(config.deformable.size() <= 1, "config: there is at most one deformable stage");
   for (const DeformableStage& stage : config.deformable) {
@@ -100,6 +102,7 @@ void validate(const Config& config) {
     within("step", stage.step, 1e-6, 1);
     within("sigma_update", stage.sigma_update, 0, 32);
     within("sigma_warp", stage.sigma_warp, 0, 32);
+    for (double share : stage.restriction) within("restriction", share, 0, 1);
   }
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -47,6 +48,9 @@ struct LinearStage {
   std::vector<double> resolutions{4, 2};  ///< per level [multiples of the finest spacing]
   std::vector<int> iterations{100, 50};   ///< per level
   double tolerance = 0.002;               ///< stop: two steps move no corner more [voxels]
+  std::vector<MetricConfig> further;      ///< metrics added to `metric`, each with its weight
+  /// What is kept of each parameter's gradient, in the order of parametric_map; empty: all [1].
+  std::vector<double> restriction;
   friend bool operator==(const LinearStage&, const LinearStage&) = default;
 };
 
@@ -67,6 +71,8 @@ struct DeformableStage {
   double step = 0.5;           ///< largest step of one iteration [voxels of the level]
   double sigma_update = 0.8;   ///< smoothing of the gradient [voxels of the level]
   double sigma_warp = 0.7071;  ///< smoothing of the warp [voxels of the level]
+  /// What is kept of the steps along the axes x, y, z of the world [1].
+  std::array<double, 3> restriction{1, 1, 1};
   friend bool operator==(const DeformableStage&, const DeformableStage&) = default;
 };
 

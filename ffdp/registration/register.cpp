@@ -70,11 +70,16 @@ void check(Context& ctx, dist::Comm& comm, const Config& config, const Inputs& i
             in.moving_names[i] + ": lies on another grid than " + in.moving_names[0] +
                 ", and so than the moving mask");
   }
-  for (const auto& stage : config.deformable)
-    for (const auto& metric : stage.metrics)
-      require(metric.image_pair < static_cast<int>(in.fixed.size()),
-              "register: a metric names image pair " + std::to_string(metric.image_pair) + " of " +
-                  std::to_string(in.fixed.size()));
+  const auto check_pair = [&](const MetricConfig& metric) {
+    require(metric.image_pair < static_cast<int>(in.fixed.size()),
+            "register: a metric names image pair " + std::to_string(metric.image_pair) + " of " +
+                std::to_string(in.fixed.size()));
+  };
+  for (const auto& stage : config.deformable) std::ranges::for_each(stage.metrics, check_pair);
+  for (const auto& stage : config.linear) {
+    check_pair(stage.metric);
+    std::ranges::for_each(stage.further, check_pair);
+  }
   if (in.fixed_mask) check_mask(ctx, comm, "fixed mask", *in.fixed_mask, in.fixed[0].grid);
   if (in.moving_mask) check_mask(ctx, comm, "moving mask", *in.moving_mask, in.moving[0].grid);
 }
@@ -200,8 +205,7 @@ Affine run_linear_stages(Context& ctx, dist::Comm& comm, const Config& config,
   }
   while (standing.linear_stages < static_cast<int>(config.linear.size())) {
     const LinearStage& stage = config.linear[standing.linear_stages];
-    standing.affine = run_linear(ctx, comm, stage, pairs[stage.metric.image_pair], standing.affine,
-                                 watch.progress);
+    standing.affine = run_linear(ctx, comm, stage, pairs, standing.affine, watch.progress);
     ++standing.linear_stages;
     clock.stage("linear");
     save();

@@ -12,6 +12,7 @@
 
 #include "ffdp/core/error.hpp"
 #include "ffdp/core/parallel.hpp"
+#include "ffdp/ops/points/math.hpp"
 #include "ffdp/ops/points/points.hpp"
 
 namespace ffdp::transforms {
@@ -113,6 +114,8 @@ points::Mode mode_of(Interpolation interpolation) {
       return points::Mode::bspline;
     case Interpolation::sinc:
       return points::Mode::sinc;
+    case Interpolation::kernel:
+    case Interpolation::kernel_label:
     case Interpolation::label:
       break;
   }
@@ -131,6 +134,34 @@ void apply_sampled(Context& ctx, const points::Params& params, const Grid& fixed
       consume);
 }
 
+/// By a kernel: value(point, weights) inside the moving image, `fill` outside.
+template <class Out, class Value>
+void apply_kernel(Context& ctx, const Grid& fixed_grid, const CompositeTransform& transform,
+                  const Grid& moving_grid, Out fill, const Value& value,
+                  const Consumer<Out>& consume) {
+  const Box domain = moving_grid.domain();
+  for_each_mapped<Out>(
+      ctx, fixed_grid, transform, moving_grid.to_index(),
+      [&](Context&, std::int64_t, std::span<const Vec3> at, std::span<Out> out) {
+        PointWeights scratch;
+        for (std::size_t i = 0; i < at.size(); ++i)
+          out[i] = points::inside(domain, at[i]) ? value(at[i], scratch) : fill;
+      },
+      consume);
+}
+
+template <class T>
+void apply_kernel(Context& ctx, const ApplyParams& params, const Grid& fixed_grid,
+                  const CompositeTransform& transform, const Grid& moving_grid,
+                  View<const T> moving, const Consumer<double>& consume) {
+  apply_kernel<double>(
+      ctx, fixed_grid, transform, moving_grid, params.fill,
+      [&](const Vec3& q, PointWeights& w) {
+        return kernel_value(params.kernel, moving_grid.domain(), moving, q, w);
+      },
+      consume);
+}
+
 }  // namespace
 
 template <class T>
@@ -138,6 +169,16 @@ void apply(Context& ctx, const ApplyParams& params, const Grid& fixed_grid,
            const CompositeTransform& transform, const Image<T>& moving,
            const Consumer<double>& consume) {
   check(fixed_grid, !moving.data.empty());
+  if (params.interpolation == Interpolation::kernel) {
+    if (params.kernel.kind != Kernel::Kind::bspline)
+      return apply_kernel<T>(ctx, params, fixed_grid, transform, moving.grid, moving.data.view(),
+                             consume);
+    Field<double> coefficients(Backend::cpu, moving.data.stored());
+    std::copy(moving.data.begin(), moving.data.end(), coefficients.begin());
+    spline_coefficients(ctx, params.kernel.order, coefficients.view());
+    return apply_kernel<double>(ctx, params, fixed_grid, transform, moving.grid,
+                                std::as_const(coefficients).view(), consume);
+  }
   const points::Params sampling{mode_of(params.interpolation), params.fill};
   if (sampling.mode != points::Mode::bspline)
     return apply_sampled<T>(ctx, sampling, fixed_grid, transform, moving.grid, moving.data.view(),
@@ -158,11 +199,19 @@ void apply_label(Context& ctx, const ApplyParams& params, const Grid& fixed_grid
                  const Consumer<T>& consume) {
   check(fixed_grid, !moving.data.empty());
   require(params.interpolation == Interpolation::nearest ||
-              params.interpolation == Interpolation::label,
+              params.interpolation == Interpolation::label ||
+              params.interpolation == Interpolation::kernel_label,
           "apply: labels need nearest or label interpolation");
   const T fill = exact_fill<T>(params.fill);
   const View<const T> image = std::as_const(moving.data).view();
   const Box domain = moving.grid.domain();
+  if (params.interpolation == Interpolation::kernel_label)
+    return apply_kernel<T>(
+        ctx, fixed_grid, transform, moving.grid, fill,
+        [&](const Vec3& q, PointWeights& w) {
+          return kernel_label(params.kernel, domain, image, q, w);
+        },
+        consume);
   for_each_mapped<T>(
       ctx, fixed_grid, transform, moving.grid.to_index(),
       [&](Context& serial, std::int64_t, std::span<const Vec3> at, std::span<T> out) {

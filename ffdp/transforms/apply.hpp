@@ -7,15 +7,25 @@
 #include "ffdp/core/context.hpp"
 #include "ffdp/core/image.hpp"
 #include "ffdp/transforms/composite_transform.hpp"
+#include "ffdp/transforms/kernels.hpp"
 
 namespace ffdp::transforms {
 
 /// How an image is sampled; label modes keep integers exact.
-enum class Interpolation { linear, nearest, label, bspline, sinc };
+enum class Interpolation {
+  linear,
+  nearest,
+  label,  ///< the label with the largest sum of trilinear weights
+  bspline,
+  sinc,
+  kernel,        ///< by ApplyParams::kernel
+  kernel_label,  ///< the label with the largest sum of the weights of ApplyParams::kernel
+};
 
 struct ApplyParams {
   Interpolation interpolation = Interpolation::linear;
   double fill = 0;  ///< value outside the moving image [intensity]
+  Kernel kernel{};
 };
 
 /// Takes the next values of an output in file order (x fastest, then y, then z).
@@ -30,8 +40,8 @@ void apply(Context& ctx, const ApplyParams& params, const Grid& fixed_grid,
            const CompositeTransform& transform, const Image<T>& moving,
            const Consumer<double>& consume);
 
-/// As apply, for nearest and label interpolation: values stay of type T. `fill` must be a whole
-/// number that T holds where T is an integer.
+/// As apply, for nearest and both kinds of label interpolation: values stay of type T. `fill` must
+/// be a whole number that T holds where T is an integer.
 template <class T>
 void apply_label(Context& ctx, const ApplyParams& params, const Grid& fixed_grid,
                  const CompositeTransform& transform, const Image<T>& moving,

@@ -7,6 +7,14 @@ foreach(source ${cli_tests})
   ffdp_add_test(${cli_test} SOURCES ${source} LINK ffdp_commands)
   add_dependencies(${cli_test}_test ffdp_cli)
   target_compile_definitions(${cli_test}_test PRIVATE FFDP_PROGRAM="$<TARGET_FILE:ffdp_cli>"
+    FFDP_ANTS_FOLDER="${PROJECT_BINARY_DIR}/libexec/ffdp/ants"
     FFDP_TEST_DATA_DEFAULT="${PROJECT_SOURCE_DIR}/../shared/data"
     $<$<BOOL:${FFDP_MPI}>:FFDP_HAS_MPI>)
 endforeach()
+
+# nipype runs on the names of ANTs' programs; skipped, visibly, where it is not installed.
+find_package(Python3 QUIET COMPONENTS Interpreter)
+set(FFDP_NIPYPE_PYTHON "${Python3_EXECUTABLE}" CACHE FILEPATH "A Python that has nipype and nibabel")
+add_test(NAME ants_nipype COMMAND ${FFDP_NIPYPE_PYTHON} ${CMAKE_CURRENT_LIST_DIR}/ants_nipype_test.py
+  ${PROJECT_BINARY_DIR}/libexec/ffdp/ants)
+set_tests_properties(ants_nipype PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 600)

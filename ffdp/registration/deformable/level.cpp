@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include "ffdp/core/copy.hpp"
@@ -63,6 +64,7 @@ Level<T>::Level(Context& ctx, dist::Comm& comm, const DeformableStage& stage, co
       size_(ctx.backend, 1) {
   if (!cut.whole()) widen_warp();
   const SlabPlanes most(stage, planes);
+  restriction_ = pairs.front().restriction(stage.restriction);
   adam_ = {.beta1 = stage.beta1, .beta2 = stage.beta2, .second_moment = stage.second_moment};
   if (stage.optimizer == Optimizer::gradient)
     adam_ = {.beta1 = 0, .second_moment = adam::SecondMoment::none};
@@ -256,6 +258,9 @@ void Level<T>::update_moments() {
     const Box box = slab_from(z);
     const Box made = vectors_.advance(ctx_, z - lead, std::min(box.hi[0] + lead, domain_.hi[0]));
     if (!made.empty()) add_gradients(made);
+    if (!made.empty() && restriction_)
+      vectors::transform(ctx_, made, *restriction_, std::numeric_limits<float>::infinity(),
+                         vectors_.vectors(), vectors_.vectors());
     descent::update(ctx_, adam_, smooth_update, domain_, box, vectors_.vectors(), moments_,
                     size_.data());
   }

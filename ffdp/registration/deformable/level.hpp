@@ -94,8 +94,9 @@ class Level {
   std::vector<LevelPair>& pairs_;
   int planes_, iteration_ = 0;
   adam::Params adam_;
-  VectorField<float> u_;  ///< over around(halo_.warp)
-  VectorField<T> first_;  ///< over around(halo_.moments), as the second moments
+  std::optional<Mat3> restriction_;  ///< of the gradient, z, y, x
+  VectorField<float> u_;             ///< over around(halo_.warp)
+  VectorField<T> first_;             ///< over around(halo_.moments), as the second moments
   Buffer<T> second_;
   descent::Moments<T> moments_;
   Slab vectors_;              ///< gradient, then composed warp

@@ -72,4 +72,12 @@ void LevelPair::reach(Context& ctx, dist::Comm& comm, const Box& box,
   fetch_moving(ctx, comm);
 }
 
+std::optional<Mat3> LevelPair::restriction(const std::array<double, 3>& shares) const {
+  if (shares == std::array<double, 3>{1, 1, 1}) return std::nullopt;
+  const Grid& grid = fixed_.image.grid;
+  Mat3 kept{};
+  for (std::size_t axis = 0; axis < 3; ++axis) kept[axis][axis] = shares[axis];
+  return grid.to_index().linear * kept * grid.to_world().linear;
+}
+
 }  // namespace ffdp::registration

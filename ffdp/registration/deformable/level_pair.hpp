@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <memory>
+#include <optional>
 
 #include "ffdp/core/context.hpp"
 #include "ffdp/dist/window.hpp"
@@ -28,6 +30,9 @@ class LevelPair {
   /// it anew, for all ranks, where one lacks something. Collective.
   void reach(Context& ctx, dist::Comm& comm, const Box& box, VectorView<const float> displacement);
 
+  /// The matrix that keeps a share of a vector in voxels (z, y, x) along each axis x, y, z of the
+  /// world; nothing where all is kept.
+  std::optional<Mat3> restriction(const std::array<double, 3>& shares) const;
   View<const float> fixed() const { return fixed_window_.view().as<float>(); }
   const ImageView& moving() const { return moving_window_.view(); }
   sampler::Masks masks() const { return {fixed_mask_window_.view(), moving_mask_window_.view()}; }

@@ -19,29 +19,6 @@
 namespace ffdp::registration {
 namespace {
 
-Mat3 transpose(const Mat3& m) {
-  Mat3 r;
-  for (int i = 0; i < 3; ++i)
-    for (int j = 0; j < 3; ++j) r[i][j] = m[j][i];
-  return r;
-}
-
-/// Gradient w.r.t. b of a function of a o b o c, from its gradient w.r.t. the product.
-Affine pull_back(const Affine& a, const Affine& grad, const Affine& c) {
-  Affine outer;  // d/d(b o c)
-  outer.linear = transpose(a.linear) * grad.linear;
-  for (int i = 0; i < 3; ++i) {
-    outer.translation[i] = 0;
-    for (int j = 0; j < 3; ++j) outer.translation[i] += a.linear[j][i] * grad.translation[j];
-  }
-  Affine r;
-  r.linear = outer.linear * transpose(c.linear);
-  r.translation = outer.translation;
-  for (int i = 0; i < 3; ++i)
-    for (int j = 0; j < 3; ++j) r.linear[i][j] += outer.translation[i] * c.translation[j];
-  return r;
-}
-
 double dot(const Affine& a, const Affine& b) {
   double sum = 0;
   for (int i = 0; i < 3; ++i) {
@@ -93,14 +70,14 @@ double stretch_cost(const Affine& map) {
 
 /// The maps theta -> start o parametric_map(theta), with the derivative of a cost.
 struct Family {
-  LinearKind kind;
+  Freedom freedom;
   int dimension;
   Vec3 centre;
   double radius;
   Affine start;
 
   Affine delta(const std::vector<double>& theta) const {
-    return parametric_map(kind, dimension, theta, centre, radius);
+    return parametric_map(freedom.kind, dimension, theta, centre, radius);
   }
   Affine map(const std::vector<double>& theta) const { return start * delta(theta); }
 
@@ -118,6 +95,7 @@ struct Family {
       g[static_cast<Eigen::Index>(k)] =
           (dot(inner, above) + stretch_cost(above) - (dot(inner, below) + stretch_cost(below))) /
           (2 * h);
+      if (k < freedom.restriction.size()) g[static_cast<Eigen::Index>(k)] *= freedom.restriction[k];
     }
     return g;
   }
@@ -234,119 +212,14 @@ Affine newton_step(LinearProblem& problem, LinearKind kind, const Affine& start)
 
 }  // namespace
 
-LinearProblem::LinearProblem(Context& ctx, dist::Comm& comm, const Pair& pair,
-                             const MetricConfig& metric, double spacing)
-    : ctx_(ctx), comm_(comm), metric_{metric, {}, {}} {
-  const auto shrink = [&](const ImageRef& image, const Image<std::uint8_t>* mask) {
-    const Grid level = level_grid(image.grid, spacing, 8);
-    return mask ? shrink_to(ctx, comm, image, *mask, level)
-                : MaskedImage{shrink_to(ctx, comm, image, level), {}};
-  };
-  fixed_ = shrink(pair.fixed, pair.fixed_mask);
-  moving_ = shrink(pair.moving, pair.moving_mask);
-  metric_.fixed = intensity_model(ctx, comm, "fixed", fixed_.image, fixed_.mask.data);
-  metric_.moving = intensity_model(ctx, comm, "moving", moving_.image, moving_.mask.data);
-  const Box domain = fixed_.image.grid.domain();
-  cut_ = dist::Cut(comm, domain);
-  const Box own = cut_.own(comm);
-  warped_box_ = intersect(grow(own, metric_reach(metric)), domain);
-  fixed_window_ = dist::Window(ctx, comm, fixed_.image, warped_box_);
-  if (pair.fixed_mask) fixed_mask_ = dist::MaskWindow(ctx, comm, &fixed_.mask, warped_box_);
-  warped_ = Field<float>(ctx.backend, warped_box_);
-  grad_ = Field<float>(ctx.backend, own);
-  std::int64_t inside = domain.volume();
-  if (pair.fixed_mask)
-    inside = dist::sum_count(comm, cut_, intensity::count(ctx, own, fixed_.mask.data));
-  least_samples_ = 0.05 * static_cast<double>(inside);
-}
-
-/// Fetches the moving image anew where this map takes any rank beyond what it has. Every rank knows
-/// what the others have and need, so nothing is sent to find that out.
-void LinearProblem::reach_moving(const sampler::Params& p) {
-  const Box domain = fixed_.image.grid.domain();
-  const Vec3 still{};
-  std::vector<Box> needed;
-  bool enough = !reached_.empty();
-  for (int r = 0; r < comm_.size(); ++r) {
-    const Box box = intersect(grow(cut_.own(r), metric_reach(metric_.config)), domain);
-    needed.push_back(sampler::reach(p, box, still, still));
-    enough = enough && reached_[static_cast<std::size_t>(r)].contains(needed.back());
-  }
-  if (enough) return;
-  constexpr int margin = 4;  // most maps that a search tries are near [voxels]
-  for (Box& box : needed) box = intersect(grow(box, margin), p.moving_domain);
-  reached_ = std::move(needed);
-  const Box& box = reached_[static_cast<std::size_t>(comm_.rank())];
-  moving_window_ = dist::Window(ctx_, comm_, moving_.image, box);
-  if (moving_.mask.data.view()) moving_mask_ = dist::MaskWindow(ctx_, comm_, &moving_.mask, box);
-}
-
-sampler::Params LinearProblem::sampling(const Affine& map) const {
-  sampler::Params p;
-  p.map = moving_.image.grid.to_index() * map * fixed_.image.grid.to_world();
-  p.displacement_map = p.map.linear;
-  p.moving_domain = moving_.image.grid.domain();
-  return p;
-}
-
-std::int64_t LinearProblem::warp(const Affine& map) {
-  const Box domain = fixed_.image.grid.domain(), own = cut_.own(comm_);
-  const sampler::Params p = sampling(map);
-  reach_moving(p);
-  const ImageView moving = moving_window_.view();
-  const VectorView<const float> none;
-  const sampler::Masks masks{fixed_mask_.view(), moving_mask_.view()};
-  for (const Box& rim : dist::rims(warped_box_, own))
-    sampler::forward_uncounted(ctx_, p, domain, rim, moving, none, masks, warped_);
-  return dist::sum_count(comm_, cut_,
-                         sampler::forward(ctx_, p, domain, own, moving, none, masks, warped_));
-}
-
-void LinearProblem::keep_overlap(std::span<const Affine> maps) {
-  const Box own = cut_.own(comm_);
-  if (fixed_.mask.data.empty()) {
-    fixed_.mask = {fixed_.image.grid, Field<std::uint8_t>(ctx_.backend, own)};
-    intensity::store_mask(ctx_, own, -std::numeric_limits<float>::infinity(), fixed_.image.data,
-                          fixed_.mask.data);
-  }
-  for (const Affine& map : maps) {
-    warp(map);
-    intensity::drop_missing(ctx_, own, warped_, fixed_.mask.data);
-  }
-  fixed_mask_ = dist::MaskWindow(ctx_, comm_, &fixed_.mask, warped_box_);
-}
-
-double LinearProblem::evaluate(const Affine& map, Affine* gradient) {
-  const Box domain = fixed_.image.grid.domain();
-  const std::int64_t outside = warp(map);
-  if (static_cast<double>(domain.volume() - outside) < std::max(least_samples_, 16.0))
-    return std::numeric_limits<double>::infinity();
-  const Cost cost =
-      registration::evaluate(ctx_, comm_, metric_, cut_, fixed_window_.view().as<float>(), warped_,
-                             gradient ? grad_.view() : View<float>{});
-  if (!gradient) return cost.value;
-  const auto sums = dist::ordered_sum(
-      comm_, cut_,
-      sampler::backward_affine(ctx_, sampling(map), domain, cut_.own(comm_), moving_window_.view(),
-                               VectorView<const float>{}, grad_));
-  Affine index_gradient;
-  const double scale = cost.grad_factor / cost.samples;
-  for (int i = 0; i < 3; ++i) {
-    for (int j = 0; j < 3; ++j) index_gradient.linear[i][j] = scale * sums.map[i][j];
-    index_gradient.translation[i] = scale * sums.translation[i];
-  }
-  *gradient =
-      pull_back(moving_.image.grid.to_index(), index_gradient, fixed_.image.grid.to_world());
-  return cost.value;
-}
-
-Affine minimize(LinearProblem& problem, LinearKind kind, const Affine& start, int iterations,
+Affine minimize(LinearProblem& problem, const Freedom& freedom, const Affine& start, int iterations,
                 double tolerance, const std::function<void(int, double, double)>& progress,
                 double* final_cost) {
   const Grid& grid = problem.fixed_grid();
   const double voxel = finest_spacing(grid);
-  const Family family{kind, grid.dimension(), grid.centre(), extent_radius(grid), start};
-  Point at = evaluate(problem, family, Eigen::VectorXd::Zero(parameters(kind, grid.dimension())));
+  const Family family{freedom, grid.dimension(), grid.centre(), extent_radius(grid), start};
+  Point at =
+      evaluate(problem, family, Eigen::VectorXd::Zero(parameters(freedom.kind, grid.dimension())));
   InverseHessian inverse_hessian;
   bool restart = true;
   int settled = 0;
@@ -385,33 +258,47 @@ bool clearly_better(LinearProblem problem, MetricKind kind, const Affine& map, c
   return problem.evaluate(map, nullptr) < other - clear_gain * scale;
 }
 
+/// The cost of a stage at one resolution.
+LinearProblem problem_of(Context& ctx, dist::Comm& comm, const LinearStage& stage,
+                         const std::vector<Pair>& pairs, double spacing) {
+  LinearProblem problem(ctx, comm, pairs[stage.metric.image_pair], stage.metric, spacing);
+  for (const MetricConfig& metric : stage.further)
+    problem.add({ctx, comm, pairs[metric.image_pair], metric, spacing});
+  return problem;
+}
+
 }  // namespace
 
-Affine run_linear(Context& ctx, dist::Comm& comm, const LinearStage& stage, const Pair& pair,
-                  const Affine& start, const ProgressSink& progress) {
+Affine run_linear(Context& ctx, dist::Comm& comm, const LinearStage& stage,
+                  const std::vector<Pair>& pairs, const Affine& start,
+                  const ProgressSink& progress) {
   Affine map = start;
+  const Pair& pair = pairs[stage.metric.image_pair];
   const double finest = finest_spacing(pair.fixed.grid);
   const int levels = static_cast<int>(stage.resolutions.size());
   const char* const names[] = {"translation", "rigid", "similarity", "affine"};
   const char* const name = names[static_cast<int>(stage.kind)];
+  const Freedom freedom{stage.kind, stage.restriction};
   for (int level = 0; level < levels; ++level) {
     const double spacing = masked_spacing(ctx, comm, pair, stage.resolutions[level] * finest);
-    LinearProblem problem(ctx, comm, pair, stage.metric, spacing);
+    LinearProblem problem = problem_of(ctx, comm, stage, pairs, spacing);
     const int iterations = stage.iterations[level];
     const Affine before = map;
     double cost = 0;
     const auto report = [&](int iteration, double now, double motion) {
       if (progress) progress({name, level, levels, iteration, iterations, now, motion});
     };
-    map = minimize(problem, stage.kind, before, iterations, stage.tolerance, report, &cost);
+    map = minimize(problem, freedom, before, iterations, stage.tolerance, report, &cost);
     require(std::isfinite(cost),
             std::string(name) +
                 ": the images do not overlap inside their masks at the start of the stage");
-    if (turn_between(map, before) > 2 * needs_reason &&
-        !clearly_better({ctx, comm, pair, stage.metric, spacing}, stage.metric.kind, map, before))
+    const bool free = stage.restriction.empty();
+    if (free && turn_between(map, before) > 2 * needs_reason &&
+        !clearly_better(problem_of(ctx, comm, stage, pairs, spacing), stage.metric.kind, map,
+                        before))
       map = minimize(problem, LinearKind::translation, before, iterations, stage.tolerance, report,
                      nullptr);
-    if (level == levels - 1 && iterations > 0) map = newton_step(problem, stage.kind, map);
+    if (free && level == levels - 1 && iterations > 0) map = newton_step(problem, stage.kind, map);
   }
   return map;
 }

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "ffdp/dist/window.hpp"
@@ -23,6 +24,9 @@ class LinearProblem {
   LinearProblem(Context& ctx, dist::Comm& comm, const Pair& pair, const MetricConfig& metric,
                 double spacing);
 
+  /// From now on the cost is that of all of them, each with the weight of its metric.
+  void add(LinearProblem&& other) { further_.push_back(std::move(other)); }
+
   /// Cost of fixed -> moving `map` (LPS mm) and, where `gradient` is given, d(cost)/d(map) as a 3x4
   /// matrix in an Affine. Infinite where the images hardly overlap.
   double evaluate(const Affine& map, Affine* gradient);
@@ -37,6 +41,7 @@ class LinearProblem {
   const MaskedImage& moving() const { return moving_; }
 
  private:
+  double evaluate_own(const Affine& map, Affine* gradient);
   void reach_moving(const sampler::Params& p);
   /// Resamples moving; returns how many fixed voxels have no sample [voxels].
   std::int64_t warp(const Affine& map);
@@ -55,19 +60,31 @@ class LinearProblem {
   std::vector<Box> reached_;  ///< the boxes of these windows, of all ranks
   Field<float> warped_, grad_;
   double least_samples_ = 0;
+  std::vector<LinearProblem> further_;
 };
 
-/// Minimises the cost over `kind` from `start` at one resolution; BFGS with the exact gradient.
-/// Ends at a zero of the gradient, whatever the last bits of the cost.
+/// Which maps a search is over.
+struct Freedom {
+  LinearKind kind;
+  std::vector<double> restriction;  ///< as in LinearStage
+  Freedom(LinearKind all) : kind(all) {}
+  Freedom(LinearKind some, std::vector<double> shares)
+      : kind(some), restriction(std::move(shares)) {}
+};
+
+/// Minimises the cost over the maps of `freedom` from `start` at one resolution; BFGS with the
+/// exact gradient. Ends at a zero of the gradient, whatever the last bits of the cost.
 /// @return the map reached, LPS mm
-Affine minimize(LinearProblem& problem, LinearKind kind, const Affine& start, int iterations,
+Affine minimize(LinearProblem& problem, const Freedom& freedom, const Affine& start, int iterations,
                 double tolerance, const std::function<void(int, double, double)>& progress,
                 double* cost);
 
 /// Runs a linear stage over its levels, and one Newton step at the last of them. A level that turns
 /// by more than a few degrees without being clearly better shifts only: round objects fit
 /// themselves in many orientations.
-Affine run_linear(Context& ctx, dist::Comm& comm, const LinearStage& stage, const Pair& pair,
-                  const Affine& start, const ProgressSink& progress);
+/// @param pairs  image pairs; metrics name them by index
+Affine run_linear(Context& ctx, dist::Comm& comm, const LinearStage& stage,
+                  const std::vector<Pair>& pairs, const Affine& start,
+                  const ProgressSink& progress);
 
 }  // namespace ffdp::registration

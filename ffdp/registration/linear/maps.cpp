@@ -21,6 +21,13 @@ Eigen::Matrix3d rotation(double x, double y, double z) {
   return Eigen::AngleAxisd(angle, w / angle).toRotationMatrix();
 }
 
+Mat3 transpose(const Mat3& m) {
+  Mat3 r;
+  for (int i = 0; i < 3; ++i)
+    for (int j = 0; j < 3; ++j) r[i][j] = m[j][i];
+  return r;
+}
+
 }  // namespace
 
 int parameters(LinearKind kind, int dimension) {
@@ -81,6 +88,21 @@ double turn_between(const Affine& a, const Affine& b) {
   };
   const double cosine = ((rotation(a).transpose() * rotation(b)).trace() - 1) / 2;
   return std::acos(std::clamp(cosine, -1.0, 1.0)) * 180 / std::numbers::pi;
+}
+
+Affine pull_back(const Affine& a, const Affine& grad, const Affine& c) {
+  Affine outer;  // d/d(b o c)
+  outer.linear = transpose(a.linear) * grad.linear;
+  for (int i = 0; i < 3; ++i) {
+    outer.translation[i] = 0;
+    for (int j = 0; j < 3; ++j) outer.translation[i] += a.linear[j][i] * grad.translation[j];
+  }
+  Affine r;
+  r.linear = outer.linear * transpose(c.linear);
+  r.translation = outer.translation;
+  for (int i = 0; i < 3; ++i)
+    for (int j = 0; j < 3; ++j) r.linear[i][j] += outer.translation[i] * c.translation[j];
+  return r;
 }
 
 }  // namespace ffdp::registration

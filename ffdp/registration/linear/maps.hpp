@@ -16,6 +16,9 @@ int parameters(LinearKind kind, int dimension);
 Affine parametric_map(LinearKind kind, int dimension, const std::vector<double>& theta,
                       const Vec3& centre, double radius);
 
+/// Gradient w.r.t. b of a function of a o b o c, from its gradient w.r.t. the product.
+Affine pull_back(const Affine& a, const Affine& grad, const Affine& c);
+
 /// Angle between the rotations nearest to two maps [degrees].
 double turn_between(const Affine& a, const Affine& b);
 

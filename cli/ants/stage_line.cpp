@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+// One stage of antsRegistration: its transform and its metrics.
+#include <algorithm>
+#include <map>
+
+#include "cli/ants/registration_line.hpp"
+
+#include "ffdp/core/error.hpp"
+
+namespace ffdp::cli::ants {
+namespace {
+
+using registration::MetricKind;
+
+struct TransformName {
+  const char* name;
+  TransformKind kind;
+  bool spline;
+};
+
+/// ANTs' names and its short ones.
+const std::map<std::string, TransformName> transforms{
+    {"translation", {"Translation", TransformKind::translation, false}},
+    {"rigid", {"Rigid", TransformKind::rigid, false}},
+    {"similarity", {"Similarity", TransformKind::similarity, false}},
+    {"affine", {"Affine", TransformKind::affine, false}},
+    {"compositeaffine", {"Affine", TransformKind::affine, false}},
+    {"compaff", {"Affine", TransformKind::affine, false}},
+    {"syn", {"SyN", TransformKind::symmetric, false}},
+    {"symmetricnormalization", {"SyN", TransformKind::symmetric, false}},
+    {"bsplinesyn", {"BSplineSyN", TransformKind::symmetric, true}},
+    {"gaussiandisplacementfield", {"GaussianDisplacementField", TransformKind::greedy, false}},
+    {"gdf", {"GaussianDisplacementField", TransformKind::greedy, false}},
+    {"bsplinedisplacementfield", {"BSplineDisplacementField", TransformKind::greedy, true}},
+    {"dmffd", {"BSplineDisplacementField", TransformKind::greedy, true}},
+    {"exponential", {"Exponential", TransformKind::greedy, false}},
+    {"exp", {"Exponential", TransformKind::greedy, false}},
+    {"bsplineexponential", {"BSplineExponential", TransformKind::greedy, true}}};
+
+const std::map<std::string, std::string> refused_transforms{
+    {"bspline", "BSplineSyN[0.1,26,0,3]"},
+    {"ffd", "BSplineSyN[0.1,26,0,3]"},
+    {"timevaryingvelocityfield", "SyN[0.1,3,0]"},
+    {"tvf", "SyN[0.1,3,0]"},
+    {"timevaryingbsplinevelocityfield", "BSplineSyN[0.1,26,0,3]"},
+    {"tvdmffd", "BSplineSyN[0.1,26,0,3]"}};
+
+const std::map<std::string, MetricKind> metrics{
+    {"cc", MetricKind::lncc},         {"mi", MetricKind::mi},   {"mattes", MetricKind::mi},
+    {"meansquares", MetricKind::mse}, {"msq", MetricKind::mse}, {"ssd", MetricKind::mse},
+    {"demons", MetricKind::mse},      {"gc", MetricKind::mi}};
+
+const std::map<std::string, std::string> refused_metrics{
+    {"mi2", "MI[fixed,moving,1,32]"},
+    {"icp", "CC or MI of the images that the points came from"},
+    {"pse", "CC or MI of the images that the points came from"},
+    {"jhct", "CC or MI of the images that the points came from"},
+    {"igdm", "CC[fixed,moving,1,4]"}};
+
+/// The n-th parameter; `otherwise` where it is left out or empty.
+std::string parameter(const Value& value, std::size_t n, const std::string& otherwise) {
+  return n < value.parameters.size() && !value.parameters[n].empty() ? value.parameters[n]
+                                                                     : otherwise;
+}
+
+/// A distance of knots [mm], or with several numbers how many elements a mesh has along each axis.
+double mesh(const Value& value, std::size_t n, std::vector<double>& elements) {
+  const auto given = numbers("-t " + value.text, parameter(value, n, "0"));
+  if (given.size() == 1) return given[0];
+  elements = given;
+  return 0;
+}
+
+void check_percentage(const Value& value) {
+  const std::string strategy = lower(parameter(value, 4, "none"));
+  require(strategy == "none" || strategy == "regular" || strategy == "random",
+          "-m " + value.text + ": the fifth parameter is None, Regular or Random");
+  const std::string text = parameter(value, 5, "1");
+  const double share = number("-m " + value.text, text);
+  require(share >= 0 && share <= 1,
+          "-m " + value.text + ": the share of the voxels is 0 to 1, got " + text);
+}
+
+}  // namespace
+
+StageLine parse_transform(const Value& value) {
+  const std::string name = lower(value.name);
+  if (const auto refused = refused_transforms.find(name); refused != refused_transforms.end())
+    throw InvalidArgument("-t " + value.text + ": not done here; use " + refused->second);
+  const auto found = transforms.find(name);
+  require(found != transforms.end(),
+          "-t " + value.text +
+              ": unknown, one of Translation, Rigid, Similarity, Affine, CompositeAffine, SyN, "
+              "BSplineSyN, GaussianDisplacementField, BSplineDisplacementField and Exponential is "
+              "wanted");
+  require(value.bracket, "-t " + value.text + ": the step is wanted, as " + value.text + "[0.1]");
+  StageLine stage;
+  stage.name = found->second.name;
+  stage.kind = found->second.kind;
+  stage.spline = found->second.spline;
+  const double step = number("-t " + value.text, parameter(value, 0, ""));
+  require(step > 0, "-t " + value.text + ": the step is more than 0, as 0.1");
+  if (is_linear(stage.kind)) return stage;
+  if (stage.spline) {
+    require(value.parameters.size() > 1, "-t " + value.text +
+                                             ": the distance of the knots is wanted, as " +
+                                             stage.name + "[0.1,26,0,3]");
+    stage.update_smoothing = mesh(value, 1, stage.update_mesh);
+    stage.warp_smoothing = mesh(value, 2, stage.warp_mesh);
+    return stage;
+  }
+  const bool exponential = stage.name == "Exponential";
+  stage.update_smoothing = number("-t " + value.text, parameter(value, 1, "3"));
+  stage.warp_smoothing = number("-t " + value.text, parameter(value, 2, exponential ? "0.5" : "0"));
+  require(stage.update_smoothing >= 0 && stage.warp_smoothing >= 0,
+          "-t " + value.text + ": variances are not negative");
+  return stage;
+}
+
+MetricLine parse_metric(const Value& value) {
+  const std::string name = lower(value.name);
+  if (const auto refused = refused_metrics.find(name); refused != refused_metrics.end())
+    throw InvalidArgument("-m " + value.text + ": not done here; use " + refused->second);
+  const auto found = metrics.find(name);
+  require(found != metrics.end(),
+          "-m " + value.text +
+              ": unknown, one of CC, MI, Mattes, MeanSquares, Demons and GC is wanted");
+  require(
+      value.parameters.size() >= 2 && !value.parameters[0].empty() && !value.parameters[1].empty(),
+      "-m " + value.text + ": a fixed and a moving image are wanted, as " + value.name +
+          "[fixed.nii.gz,moving.nii.gz,1,4]");
+  MetricLine metric;
+  metric.fixed = value.parameters[0];
+  metric.moving = value.parameters[1];
+  metric.config.kind = found->second;
+  metric.config.weight = number("-m " + value.text, parameter(value, 2, "1"));
+  require(metric.config.weight >= 0, "-m " + value.text + ": the weight is not negative");
+  check_percentage(value);
+  if (found->second == MetricKind::lncc) {
+    metric.config.radius = whole_number("-m " + value.text, parameter(value, 3, "4"));
+    require(metric.config.radius >= 1 && metric.config.radius <= 32,
+            "-m " + value.text + ": the radius of CC is 1 to 32 voxels");
+  } else if (name == "mi" || name == "mattes") {
+    const int bins = whole_number("-m " + value.text, parameter(value, 3, "32"));
+    metric.config.bins = std::clamp(bins, 10, 128);
+    if (bins != metric.config.bins)
+      note("-m " + value.text + ": " + std::to_string(metric.config.bins) + " bins are used");
+  } else if (name == "gc") {
+    note("-m " + value.text + ": MI of 32 bins stands in for global correlation");
+  }
+  return metric;
+}
+
+}  // namespace ffdp::cli::ants
