@@ -16,14 +16,23 @@
 namespace ffdp {
 namespace {
 
-/// Returns once `value` is another than `old`. Yields at first, then sleeps: what comes soon is met
-/// within a microsecond, and a long wait takes no core from the other programs of the machine.
+/// Lets the other hardware thread of a core go ahead.
+inline void relax() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+/// Returns once `value` is another than `old`. Looks for some microseconds, then sleeps: a long
+/// wait takes no core from the other programs of the machine. It never yields, which would hand
+/// them a whole slice of time (on a busy machine, one at every parallel loop).
 std::uint32_t awaited(const std::atomic<std::uint32_t>& value, std::uint32_t old) {
   using Clock = std::chrono::steady_clock;
-  const auto until = Clock::now() + std::chrono::microseconds(50);
+  const auto until = Clock::now() + std::chrono::microseconds(20);
   std::uint32_t now = value.load(std::memory_order_acquire);
-  for (; now == old && Clock::now() < until; now = value.load(std::memory_order_acquire))
-    std::this_thread::yield();
+  for (; now == old && Clock::now() < until; now = value.load(std::memory_order_acquire)) relax();
   while (now == old) {
     value.wait(old, std::memory_order_acquire);
     now = value.load(std::memory_order_acquire);
