@@ -51,7 +51,8 @@ std::array<int, 3> axis_columns(const std::vector<std::string>& columns) {
   std::array<int, 3> at{-1, -1, -1};
   for (std::size_t axis = 0; axis < 3; ++axis)
     for (std::size_t c = 0; c < columns.size() && at[axis] < 0; ++c)
-      if (lower(trimmed(columns[c], blanks)) == std::string(1, "xyz"[axis])) at[axis] = static_cast<int>(c);
+      if (lower(trimmed(columns[c], blanks)) == std::string(1, "xyz"[axis]))
+        at[axis] = static_cast<int>(c);
   return at;
 }
 

@@ -48,7 +48,7 @@ struct LinearStage {
   std::vector<double> resolutions{4, 2};  ///< per level [multiples of the finest spacing]
   std::vector<int> iterations{100, 50};   ///< per level
   double tolerance = 0.002;               ///< stop: two steps move no corner more [voxels]
-  std::vector<MetricConfig> further{};      ///< metrics added to `metric`, each with its weight
+  std::vector<MetricConfig> further{};    ///< metrics added to `metric`, each with its weight
   /// What is kept of each parameter's gradient, in the order of parametric_map; empty: all [1].
   std::vector<double> restriction{};
   friend bool operator==(const LinearStage&, const LinearStage&) = default;
