@@ -18,3 +18,9 @@ set(FFDP_NIPYPE_PYTHON "${Python3_EXECUTABLE}" CACHE FILEPATH "A Python that has
 add_test(NAME ants_nipype COMMAND ${FFDP_NIPYPE_PYTHON} ${CMAKE_CURRENT_LIST_DIR}/ants_nipype_test.py
   ${PROJECT_BINARY_DIR}/libexec/ffdp/ants)
 set_tests_properties(ants_nipype PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 600)
+
+# Two network namespaces as two hosts; skipped where this machine has none for us.
+if(FFDP_MPI)
+  add_test(NAME two_hosts COMMAND ${CMAKE_CURRENT_LIST_DIR}/two_hosts.sh $<TARGET_FILE:ffdp_cli>)
+  set_tests_properties(two_hosts PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 300)
+endif()
