@@ -116,7 +116,7 @@ void write_true_warp(const PhantomCommand& command, const Grid& grid, const Phan
 }
 
 void run(const PhantomCommand& command) {
-  const Grid grid = grid_of(command.size, command.spacing);
+  const Grid grid = centred_grid(command.size, command.spacing);
   Phantom phantom;
   phantom.contrast = phantom::contrast_from(command.contrast);
   phantom.subject = phantom.warp = command.seed;

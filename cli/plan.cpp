@@ -98,7 +98,7 @@ void run(PlanCommand c, const CLI::App& command) {
     check_headers(o);
     extent = extent_of_files(o);
   } else {
-    extent.fixed = extent.moving = grid_of(c.size, "1");
+    extent.fixed = extent.moving = centred_grid(c.size, "1");
   }
   auto available = static_cast<std::int64_t>(c.available * (1U << 30U));
   Backend backend = o.device.starts_with("cuda") ? Backend::cuda : Backend::cpu;

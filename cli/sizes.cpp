@@ -40,7 +40,7 @@ std::array<double, 3> three_numbers(const std::string& option, const std::string
 
 }  // namespace
 
-Grid grid_of(const std::string& size_text, const std::string& spacing_text) {
+Grid centred_grid(const std::string& size_text, const std::string& spacing_text) {
   const auto size = three_numbers("--size", size_text);
   const auto spacing = three_numbers("--spacing", spacing_text);
   Grid grid;

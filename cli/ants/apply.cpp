@@ -16,7 +16,7 @@
 namespace ffdp::cli::ants {
 namespace {
 
-constexpr const char* help =
+constexpr const char* apply_help =
     R"(antsApplyTransforms: resamples an image, or puts transforms together
   -d, --dimensionality 2/3             that of the reference where it is not given
   -e, --input-image-type 0/1/3/4/5     scalar, vector, time-series, multichannel, five-dimensional
@@ -220,7 +220,7 @@ int run(const Line& line) {
 
 int apply_transforms(std::span<const std::string> words) {
   int code = 0;
-  if (answered(words, help, code)) return code;
+  if (answered(words, apply_help, code)) return code;
   return run(Line(words, options));
 }
 

@@ -14,7 +14,7 @@
 namespace ffdp::cli::ants {
 namespace {
 
-constexpr const char* help =
+constexpr const char* jacobian_help =
     R"(CreateJacobianDeterminantImage dimension warp.nii.gz output.nii.gz <log=0> <geometric=0>
 The determinant of the Jacobian of p + warp(p), by central differences, one-sided at the edge.
 log 1 writes its logarithm, that of 0.001 where the determinant is less.
@@ -32,7 +32,7 @@ bool flag(std::span<const std::string> words, std::size_t index) {
 int jacobian_determinant(std::span<const std::string> words) {
   constexpr double least = 0.001;
   int code = 0;
-  if (answered(words, help, code)) return code;
+  if (answered(words, jacobian_help, code)) return code;
   require(words.size() >= 3 && words.size() <= 5,
           "CreateJacobianDeterminantImage: dimension, warp, output, log and geometric are wanted, "
           "got " +

@@ -9,7 +9,7 @@
 namespace ffdp::cli::ants {
 namespace {
 
-constexpr const char* help = R"(antsApplyTransformsToPoints: maps points
+constexpr const char* points_help = R"(antsApplyTransformsToPoints: maps points
   -d, --dimensionality 2/3
   -i, --input FILE.csv      columns x,y,z and any others, LPS mm
   -o, --output FILE.csv
@@ -46,7 +46,7 @@ int run(const Line& line) {
 
 int apply_transforms_to_points(std::span<const std::string> words) {
   int code = 0;
-  if (answered(words, help, code)) return code;
+  if (answered(words, points_help, code)) return code;
   return run(Line(words, options));
 }
 

@@ -26,7 +26,8 @@
 namespace ffdp::cli::ants {
 namespace {
 
-constexpr const char* help = R"(antsRegistration: registers a moving image to a fixed one
+constexpr const char* registration_help =
+    R"(antsRegistration: registers a moving image to a fixed one
   -d, --dimensionality 2/3
   -o, --output PREFIX or [PREFIX,WARPED,INVERSE_WARPED]
   -t, --transform Translation[g], Rigid[g], Similarity[g], Affine[g], CompositeAffine[g],
@@ -150,7 +151,7 @@ int run(RegistrationLine line) {
 
 int registration(std::span<const std::string> words) {
   int code = 0;
-  if (answered(words, help, code)) return code;
+  if (answered(words, registration_help, code)) return code;
   return run(parse_registration(words));
 }
 

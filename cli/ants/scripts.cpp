@@ -17,7 +17,7 @@
 namespace ffdp::cli::ants {
 namespace {
 
-constexpr const char* help =
+constexpr const char* scripts_help =
     R"(antsRegistrationSyN.sh, antsRegistrationSyNQuick.sh -d DIMENSION -f FIXED -m MOVING -o PREFIX
   -n threads     -i initial transform, repeatable     -x mask or fixedMask,movingMask, repeatable
   -t t, r, a, s, sr, so, b, br, bo: translation; rigid; rigid + affine; ... + SyN; rigid + SyN;
@@ -193,7 +193,7 @@ Words line_of(const Choices& c) {
 
 int run(Script script, std::span<const std::string> words) {
   int code = 0;
-  if (answered(words, help, code)) return code;
+  if (answered(words, scripts_help, code)) return code;
   const Choices choices = read_choices(script, words);
   const Words line = line_of(choices);
   const std::string rule(86, '-');

@@ -15,15 +15,14 @@
 
 namespace ffdp::io {
 
-/// Makes one gzip member at a time: at level 1 by ISA-L, three to nine times as fast as libdeflate
-/// there (warps, images) at its size; else by libdeflate.
+/// Makes one gzip member at a time: at level 1 by ISA-L, several times as fast as libdeflate there;
+/// else by libdeflate. ISA-L works at its level 0: at its level 1 (2.30) one of twenty processes
+/// packs one of fifty members otherwise than all others (docs/testing.md), and files would not be
+/// equal.
 class GzipMembers::Compressor {
  public:
   explicit Compressor(int level) {
-    if (level == 1)
-      memory_.resize(ISAL_DEF_LVL1_DEFAULT);
-    else
-      libdeflate_.reset(libdeflate_alloc_compressor(level));
+    if (level > 1) libdeflate_.reset(libdeflate_alloc_compressor(level));
   }
 
   std::size_t bound() const {
@@ -36,29 +35,8 @@ class GzipMembers::Compressor {
   std::size_t operator()(const std::byte* from, std::size_t bytes, std::vector<std::byte>& to) {
     if (libdeflate_)
       return libdeflate_gzip_compress(libdeflate_.get(), from, bytes, to.data(), to.size());
-    // One member of some ten thousand came out with other bytes, right ones, on a machine whose
-    // ranks fought for its cores (docs/testing.md). So each is made until two are the same.
-    std::size_t size = by_isal(from, bytes, to);
-    for (int tries = 0; tries < 8; ++tries) {
-      again_.resize(to.size());
-      const std::size_t other = by_isal(from, bytes, again_);
-      if (other == size &&
-          std::equal(to.begin(), to.begin() + static_cast<std::ptrdiff_t>(size), again_.begin()))
-        break;
-      std::swap(to, again_);
-      size = other;
-    }
-    return size;
-  }
-
- private:
-  std::size_t by_isal(const std::byte* from, std::size_t bytes, std::vector<std::byte>& to) {
-    std::ranges::fill(memory_, std::uint8_t{0});  // where ISA-L looks for matches
-    isal_zstream stream{};
+    isal_zstream stream{};  // holds the table in which it looks for matches
     isal_deflate_stateless_init(&stream);
-    stream.level = 1;
-    stream.level_buf = memory_.data();
-    stream.level_buf_size = static_cast<std::uint32_t>(memory_.size());
     stream.gzip_flag = IGZIP_GZIP;
     stream.end_of_stream = 1;
     stream.next_in = const_cast<std::uint8_t*>(reinterpret_cast<const std::uint8_t*>(from));
@@ -70,12 +48,11 @@ class GzipMembers::Compressor {
     return code == COMP_OK ? stream.total_out : 0;
   }
 
+ private:
   struct Free {
     void operator()(libdeflate_compressor* c) const { libdeflate_free_compressor(c); }
   };
   std::unique_ptr<libdeflate_compressor, Free> libdeflate_;
-  std::vector<std::uint8_t> memory_;
-  std::vector<std::byte> again_;
 };
 
 GzipMembers::GzipMembers(std::string path, int level, int threads) : path_(std::move(path)) {

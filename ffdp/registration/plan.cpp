@@ -16,9 +16,9 @@ namespace ffdp::registration {
 namespace {
 
 /// What one rank holds of a grid.
-class Share {
+class RankShare {
  public:
-  Share(const Grid& grid, int ranks)
+  RankShare(const Grid& grid, int ranks)
       : size_(grid.size), whole_(dist::Cut(grid.domain(), ranks).whole()) {
     planes_ = whole_ ? size_[0] : (size_[0] + ranks - 1) / ranks;
   }
@@ -47,7 +47,7 @@ struct LevelImages {
   LevelImages(const Extent& extent, double spacing, int fixed_rim) {
     const auto add = [&](const Grid& full, int masks, int images, int rim) {
       const Grid level = level_grid(full, spacing, 8);
-      const Share share(level, extent.ranks);
+      const RankShare share(level, extent.ranks);
       const std::int64_t voxel = std::int64_t{images} * (masks ? 5 : 4);
       if (!share.whole()) kept += share.voxels(rim) * voxel;
       if (level.size == full.size) return;
@@ -57,7 +57,7 @@ struct LevelImages {
       const std::int64_t rows = planes * level.size[1] * full.size[2] * 4;
       // With a mask the sums of the weights besides those of the image.
       std::int64_t shrunk = masks ? 2 * (made + rows) + 4 * share.voxels() : made + rows;
-      if (extent.ranks > 1) shrunk += Share(full, extent.ranks).voxels(2) * (masks ? 5 : 4);
+      if (extent.ranks > 1) shrunk += RankShare(full, extent.ranks).voxels(2) * (masks ? 5 : 4);
       shrinking = std::max(shrinking, shrunk);
       kept += share.voxels() * voxel;
     };
@@ -72,8 +72,8 @@ class Planner {
       : config_(config),
         extent_(extent),
         backend_(backend),
-        fixed_(Share(extent.fixed, extent.ranks).voxels()),
-        moving_(Share(extent.moving, extent.ranks).voxels()) {
+        fixed_(RankShare(extent.fixed, extent.ranks).voxels()),
+        moving_(RankShare(extent.moving, extent.ranks).voxels()) {
     plan_.mode = mode;
     const bool compact = mode == MemoryMode::compact;
     const std::int64_t v = fixed_, m = moving_;
@@ -104,8 +104,9 @@ class Planner {
         const LevelImages level(extent_, resolution * finest, metric_reach(stage.metric));
         const Grid grid = level_grid(extent_.fixed, resolution * finest, 8);
         // Warped image and gradient; LNCC's workspace.
-        const std::int64_t work = Share(grid, extent_.ranks).voxels(metric_reach(stage.metric)) *
-                                  (8 + (stage.metric.kind == MetricKind::lncc ? 12 : 0));
+        const std::int64_t work =
+            RankShare(grid, extent_.ranks).voxels(metric_reach(stage.metric)) *
+            (8 + (stage.metric.kind == MetricKind::lncc ? 12 : 0));
         add("linear", grid, images_ + level.kept + std::max(level.shrinking, work));
       }
   }
@@ -125,7 +126,7 @@ class Planner {
     for (std::size_t i = 0; i < stage.shrink.size(); ++i) {
       const double spacing = stage.shrink[i] * finest_spacing(extent_.fixed);
       const Grid grid = level_grid(extent_.fixed, spacing, 8);
-      const Share share(grid, extent_.ranks);
+      const RankShare share(grid, extent_.ranks);
       const LevelImages level(extent_, spacing, halo.warped);
       const std::int64_t n = share.voxels();
       const std::int64_t budget = slab_budget(plan_.mode, backend_, n);
