@@ -46,6 +46,8 @@ class Team {
   Team() = default;
   Team(const Team&) = delete;
   Team& operator=(const Team&) = delete;
+  Team(Team&&) = delete;
+  Team& operator=(Team&&) = delete;
   ~Team() {
     work_ = nullptr;
     begin();
@@ -127,7 +129,9 @@ void on_workers(int threads, const std::function<void(int)>& work) {
   if (threads <= 0) return;
   if (threads == 1 || Team::inside()) return work(0);
   thread_local std::unique_ptr<Team> team;
-  if (team && !team->is_of_this_process()) static_cast<void>(team.release());
+  if (team && !team->is_of_this_process()) {
+    [[maybe_unused]] const Team* left_behind = team.release();
+  }
   if (!team) team = std::make_unique<Team>();
   team->run(threads, work);
 }

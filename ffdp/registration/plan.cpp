@@ -140,7 +140,7 @@ class Planner {
       made.iterations = stage.iterations[i];
       made.voxels = n;
       if (!share.whole())  // to both neighbours
-        made.sent = 2 * share.plane() * (12 * halo.warp + moments * halo.moments);
+        made.sent = 2 * share.plane() * (std::int64_t{12} * halo.warp + moments * halo.moments);
       coarser = n;
     }
     // The warp, its inverse; the determinant comes and goes before.

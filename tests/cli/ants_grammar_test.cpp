@@ -58,7 +58,8 @@ TEST(AntsGrammar, AnOptionWithoutAValueIsOne) {
 }
 
 TEST(AntsGrammar, SeveralValuesFollowOneOption) {
-  const auto& values = line({"-t", "[a.mat,1]", "w.nii.gz", "-t", "z.mat"}).values("transform");
+  const Line l = line({"-t", "[a.mat,1]", "w.nii.gz", "-t", "z.mat"});
+  const auto& values = l.values("transform");
   ASSERT_EQ(values.size(), 3U);
   EXPECT_EQ(values[0].parameters, (Words{"a.mat", "1"}));
   EXPECT_EQ(values[1].name, "w.nii.gz");
