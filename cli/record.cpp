@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/record.hpp"
 
-#include <utility>
-
 #include "cli/plan.hpp"
 
 namespace ffdp::cli {
@@ -15,6 +13,9 @@ void add_result(nlohmann::json& j, const registration::Result& result) {
   j["plan"]["peak_mib"] = result.plan.peak >> 20U;
   for (const auto& time : result.times)
     j["stages"].push_back({{"name", time.name}, {"seconds", time.seconds}});
+  for (const auto& search : result.linear)
+    j["linear_levels"].push_back(
+        {{"stage", search.stage}, {"level", search.level}, {"cost", search.costs}});
   for (const auto& level : result.levels)
     j["levels"].push_back({{"size_zyx", level.grid.size},
                            {"spacing_xyz_mm", level.grid.spacing},
@@ -30,27 +31,6 @@ void add_result(nlohmann::json& j, const registration::Result& result) {
                     {"residual_max_voxels", result.inverse_residual.max},
                     {"unconverged_voxels", result.inverse_residual.unconverged}};
   }
-}
-
-registration::ProgressSink LinearCosts::sink(registration::ProgressSink next) {
-  return [this, next = std::move(next)](const registration::Progress& p) {
-    const std::string stage = p.stage;
-    if (stage != "initialization" && stage != "deformable") {
-      const bool goes_on = !levels_.empty() && levels_.back().stage == stage &&
-                           levels_.back().level == p.level &&
-                           levels_.back().iteration < p.iteration;
-      if (!goes_on) levels_.push_back({stage, p.level, 0, {}});
-      levels_.back().iteration = p.iteration;
-      levels_.back().costs.push_back(p.cost);
-    }
-    if (next) next(p);
-  };
-}
-
-void LinearCosts::add_to(nlohmann::json& record) const {
-  for (const Level& level : levels_)
-    record["linear_levels"].push_back(
-        {{"stage", level.stage}, {"level", level.level}, {"cost", level.costs}});
 }
 
 }  // namespace ffdp::cli

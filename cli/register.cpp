@@ -193,19 +193,17 @@ void run_rank(dist::Comm& comm, const Command& command, const DeviceStart& devic
   originals.labels = std::move(labels);
   const Slices slices(ctx, inputs);
   registration::Result result;
-  LinearCosts linear_costs;
   {
     ProgressPrinter printer(o.common.quiet || !first ? Verbosity::quiet
                             : o.verbose              ? Verbosity::diagnostic
                                                      : Verbosity::normal);
     result = registration::register_images(ctx, comm, command.config, std::move(inputs),
-                                           linear_costs.sink(printer.sink()), checkpoint.get());
+                                           printer.sink(), checkpoint.get());
   }
   slices.restore(ctx, result);
   nlohmann::json record = provenance(command, ctx, result);
   const double before_writing = elapsed();
   const auto written = write_result(ctx, comm, o.output, std::move(originals), result);
-  linear_costs.add_to(record);
   record["written"] = written;
   record["seconds"] = {{"reading", read_seconds},
                        {"waiting for the device", ready_seconds - read_seconds},

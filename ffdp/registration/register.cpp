@@ -184,7 +184,7 @@ Extent extent_of(const dist::Comm& comm, const Inputs& in, int fixed_masks, int 
 /// The affine of the initialisation and the linear stages, or of those that a checkpoint lacks.
 Affine run_linear_stages(Context& ctx, dist::Comm& comm, const Config& config,
                          const std::vector<Pair>& pairs, const std::optional<Affine>& start,
-                         const Watch& watch, Clock& clock) {
+                         const Watch& watch, std::vector<LinearTrace>& traces, Clock& clock) {
   const Standing* from = watch.checkpoint ? watch.checkpoint->standing() : nullptr;
   Standing standing;
   const auto save = [&] {
@@ -205,7 +205,7 @@ Affine run_linear_stages(Context& ctx, dist::Comm& comm, const Config& config,
   }
   while (standing.linear_stages < static_cast<int>(config.linear.size())) {
     const LinearStage& stage = config.linear[standing.linear_stages];
-    standing.affine = run_linear(ctx, comm, stage, pairs, standing.affine, watch.progress);
+    standing.affine = run_linear(ctx, comm, stage, pairs, standing.affine, watch.progress, traces);
     ++standing.linear_stages;
     clock.stage("linear");
     save();
@@ -291,7 +291,8 @@ Result register_images(Context& ctx, dist::Comm& comm, const Config& config, Inp
   if (from) result.levels = from->levels;
   if (from && from->deformable) result.levels.pop_back();  // the one under way
   Watch watch{progress, &result.levels, checkpoint};
-  result.affine = run_linear_stages(ctx, comm, config, pairs, in.start, watch, clock);
+  result.affine =
+      run_linear_stages(ctx, comm, config, pairs, in.start, watch, result.linear, clock);
   if (config.deformable.empty()) return result;
 
   watch.before.linear_stages = static_cast<int>(config.linear.size());

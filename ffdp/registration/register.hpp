@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "ffdp/registration/deformable/deformable.hpp"
+#include "ffdp/registration/linear/linear.hpp"
 #include "ffdp/registration/plan.hpp"
 #include "ffdp/transforms/invert.hpp"
 #include "ffdp/transforms/warp.hpp"
@@ -39,7 +40,8 @@ struct Result {
   VectorField<float> inverse;       ///< (Id + u)^-1 - Id, likewise
   invert::Residual inverse_residual;
   jacobian::Statistics jacobian;
-  std::vector<LevelTrace> levels;
+  std::vector<LinearTrace> linear;  ///< of the linear stages
+  std::vector<LevelTrace> levels;   ///< of the deformable stage
   std::vector<StageTime> times;
   Plan plan;
 };

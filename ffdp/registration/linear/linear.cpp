@@ -270,8 +270,8 @@ LinearProblem problem_of(Context& ctx, dist::Comm& comm, const LinearStage& stag
 }  // namespace
 
 Affine run_linear(Context& ctx, dist::Comm& comm, const LinearStage& stage,
-                  const std::vector<Pair>& pairs, const Affine& start,
-                  const ProgressSink& progress) {
+                  const std::vector<Pair>& pairs, const Affine& start, const ProgressSink& progress,
+                  std::vector<LinearTrace>& traces) {
   Affine map = start;
   const Pair& pair = pairs[stage.metric.image_pair];
   const double finest = finest_spacing(pair.fixed.grid);
@@ -285,10 +285,18 @@ Affine run_linear(Context& ctx, dist::Comm& comm, const LinearStage& stage,
     const int iterations = stage.iterations[level];
     const Affine before = map;
     double cost = 0;
-    const auto report = [&](int iteration, double now, double motion) {
-      if (progress) progress({name, level, levels, iteration, iterations, now, motion});
+    const auto search = [&](const Freedom& over, double* found) {
+      LinearTrace trace{name, level, {}};
+      const auto report = [&](int iteration, double now, double motion) {
+        trace.costs.push_back(now);
+        if (progress) progress({name, level, levels, iteration, iterations, now, motion});
+      };
+      const Affine result =
+          minimize(problem, over, before, iterations, stage.tolerance, report, found);
+      if (!trace.costs.empty()) traces.push_back(std::move(trace));
+      return result;
     };
-    map = minimize(problem, freedom, before, iterations, stage.tolerance, report, &cost);
+    map = search(freedom, &cost);
     require(std::isfinite(cost),
             std::string(name) +
                 ": the images do not overlap inside their masks at the start of the stage");
@@ -296,8 +304,7 @@ Affine run_linear(Context& ctx, dist::Comm& comm, const LinearStage& stage,
     if (free && turn_between(map, before) > 2 * needs_reason &&
         !clearly_better(problem_of(ctx, comm, stage, pairs, spacing), stage.metric.kind, map,
                         before))
-      map = minimize(problem, LinearKind::translation, before, iterations, stage.tolerance, report,
-                     nullptr);
+      map = search(LinearKind::translation, nullptr);
     if (free && level == levels - 1 && iterations > 0) map = newton_step(problem, stage.kind, map);
   }
   return map;

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -63,6 +64,13 @@ class LinearProblem {
   std::vector<LinearProblem> further_;
 };
 
+/// Costs of the iterations of one search of a linear stage.
+struct LinearTrace {
+  std::string stage;  ///< "rigid", "affine", ...
+  int level = 0;      ///< from 0, coarse to fine
+  std::vector<double> costs;
+};
+
 /// Which maps a search is over.
 struct Freedom {
   LinearKind kind;
@@ -82,9 +90,10 @@ Affine minimize(LinearProblem& problem, const Freedom& freedom, const Affine& st
 /// Runs a linear stage over its levels, and one Newton step at the last of them. A level that turns
 /// by more than a few degrees without being clearly better shifts only: round objects fit
 /// themselves in many orientations.
-/// @param pairs  image pairs; metrics name them by index
+/// @param pairs   image pairs; metrics name them by index
+/// @param traces  gets the costs of every search
 Affine run_linear(Context& ctx, dist::Comm& comm, const LinearStage& stage,
-                  const std::vector<Pair>& pairs, const Affine& start,
-                  const ProgressSink& progress);
+                  const std::vector<Pair>& pairs, const Affine& start, const ProgressSink& progress,
+                  std::vector<LinearTrace>& traces);
 
 }  // namespace ffdp::registration
