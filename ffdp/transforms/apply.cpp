@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <exception>
 #include <limits>
 #include <string>
 #include <type_traits>
@@ -40,7 +39,7 @@ void voxel_points(const Grid& grid, const Affine& affine, std::int64_t begin,
 
 /// Maps the voxels of the grid through the chain and then by `last`, makes a value of each point
 /// by value_of(serial_context, first voxel, points, values) on all threads, and hands the values
-/// on in order. Nothing is thrown through a parallel region.
+/// on in order.
 template <class T, class ValueOf>
 void for_each_mapped(const Context& ctx, const Grid& grid, const CompositeTransform& transform,
                      const Affine& last, ValueOf&& value_of, const Consumer<T>& consume) {
@@ -56,7 +55,6 @@ void for_each_mapped(const Context& ctx, const Grid& grid, const CompositeTransf
   struct Worker {
     Context serial;
     std::vector<Vec3> points = std::vector<Vec3>(task_points);
-    std::exception_ptr error;
   };
   std::vector<Worker> workers(static_cast<std::size_t>(ctx.threads));
   const std::int64_t voxels = grid.domain().volume(), batch = task_points * batch_tasks;
@@ -70,16 +68,10 @@ void for_each_mapped(const Context& ctx, const Grid& grid, const CompositeTransf
           static_cast<std::size_t>(std::min(task_points, count - t * task_points));
       const std::int64_t voxel = start + t * task_points;
       const std::span<Vec3> points(worker.points.data(), n);
-      try {
-        voxel_points(grid, first, voxel, points);
-        rest.map(worker.serial, points);
-        value_of(worker.serial, voxel, points, std::span<T>(values.data() + begin, n));
-      } catch (...) {
-        worker.error = std::current_exception();
-      }
+      voxel_points(grid, first, voxel, points);
+      rest.map(worker.serial, points);
+      value_of(worker.serial, voxel, points, std::span<T>(values.data() + begin, n));
     });
-    for (const Worker& worker : workers)
-      if (worker.error) std::rethrow_exception(worker.error);
     consume(std::span<const T>(values.data(), static_cast<std::size_t>(count)));
   }
 }

@@ -42,38 +42,26 @@ double bspline_at(int order, double x) {
          order;
 }
 
-/// The poles of the filter that makes coefficients (Unser 1993, doi:10.1109/78.193220).
-std::vector<double> poles(int order) {
-  switch (order) {
-    case 2:
-      return {std::sqrt(8.0) - 3};
-    case 3:
-      return {std::sqrt(3.0) - 2};
-    case 4:
-      return {std::sqrt(664 - std::sqrt(438976.0)) + std::sqrt(304.0) - 19,
-              std::sqrt(664 + std::sqrt(438976.0)) - std::sqrt(304.0) - 19};
-    case 5:
-      return {std::sqrt(67.5 - std::sqrt(4436.25)) + std::sqrt(26.25) - 6.5,
-              std::sqrt(67.5 + std::sqrt(4436.25)) - std::sqrt(26.25) - 6.5};
-    default:
-      return {};
-  }
+points::SplinePole spline_pole(double pole) {
+  return {pole, (1 - pole) * (1 - 1 / pole),
+          static_cast<int>(std::ceil(std::log(1e-16) / std::log(std::abs(pole))))};
 }
 
-/// One line through the filter: forward and backward for each pole, mirrored at both ends.
-void filter(const std::vector<double>& all_poles, double* line, int n, std::int64_t stride) {
-  if (n == 1) return;
-  const auto at = [&](int i) -> double& { return line[i * stride]; };
-  for (const double pole : all_poles) {
-    const int horizon = static_cast<int>(std::ceil(std::log(1e-16) / std::log(std::abs(pole))));
-    double first = 0, power = 1;
-    for (int i = 0; i < horizon; ++i, power *= pole)
-      first += power * at(points::mirror_index(i, 0, n));
-    const double gain = (1 - pole) * (1 - 1 / pole);
-    double previous = at(0) = gain * first;
-    for (int i = 1; i < n; ++i) previous = at(i) = gain * at(i) + pole * previous;
-    double next = at(n - 1) = pole / (pole * pole - 1) * (at(n - 1) + pole * at(n - 2));
-    for (int i = n - 2; i >= 0; --i) next = at(i) = pole * (next - at(i));
+/// The poles of the filter that makes coefficients (Unser 1993, doi:10.1109/78.193220).
+std::vector<points::SplinePole> poles(int order) {
+  switch (order) {
+    case 2:
+      return {spline_pole(std::sqrt(8.0) - 3)};
+    case 3:
+      return {points::SplinePole{}};
+    case 4:
+      return {spline_pole(std::sqrt(664 - std::sqrt(438976.0)) + std::sqrt(304.0) - 19),
+              spline_pole(std::sqrt(664 + std::sqrt(438976.0)) - std::sqrt(304.0) - 19)};
+    case 5:
+      return {spline_pole(std::sqrt(67.5 - std::sqrt(4436.25)) + std::sqrt(26.25) - 6.5),
+              spline_pole(std::sqrt(67.5 + std::sqrt(4436.25)) - std::sqrt(26.25) - 6.5)};
+    default:
+      return {};
   }
 }
 
@@ -116,18 +104,20 @@ void axis_weights(const Kernel& kernel, int axis, double q, int lo, int hi, Axis
 void spline_coefficients(Context& ctx, int order, View<double> image) {
   require(order >= 0 && order <= 5,
           "bspline: order " + std::to_string(order) + ", 0 to 5 is wanted");
-  const std::vector<double> all = poles(order);
+  const std::vector<points::SplinePole> all = poles(order);
   if (all.empty()) return;
+  const auto filter = [&](double* line, int n, std::int64_t stride) {
+    for (const points::SplinePole& pole : all) points::filter_line(line, n, stride, pole);
+  };
   const Box& box = image.stored;
   const int nz = box.size(0), ny = box.size(1), nx = box.size(2);
   parallel_for(ctx, nz, [&](std::int64_t z, int) {
     double* const plane = image.data + z * image.stride_z;
-    for (int y = 0; y < ny; ++y) filter(all, plane + y * image.stride_y, nx, 1);
-    for (int x = 0; x < nx; ++x) filter(all, plane + x, ny, image.stride_y);
+    for (int y = 0; y < ny; ++y) filter(plane + y * image.stride_y, nx, 1);
+    for (int x = 0; x < nx; ++x) filter(plane + x, ny, image.stride_y);
   });
   parallel_for(ctx, ny, [&](std::int64_t y, int) {
-    for (int x = 0; x < nx; ++x)
-      filter(all, image.data + y * image.stride_y + x, nz, image.stride_z);
+    for (int x = 0; x < nx; ++x) filter(image.data + y * image.stride_y + x, nz, image.stride_z);
   });
 }
 

@@ -162,19 +162,24 @@ FFDP_HD T vote_value(const View<const T>& image, const Box& domain, const Vec3& 
   return label[best];
 }
 
-/// Cubic B-spline prefilter of one line: one pole, forward and backward, mirrored at both ends.
+/// A pole of a B-spline's prefilter; that of the cubic one where nothing is said.
+struct SplinePole {
+  double pole = -0.26794919243112270647;  ///< sqrt(3) - 2
+  double gain = 6;                        ///< (1 - pole) (1 - 1 / pole)
+  int horizon = 28;                       ///< pole^horizon < 1e-16
+};
+
+/// B-spline prefilter of one line for one pole: forward and backward, mirrored at both ends.
 template <class T>
-FFDP_HD void filter_line(T* line, int n, std::int64_t stride) {
+FFDP_HD void filter_line(T* line, int n, std::int64_t stride, const SplinePole& spline = {}) {
   if (n == 1) return;
-  constexpr double pole = -0.26794919243112270647;  // sqrt(3) - 2
-  constexpr int horizon = 28;                       // pole^28 < 1e-16
+  const double pole = spline.pole, gain = spline.gain;
   const auto at = [&](int i) -> T& { return line[i * stride]; };
   double sum = 0, power = 1;
-  for (int i = 0; i < horizon; ++i) {
+  for (int i = 0; i < spline.horizon; ++i) {
     sum += power * static_cast<double>(at(mirror_index(i, 0, n)));
     power *= pole;
   }
-  constexpr double gain = 6;
   double previous = gain * sum;
   at(0) = static_cast<T>(previous);
   for (int i = 1; i < n; ++i) {
