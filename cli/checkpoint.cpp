@@ -19,6 +19,8 @@
 #include "ffdp/core/error.hpp"
 #include "ffdp/dist/cut.hpp"
 #include "ffdp/io/atomic_file.hpp"
+#include "ffdp/io/byte_source.hpp"
+#include "ffdp/io/text.hpp"
 
 namespace ffdp::cli {
 namespace {
@@ -72,13 +74,9 @@ class Descriptor {
     }
   }
   void read(void* data, std::int64_t bytes, std::int64_t at) {
-    for (std::int64_t done = 0; done < bytes;) {
-      const ssize_t n = ::pread(descriptor_, static_cast<char*>(data) + done,
-                                static_cast<std::size_t>(bytes - done), at + done);
-      if (n == 0) throw IoError(path_ + ": ends early");
-      if (n < 0 && errno != EINTR) fail("read");
-      done += std::max<ssize_t>(n, 0);
-    }
+    const auto wanted = static_cast<std::size_t>(bytes);
+    if (io::read_at(path_, descriptor_, at, data, wanted) != wanted)
+      throw IoError(path_ + ": ends early");
   }
   void keep() {
     if (::fsync(descriptor_) != 0) fail("keep");
@@ -86,7 +84,7 @@ class Descriptor {
 
  private:
   [[noreturn]] void fail(const char* what) const {
-    throw IoError(path_ + ": cannot " + what + ": " + std::generic_category().message(errno));
+    throw IoError(path_ + ": cannot " + what + ": " + io::reason(errno));
   }
   std::string path_;
   int descriptor_ = -1;

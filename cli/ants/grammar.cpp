@@ -13,11 +13,7 @@
 namespace ffdp::cli::ants {
 namespace {
 
-std::string trimmed(const std::string& text) {
-  const auto first = text.find_first_not_of(" \t\n");
-  if (first == std::string::npos) return "";
-  return text.substr(first, text.find_last_not_of(" \t\n") - first + 1);
-}
+constexpr const char* blanks = " \t\n";  // around a word
 
 bool is_nonzero_number(const std::string& text) {
   return std::strtod(text.c_str(), nullptr) != 0;  // NOLINT: reads a prefix, as ANTs' parser does
@@ -88,15 +84,15 @@ std::vector<std::string> regroup(std::span<const std::string> words) {
 
 Value parse_value(const std::string& text) {
   Value value;
-  value.text = trimmed(text);
+  value.text = io::trimmed(text, blanks);
   const auto open = value.text.find('[');
-  value.name = trimmed(value.text.substr(0, open));
+  value.name = io::trimmed(value.text.substr(0, open), blanks);
   if (open == std::string::npos) return value;
   value.bracket = true;
   const std::string body = value.text.substr(open + 1, value.text.size() - open - 2);
   for (std::size_t start = 0; start <= body.size();) {
     const std::size_t end = std::min(body.find(',', start), body.size());
-    value.parameters.push_back(trimmed(body.substr(start, end - start)));
+    value.parameters.push_back(io::trimmed(body.substr(start, end - start), blanks));
     start = end + 1;
   }
   return value;
@@ -167,7 +163,7 @@ std::vector<double> numbers(const std::string& option, const std::string& text) 
   std::vector<double> result;
   for (std::size_t start = 0; start <= text.size();) {
     const std::size_t end = std::min(text.find('x', start), text.size());
-    const std::string word = trimmed(text.substr(start, end - start));
+    const std::string word = io::trimmed(text.substr(start, end - start), blanks);
     char* rest = nullptr;
     result.push_back(std::strtod(word.c_str(), &rest));
     check(!word.empty() && *rest == 0, option, text,
@@ -190,12 +186,6 @@ std::vector<int> whole_numbers(const std::string& option, const std::string& tex
     result.push_back(static_cast<int>(value));
   }
   return result;
-}
-
-std::string lower(std::string text) {
-  std::ranges::transform(text, text.begin(),
-                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return text;
 }
 
 void note(const std::string& text) { std::fprintf(stderr, "note: %s\n", text.c_str()); }

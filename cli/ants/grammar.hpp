@@ -5,9 +5,12 @@
 #include <string>
 #include <vector>
 
+#include "ffdp/io/text.hpp"
+
 /// The command line of ANTs' programs, by the rules of its own parser: options with a letter and a
-/// long name, values NAME, NAME[a,b,...] or [a,b,...], several values after one option, and stages
-/// that follow from the order of the line. docs/ants.md says what each option means here.
+/// long name; values NAME, NAME[a,b,...] or [a,b,...]; several values after one option; stages,
+/// which the order of the options decides (see Line). docs/ants.md says what each option means
+/// here.
 namespace ffdp::cli::ants {
 
 /// One value of an option.
@@ -61,8 +64,7 @@ std::vector<int> whole_numbers(const std::string& option, const std::string& tex
 double number(const std::string& option, const std::string& text);
 int whole_number(const std::string& option, const std::string& text);
 
-/// The text in lower case: names may be written in any.
-std::string lower(std::string text);
+using io::lower;  // names may be written in any case
 
 /// Says on stderr what something means here where that is not what it means in ANTs.
 void note(const std::string& text);

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <map>
 #include <utility>
 #include <vector>
 
@@ -39,60 +40,27 @@ struct Choices {
   bool large = false;  ///< any axis of more than 256 voxels
 };
 
+const std::map<char, std::string Choices::*> single_choices{
+    {'d', &Choices::dimension},     {'o', &Choices::prefix}, {'t', &Choices::type},
+    {'r', &Choices::metric_number}, {'s', &Choices::knots},  {'g', &Choices::step},
+    {'p', &Choices::precision},     {'j', &Choices::match},  {'y', &Choices::reproducible},
+    {'z', &Choices::collapse},      {'e', &Choices::seed}};
+const std::map<char, std::vector<std::string> Choices::*> repeatable_choices{
+    {'f', &Choices::fixed},
+    {'m', &Choices::moving},
+    {'x', &Choices::masks},
+    {'i', &Choices::initial}};
+
 /// As getopts reads them: a letter and its value, in one word or in two.
 void read_choice(Choices& c, char letter, const std::string& value) {
-  switch (letter) {
-    case 'd':
-      c.dimension = value;
-      break;
-    case 'f':
-      c.fixed.push_back(value);
-      break;
-    case 'm':
-      c.moving.push_back(value);
-      break;
-    case 'x':
-      c.masks.push_back(value);
-      break;
-    case 'i':
-      c.initial.push_back(value);
-      break;
-    case 'o':
-      c.prefix = value;
-      break;
-    case 't':
-      c.type = value;
-      break;
-    case 'r':
-      c.metric_number = value;
-      break;
-    case 's':
-      c.knots = value;
-      break;
-    case 'g':
-      c.step = value;
-      break;
-    case 'p':
-      c.precision = value;
-      break;
-    case 'j':
-      c.match = value;
-      break;
-    case 'y':
-      c.reproducible = value;
-      break;
-    case 'z':
-      c.collapse = value;
-      break;
-    case 'e':
-      c.seed = value;
-      break;
-    case 'n':
-      require(whole_number("-n", value) >= 0, "-n " + value + ": a number of threads is wanted");
-      if (value != "0") setenv("ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS", value.c_str(), 1);
-      break;
-    default:
-      throw InvalidArgument(std::string("-") + letter + ": no such option; -h lists them");
+  if (const auto single = single_choices.find(letter); single != single_choices.end()) {
+    c.*single->second = value;
+  } else if (const auto list = repeatable_choices.find(letter); list != repeatable_choices.end()) {
+    (c.*list->second).push_back(value);
+  } else {
+    require(letter == 'n', std::string("-") + letter + ": no such option; -h lists them");
+    require(whole_number("-n", value) >= 0, "-n " + value + ": a number of threads is wanted");
+    if (value != "0") setenv("ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS", value.c_str(), 1);
   }
 }
 

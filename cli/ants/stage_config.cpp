@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "ffdp/core/error.hpp"
+#include "ffdp/registration/images/pyramid.hpp"
 
 namespace ffdp::cli::ants {
 namespace {
@@ -22,15 +23,6 @@ const double knot_sigma = std::sqrt(1.0 / 3);
 const double update_share = std::sqrt(1.0 / 3);
 constexpr double least_sigma_warp = 0.7071;  // [voxels]
 
-double finest_spacing(const Grid& grid) {
-  double finest = 0;
-  for (int axis = 0; axis < 3; ++axis) {
-    const double spacing = grid.spacing_zyx()[axis];
-    if (grid.size[axis] > 1 && (finest == 0 || spacing < finest)) finest = spacing;
-  }
-  return finest;
-}
-
 /// Gaussian sigma [voxels of a level] of a stage. ANTs doubles the mesh from level to level, so a
 /// spline's knots stay as many voxels of a level apart as at the first one.
 double sigma_of(const StageLine& stage, double smoothing, const std::vector<double>& mesh,
@@ -41,7 +33,7 @@ double sigma_of(const StageLine& stage, double smoothing, const std::vector<doub
   for (std::size_t axis = 0; axis < mesh.size() && axis < 3; ++axis)
     if (mesh[axis] > 0)
       knots = std::max(knots, fixed.spacing[axis] * fixed.size[2 - axis] / mesh[axis]);
-  return std::min(knot_sigma * knots / (finest_spacing(fixed) * coarsest), most);
+  return std::min(knot_sigma * knots / (registration::finest_spacing(fixed) * coarsest), most);
 }
 
 /// The restriction of a linear stage in the order of registration::parametric_map. ITK counts the
@@ -54,6 +46,19 @@ std::vector<double> in_our_order(const StageLine& stage) {
   return r;
 }
 
+/// The factors and iterations of the levels that have iterations.
+template <class Factor>
+void take_levels(const StageLine& stage, std::vector<Factor>& factors,
+                 std::vector<int>& iterations) {
+  factors.clear();
+  iterations.clear();
+  for (std::size_t i = 0; i < stage.iterations.size(); ++i)
+    if (stage.iterations[i] > 0) {
+      factors.push_back(stage.shrink[i]);
+      iterations.push_back(stage.iterations[i]);
+    }
+}
+
 LinearStage linear_stage(const StageLine& stage) {
   LinearStage linear;
   linear.kind = static_cast<LinearKind>(stage.kind);
@@ -61,13 +66,7 @@ LinearStage linear_stage(const StageLine& stage) {
   for (std::size_t i = 1; i < stage.metrics.size(); ++i)
     linear.further.push_back(stage.metrics[i].config);
   linear.restriction = in_our_order(stage);
-  linear.resolutions.clear();
-  linear.iterations.clear();
-  for (std::size_t i = 0; i < stage.iterations.size(); ++i)
-    if (stage.iterations[i] > 0) {
-      linear.resolutions.push_back(stage.shrink[i]);
-      linear.iterations.push_back(stage.iterations[i]);
-    }
+  take_levels(stage, linear.resolutions, linear.iterations);
   return linear;
 }
 
@@ -75,13 +74,7 @@ DeformableStage deformable_stage(const StageLine& stage, const Grid& fixed) {
   DeformableStage deformable;
   deformable.metrics.clear();
   for (const MetricLine& metric : stage.metrics) deformable.metrics.push_back(metric.config);
-  deformable.shrink.clear();
-  deformable.iterations.clear();
-  for (std::size_t i = 0; i < stage.iterations.size(); ++i)
-    if (stage.iterations[i] > 0) {
-      deformable.shrink.push_back(stage.shrink[i]);
-      deformable.iterations.push_back(stage.iterations[i]);
-    }
+  take_levels(stage, deformable.shrink, deformable.iterations);
   for (std::size_t axis = 0; axis < stage.restriction.size(); ++axis)
     deformable.restriction.at(axis) = stage.restriction[axis];
   const int coarsest = stage.shrink[0];

@@ -56,21 +56,17 @@ double volume_of(const Grid& g) {
 
 /// The share of the fixed grid whose points an affine brings into the moving grid [1].
 double share_inside(const Grid& fixed, const Grid& moving, const Affine& affine) {
-  const Affine map = moving.to_index() * affine * fixed.to_world();
-  constexpr int points = 32;  // along each axis
-  int inside = 0, count = 0;
-  for (int i = 0; i < points * points * points; ++i) {
+  const Affine map = affine * fixed.to_world();
+  constexpr int along = 32;  // points along each axis
+  std::vector<Vec3> points;
+  for (int i = 0; i < along * along * along; ++i) {
     Vec3 v;
-    const std::array<int, 3> at{i / (points * points), i / points % points, i % points};
-    for (int a = 0; a < 3; ++a) v[a] = (at[a] + 0.5) / points * fixed.size[a] - 0.5;
-    const Vec3 w = map(v);
-    bool in = true;
-    for (int a = 0; a < 3; ++a)
-      in = in && (moving.size[a] == 1 || (w[a] >= -0.5 && w[a] <= moving.size[a] - 0.5));
-    inside += in;
-    ++count;
+    const std::array<int, 3> at{i / (along * along), i / along % along, i % along};
+    for (int a = 0; a < 3; ++a) v[a] = (at[a] + 0.5) / along * fixed.size[a] - 0.5;
+    points.push_back(map(v));
   }
-  return static_cast<double>(inside) / count;
+  const auto found = inside(moving, points);
+  return static_cast<double>(std::ranges::count(found, true)) / static_cast<double>(points.size());
 }
 
 Check overlap(const Sources& s) {

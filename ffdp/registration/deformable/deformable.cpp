@@ -124,8 +124,8 @@ VectorField<float> run_deformable(Context& ctx, dist::Comm& comm, const Deformab
   const Int3 around{Halo(stage).warped, 0, 0};
   VectorField<float> u = std::move(start.u);
   dist::Cut from(comm, start.domain);
-  int reports =
-      watch.progress ? 1 : 0;  // costs are added up by all ranks where rank 0 reports them
+  // Costs are added up by all ranks where rank 0 reports them.
+  int reports = watch.progress ? 1 : 0;
   comm.broadcast(&reports, sizeof(reports), 0);
   const Standing* standing = resumed(watch);
   for (int index = standing ? standing->level : 0; index < levels; ++index) {
