@@ -13,11 +13,11 @@ struct Interrupted : Error {
   int signal;
 };
 
-/// SIGINT, SIGTERM and SIGHUP end the program. No half file stays behind.
+/// From now on SIGINT, SIGTERM and SIGHUP end the program, and its unfinished files are removed.
 void catch_signals();
 
-/// From now on the first of them, or SIGUSR1, is noted, so that a checkpoint can be written; the
-/// second ends the program.
+/// From now on the first of them, or SIGUSR1, is only noted, so that a checkpoint can be written.
+/// The second ends the program.
 void note_signals();
 
 /// The signal that was noted, or 0.

@@ -25,9 +25,9 @@ inline void relax() {
 #endif
 }
 
-/// Returns once `value` is another than `old`. Looks for some microseconds, then sleeps: a long
-/// wait takes no core from the other programs of the machine. It never yields, which would hand
-/// them a whole slice of time (on a busy machine, one at every parallel loop).
+/// Returns the value once it differs from `old`. Polls for 20 microseconds and then sleeps, so that
+/// a long wait leaves the core to other programs. It does not yield: on a busy machine each yield
+/// would give a whole time slice away, and there is one at every parallel loop.
 std::uint32_t awaited(const std::atomic<std::uint32_t>& value, std::uint32_t old) {
   using Clock = std::chrono::steady_clock;
   const auto until = Clock::now() + std::chrono::microseconds(20);

@@ -15,10 +15,9 @@
 
 namespace ffdp::io {
 
-/// Makes one gzip member at a time: at level 1 by ISA-L, several times as fast as libdeflate there;
-/// else by libdeflate. ISA-L works at its level 0: at its level 1 (2.30) one of twenty processes
-/// packs one of fifty members otherwise than all others (docs/testing.md), and files would not be
-/// equal.
+/// Makes one gzip member at a time: level 1 by ISA-L, which is several times as fast there; the
+/// others by libdeflate. ISA-L runs at its own level 0. At its level 1 (2.30) some processes pack
+/// the same bytes differently from others (docs/testing.md), and ranks would not write equal files.
 class GzipMembers::Compressor {
  public:
   explicit Compressor(int level) {
