@@ -274,6 +274,33 @@ TEST(Register, RunsEveryIterationOfEveryLevel) {
   EXPECT_EQ(result.levels[0].costs.size(), 60U);
 }
 
+TEST(Register, KeepsTheCostsThatItReports) {
+  Truth truth({40, 50, 44});
+  truth.moving.pose = small_pose();
+  Context ctx;
+  dist::SoloComm comm;
+  std::vector<double> linear, deformable;
+  const Result result =
+      register_images(ctx, comm, preset("fast"), truth.inputs(), [&](const Progress& p) {
+        const std::string stage = p.stage;
+        if (stage == "initialization") return;
+        (stage == "deformable" ? deformable : linear).push_back(p.cost);
+      });
+  const auto kept = [](const auto& traces) {
+    std::vector<double> costs;
+    for (const auto& trace : traces)
+      costs.insert(costs.end(), trace.costs.begin(), trace.costs.end());
+    return costs;
+  };
+  EXPECT_FALSE(linear.empty());
+  EXPECT_EQ(kept(result.linear), linear);
+  EXPECT_EQ(kept(result.levels), deformable);
+  EXPECT_EQ(result.linear.front().stage, "affine");
+  EXPECT_LT(result.linear.front().costs.back(), result.linear.front().costs.front());
+  // Nobody has to listen.
+  EXPECT_EQ(kept(run(preset("fast"), truth.inputs(), 1).linear), linear);
+}
+
 TEST(LinearProblem, GradientMatchesFiniteDifferences) {
   Truth truth({40, 50, 44});
   truth.moving.pose = small_pose();
