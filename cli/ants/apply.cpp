@@ -219,8 +219,7 @@ int run(const Line& line) {
 }  // namespace
 
 int apply_transforms(std::span<const std::string> words) {
-  int code = 0;
-  if (answered(words, apply_help, code)) return code;
+  if (const auto code = answered(words, apply_help)) return *code;
   return run(Line(words, options));
 }
 

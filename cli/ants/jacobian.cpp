@@ -31,8 +31,7 @@ bool flag(std::span<const std::string> words, std::size_t index) {
 
 int jacobian_determinant(std::span<const std::string> words) {
   constexpr double least = 0.001;
-  int code = 0;
-  if (answered(words, jacobian_help, code)) return code;
+  if (const auto code = answered(words, jacobian_help)) return *code;
   require(words.size() >= 3 && words.size() <= 5,
           "CreateJacobianDeterminantImage: dimension, warp, output, log and geometric are wanted, "
           "got " +

@@ -45,8 +45,7 @@ int run(const Line& line) {
 }  // namespace
 
 int apply_transforms_to_points(std::span<const std::string> words) {
-  int code = 0;
-  if (answered(words, points_help, code)) return code;
+  if (const auto code = answered(words, points_help)) return *code;
   return run(Line(words, options));
 }
 

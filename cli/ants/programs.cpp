@@ -17,26 +17,24 @@ Program program_of(const std::string& argv0) {
   return nullptr;
 }
 
-bool answered(std::span<const std::string> words, const char* help, int& code) {
+std::optional<int> answered(std::span<const std::string> words, const char* help) {
   if (words.empty()) {
     std::fputs(help, stderr);
-    code = 1;
-    return true;
+    return 1;
   }
   for (const std::string& word : words) {
     if (word == "--version") {
       // Pipelines read the number in the first line and compare it with what they need of ANTs.
       std::printf("ANTs Version: 2.5.4\nffdp %s under the name of a program of ANTs\n",
                   FFDP_VERSION);
-    } else if (word == "-h" || word == "--help") {
-      std::fputs(help, stdout);
-    } else {
-      continue;
+      return 0;
     }
-    code = 0;
-    return true;
+    if (word == "-h" || word == "--help") {
+      std::fputs(help, stdout);
+      return 0;
+    }
   }
-  return false;
+  return std::nullopt;
 }
 
 Context start_cpu() { return start({}); }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 
@@ -22,9 +23,9 @@ int registration_syn(std::span<const std::string> words);
 int registration_syn_quick(std::span<const std::string> words);
 int jacobian_determinant(std::span<const std::string> words);
 
-/// Answers --version, -h, --help and a line without words. Returns whether the line was one of
-/// them, with the exit code in `code`.
-bool answered(std::span<const std::string> words, const char* help, int& code);
+/// Answers --version, -h, --help and a line without words. Returns the exit code where the line was
+/// one of them.
+std::optional<int> answered(std::span<const std::string> words, const char* help);
 
 /// A context for the CPU; the library's warnings go to stderr.
 Context start_cpu();

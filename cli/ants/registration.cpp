@@ -150,8 +150,7 @@ int run(RegistrationLine line) {
 }  // namespace
 
 int registration(std::span<const std::string> words) {
-  int code = 0;
-  if (answered(words, registration_help, code)) return code;
+  if (const auto code = answered(words, registration_help)) return *code;
   return run(parse_registration(words));
 }
 

@@ -160,16 +160,14 @@ Words line_of(const Choices& c) {
 }
 
 int run(Script script, std::span<const std::string> words) {
-  int code = 0;
-  if (answered(words, scripts_help, code)) return code;
+  if (const auto code = answered(words, scripts_help)) return *code;
   const Choices choices = read_choices(script, words);
   const Words line = line_of(choices);
   const std::string rule(86, '-');
   std::printf(" antsRegistration call:\n%s\nantsRegistration", rule.c_str());
   for (const std::string& word : line) std::printf(" %s", word.c_str());
   std::printf("\n%s\n", rule.c_str());
-  code = registration(line);
-  if (code != 0) return code;
+  if (const int code = registration(line); code != 0) return code;
   std::printf(
       "Moving image resampled into fixed space: %sWarped.nii.gz\n"
       "Fixed image resampled into moving space: %sInverseWarped.nii.gz\n",

@@ -57,6 +57,19 @@ const std::map<std::string, std::string> refused_metrics{
     {"jhct", "CC or MI of the images that the points came from"},
     {"igdm", "CC[fixed,moving,1,4]"}};
 
+/// What the name of a value stands for; throws for what is refused and for what is not known.
+/// @param wanted  the names that are known, in words
+template <class T>
+const T& named(const std::string& option, const Value& value, const std::map<std::string, T>& known,
+               const std::map<std::string, std::string>& refused, const std::string& wanted) {
+  const std::string name = lower(value.name), said = option + " " + value.text;
+  if (const auto instead = refused.find(name); instead != refused.end())
+    throw InvalidArgument(said + ": not done here; use " + instead->second);
+  const auto found = known.find(name);
+  require(found != known.end(), said + ": unknown, one of " + wanted + " is wanted");
+  return found->second;
+}
+
 /// The n-th parameter; `otherwise` where it is left out or empty.
 std::string parameter(const Value& value, std::size_t n, const std::string& otherwise) {
   return n < value.parameters.size() && !value.parameters[n].empty() ? value.parameters[n]
@@ -84,20 +97,15 @@ void check_percentage(const Value& value) {
 }  // namespace
 
 StageLine parse_transform(const Value& value) {
-  const std::string name = lower(value.name);
-  if (const auto refused = refused_transforms.find(name); refused != refused_transforms.end())
-    throw InvalidArgument("-t " + value.text + ": not done here; use " + refused->second);
-  const auto found = transforms.find(name);
-  require(found != transforms.end(),
-          "-t " + value.text +
-              ": unknown, one of Translation, Rigid, Similarity, Affine, CompositeAffine, SyN, "
-              "BSplineSyN, GaussianDisplacementField, BSplineDisplacementField and Exponential is "
-              "wanted");
+  const TransformName& transform =
+      named("-t", value, transforms, refused_transforms,
+            "Translation, Rigid, Similarity, Affine, CompositeAffine, SyN, BSplineSyN, "
+            "GaussianDisplacementField, BSplineDisplacementField and Exponential");
   require(value.bracket, "-t " + value.text + ": the step is wanted, as " + value.text + "[0.1]");
   StageLine stage;
-  stage.name = found->second.name;
-  stage.kind = found->second.kind;
-  stage.spline = found->second.spline;
+  stage.name = transform.name;
+  stage.kind = transform.kind;
+  stage.spline = transform.spline;
   const double step = number("-t " + value.text, parameter(value, 0, ""));
   require(step > 0, "-t " + value.text + ": the step is more than 0, as 0.1");
   if (is_linear(stage.kind)) return stage;
@@ -118,13 +126,9 @@ StageLine parse_transform(const Value& value) {
 }
 
 MetricLine parse_metric(const Value& value) {
+  const MetricKind kind =
+      named("-m", value, metrics, refused_metrics, "CC, MI, Mattes, MeanSquares, Demons and GC");
   const std::string name = lower(value.name);
-  if (const auto refused = refused_metrics.find(name); refused != refused_metrics.end())
-    throw InvalidArgument("-m " + value.text + ": not done here; use " + refused->second);
-  const auto found = metrics.find(name);
-  require(found != metrics.end(),
-          "-m " + value.text +
-              ": unknown, one of CC, MI, Mattes, MeanSquares, Demons and GC is wanted");
   require(
       value.parameters.size() >= 2 && !value.parameters[0].empty() && !value.parameters[1].empty(),
       "-m " + value.text + ": a fixed and a moving image are wanted, as " + value.name +
@@ -132,11 +136,11 @@ MetricLine parse_metric(const Value& value) {
   MetricLine metric;
   metric.fixed = value.parameters[0];
   metric.moving = value.parameters[1];
-  metric.config.kind = found->second;
+  metric.config.kind = kind;
   metric.config.weight = number("-m " + value.text, parameter(value, 2, "1"));
   require(metric.config.weight >= 0, "-m " + value.text + ": the weight is not negative");
   check_percentage(value);
-  if (found->second == MetricKind::lncc) {
+  if (kind == MetricKind::lncc) {
     metric.config.radius = whole_number("-m " + value.text, parameter(value, 3, "4"));
     require(metric.config.radius >= 1 && metric.config.radius <= 32,
             "-m " + value.text + ": the radius of CC is 1 to 32 voxels");
