@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Images in half precision, uint8 and uint16 give what their intensities give as float32.
+#include <cmath>
 #include <cstdlib>
 
 #include "tests/support/compare.hpp"
@@ -92,6 +93,58 @@ TYPED_TEST(CudaStorage, GivesWhatItsIntensitiesGiveAsFloats) {
   };
   const auto difference = test::compare(run(image), run(floats));
   EXPECT_LT(difference.relative_l2, 1e-5) << difference;
+}
+
+/// Of a part alone in memory of its own, samples count whose corners are stored, and have the bits
+/// of the whole. compute-sanitizer sees a read beside it.
+TYPED_TEST(CudaStorage, PartsAreReadWhereTheyAreStored) {
+  using T = TypeParam;
+  const Box domain = box_of({9, 11, 14}), part{{3, 2, 4}, {7, 9, 12}};
+  Context ctx;
+  ctx.backend = Backend::cuda;
+  const auto on_device = [&](const auto& field) { return copy_to(ctx, Backend::cuda, field); };
+  const auto whole = on_device(test::make_field<T>(domain, stored_value<T>));
+  const auto alone = on_device(test::make_field<T>(part, stored_value<T>));
+  const auto g = on_device(test::image(domain, 6));
+  const auto u = on_device(test::displacement(domain, domain, 2.5, 5));
+  auto poisoned_host = test::image(domain, 3);
+  test::poison_outside(poisoned_host, part);
+  const auto poisoned = on_device(poisoned_host);
+  sampler::Params p;
+  p.map.linear = {{{1.021, 0.103, 0.017}, {-0.101, 0.983, 0.031}, {0.011, 0.023, 1.007}}};
+  p.displacement_map = p.map.linear;
+  p.moving_domain = domain;
+  const auto run = [&](const ImageView& from) {
+    Field<float> warped(Backend::cuda, domain), counted(Backend::cuda, domain);
+    VectorField<float> grad(Backend::cuda, domain);
+    sampler::forward_uncounted(ctx, p, domain, domain, from, u, {}, warped);
+    sampler::forward(ctx, p, domain, domain, from, u, {}, counted);
+    sampler::backward_displacement(ctx, p, domain, domain, 0.7F, from, u, g, grad,
+                                   sampler::Into::overwrite);
+    sampler::backward_affine(ctx, p, domain, domain, from, u, g);
+    std::vector<float> result;
+    const auto append = [&](const auto& field) {
+      const auto host = copy_to(ctx, Backend::cpu, field);
+      result.insert(result.end(), host.begin(), host.end());
+    };
+    append(warped);
+    append(counted);
+    append(grad);
+    return result;
+  };
+  const auto all = run(whole), some = run(alone), known = run(poisoned);
+  std::int64_t counting = 0, wrong = 0;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const bool counts = !std::isnan(known[i]);
+    const bool value = i < 2 * static_cast<std::size_t>(domain.volume());
+    counting += counts;
+    if (counts)
+      wrong += some[i] != all[i];
+    else
+      wrong += value ? !std::isnan(some[i]) : some[i] != 0;
+  }
+  EXPECT_GT(counting, domain.volume());
+  EXPECT_EQ(wrong, 0);
 }
 
 }  // namespace

@@ -236,6 +236,41 @@ TEST_P(Sampler, ReadsOnlyItsHalo) {
   for (float g : grad_u) EXPECT_TRUE(std::isfinite(g));
 }
 
+/// A sample counts if its corners are stored; nothing beside what is stored is ever read, not even
+/// for samples that do not count.
+TEST_P(Sampler, ReadsOnlyWhatIsStored) {
+  const Case c = make_case(GetParam());
+  const Box& all = c.params.moving_domain;
+  Context ctx = context();
+  const std::vector<Box> parts = test::splits(all)[4];
+  for (const Box& part : parts) {
+    // Stored over everything, with NaN beside the part: what a NaN gets into does not count.
+    Field<float> poisoned = test::image(all, 3);
+    test::poison_outside(poisoned, part);
+    // The part alone, in a buffer with other values around it.
+    Field<float> buffer = test::make_field(grow(all, 9), [](int, int, int) { return 1e6; });
+    test::for_each_voxel(
+        part, [&](int z, int y, int x) { buffer.view()(z, y, x) = c.moving.view()(z, y, x); });
+    const View<float> around = buffer.view();
+    const View<const float> alone{&around(part.lo[0], part.lo[1], part.lo[2]), part,
+                                  around.stride_z, around.stride_y};
+    Field<float> want(Backend::cpu, c.domain), got(Backend::cpu, c.domain);
+    const auto outside = forward(ctx, c.params, c.domain, c.domain, poisoned, c.u, {}, want);
+    EXPECT_LT(outside, c.domain.volume());
+    EXPECT_EQ(forward(ctx, c.params, c.domain, c.domain, alone, c.u, {}, got), outside);
+    EXPECT_EQ(test::values(got.view(), c.domain), test::values(want.view(), c.domain));
+    VectorField<float> want_u(Backend::cpu, c.domain), got_u(Backend::cpu, c.domain);
+    const auto to_u = [&](const View<const float>& moving, VectorField<float>& grad_u) {
+      backward_displacement(ctx, c.params, c.domain, c.domain, 1, moving, c.u, c.grad, grad_u,
+                            Into::overwrite);
+    };
+    to_u(poisoned, want_u);
+    to_u(alone, got_u);
+    for (float& value : want_u) value = std::isnan(value) ? 0 : value;
+    EXPECT_EQ(test::values(got_u.view(), c.domain), test::values(want_u.view(), c.domain));
+  }
+}
+
 TEST_P(Sampler, MasksOnlyTakeSamplesAway) {
   const Case c = make_case(GetParam());
   const auto fixed = test::make_field<std::uint8_t>(

@@ -25,16 +25,23 @@ Row make_row(const Params& p, VectorView<const float> u, const float* zeros, int
 /// gathers are 16 wide.
 template <class Offset>
 struct Cell {
-  Offset base, dz, dy, dx;
+  Offset base, dz, dy, dx;  ///< of the first stored voxel where the sample does not count
   float fz, fy, fx;
-  bool inside, free_z, free_y, free_x;
+  bool inside;  ///< within the moving image
+  bool held;    ///< its corners are stored
+  bool free_z, free_y, free_x;
+
+  bool counts() const { return inside && held; }
 };
 
 /// What the corners are for: a value needs no upper neighbour at fraction 0 (it may not be stored),
 /// a gradient always does.
 enum class Need { value, gradient };
 
-template <class Offset, Need need>
+/// Whether the moving image is stored over its whole domain.
+enum class Stored { all, part };
+
+template <class Offset, Need need, Stored storage>
 struct Locator {
   View<const float> moving;
   Box domain;
@@ -58,21 +65,27 @@ struct Locator {
                         static_cast<Offset>(y.lower - moving.stored.lo[1]) * sy +
                         static_cast<Offset>(w.lower - moving.stored.lo[2]);
     const bool inside = z.inside && y.inside && w.inside;
-    // Outside, any valid address will do: the value is not used.
-    return {inside ? base : Offset{0},
-            inside && upper(z, 0) ? sz : Offset{0},
-            inside && upper(y, 1) ? sy : Offset{0},
-            inside && upper(w, 2) ? Offset{1} : Offset{0},
+    const bool held = holds(z, 0) && holds(y, 1) && holds(w, 2), counts = inside && held;
+    // Any stored voxel will do for a value that is not used.
+    return {counts ? base : Offset{0},
+            counts && upper(z, 0) ? sz : Offset{0},
+            counts && upper(y, 1) ? sy : Offset{0},
+            counts && upper(w, 2) ? Offset{1} : Offset{0},
             z.fraction,
             y.fraction,
             w.fraction,
             inside,
+            held,
             !z.clamped,
             !y.clamped,
             !w.clamped};
   }
   bool upper(const AxisCell& cell, int axis) const {
     return need == Need::gradient ? domain.size(axis) > 1 : cell.fraction > 0;
+  }
+  bool holds(const AxisCell& cell, int axis) const {
+    return storage == Stored::all || (cell.lower >= moving.stored.lo[axis] &&
+                                      cell.lower + upper(cell, axis) < moving.stored.hi[axis]);
   }
   void corners(const Cell<Offset>& c, float (&v)[8]) const {
     const float* d = moving.data;
@@ -90,9 +103,12 @@ struct Locator {
 template <Need need, class Body>
 auto with_offsets(View<const float> moving, const Box& domain, Body&& body) {
   const std::int64_t extent = moving.stride_z * moving.stored.size(0);
-  if (extent < std::numeric_limits<std::int32_t>::max())
-    return body(Locator<std::int32_t, need>(moving, domain));
-  return body(Locator<std::int64_t, need>(moving, domain));
+  const bool small = extent < std::numeric_limits<std::int32_t>::max();
+  const bool all = moving.stored.contains(domain);
+  if (small && all) return body(Locator<std::int32_t, need, Stored::all>(moving, domain));
+  if (small) return body(Locator<std::int32_t, need, Stored::part>(moving, domain));
+  if (all) return body(Locator<std::int64_t, need, Stored::all>(moving, domain));
+  return body(Locator<std::int64_t, need, Stored::part>(moving, domain));
 }
 
 struct Count {
@@ -129,7 +145,7 @@ std::int64_t forward(Context& ctx, const Params& p, Box, Box compute, View<const
                      float v[8];
                      locate.corners(cell, v);
                      const float value = trilinear(v, cell.fz, cell.fy, cell.fx);
-                     out[x] = cell.inside ? value : std::numeric_limits<float>::quiet_NaN();
+                     out[x] = cell.counts() ? value : std::numeric_limits<float>::quiet_NaN();
                    }
                    if (masks.fixed) {
                      const std::uint8_t* mask = masks.fixed.row(z, y);
@@ -183,7 +199,7 @@ void backward_displacement(Context& ctx, const Params& p, Box, Box compute, floa
           float v[8];
           locate.corners(cell, v);
           const auto d = trilinear_gradient(v, cell.fz, cell.fy, cell.fx);
-          const float factor = cell.inside ? scale * g[x] : 0.0F;
+          const float factor = cell.counts() ? scale * g[x] : 0.0F;
           const float dz = cell.free_z ? d.z * factor : 0.0F;
           const float dy = cell.free_y ? d.y * factor : 0.0F;
           const float dx = cell.free_x ? d.x * factor : 0.0F;
@@ -217,7 +233,7 @@ PlaneSums<AffineGradient> backward_affine(Context& ctx, const Params& p, Box, Bo
           float v[8];
           locate.corners(cell, v);
           const auto d = trilinear_gradient(v, cell.fz, cell.fy, cell.fx);
-          const float factor = cell.inside ? g[x] : 0.0F;
+          const float factor = cell.counts() ? g[x] : 0.0F;
           const double dz = cell.free_z ? d.z * factor : 0.0F;
           const double dy = cell.free_y ? d.y * factor : 0.0F;
           const double dx = cell.free_x ? d.x * factor : 0.0F;
@@ -246,14 +262,14 @@ void backward_moving(Context&, const Params& p, Box, Box compute,
                      View<float> grad_moving) {
   const std::vector<float> zeros = zero_row(compute, displacement);
   const float* zero = zeros.data() - (displacement ? 0 : compute.lo[2]);
-  const Locator<std::int64_t, Need::value> locate(grad_moving, p.moving_domain);
+  const Locator<std::int64_t, Need::value, Stored::part> locate(grad_moving, p.moving_domain);
   for (int z = compute.lo[0]; z < compute.hi[0]; ++z)
     for (int y = compute.lo[1]; y < compute.hi[1]; ++y) {
       const Row row = make_row(p, displacement, zero, z, y);
       const float* g = grad_warped.row(z, y);
       for (int x = compute.lo[2]; x < compute.hi[2]; ++x) {
         const auto c = locate(row, x);
-        if (!c.inside) continue;
+        if (!c.counts()) continue;
         for (int corner = 0; corner < 8; ++corner) {
           const float wz = (corner & 4) ? c.fz : 1 - c.fz;
           const float wy = (corner & 2) ? c.fy : 1 - c.fy;

@@ -35,7 +35,9 @@ __device__ inline Place place(float q, const Axis& axis) {
 
 struct Cell {
   Place z, y, x;
+  bool held;  ///< its corners are stored
   __device__ bool inside() const { return z.inside && y.inside && x.inside; }
+  __device__ bool counts() const { return inside() && held; }
 };
 
 /// What the corners are for: a value needs no upper neighbour at fraction 0 (it may not be stored),
@@ -43,9 +45,10 @@ struct Cell {
 enum class Need { value, gradient };
 
 /// Finds the cell of a voxel of the fixed grid, and its corners. What lies beyond the moving image
-/// has the cell at its edge, so that any corner can be read.
+/// has the cell at its edge.
 /// @tparam Offset  32 bits where the moving image allows it
-/// @tparam whole   every corner is stored
+/// @tparam whole   every corner is stored; else those of a cell that is not held are all the first
+///                 voxel that is stored, so that they can be read
 template <class T, Need need, class Offset, bool whole>
 struct Locator {
   using Storage = T;
@@ -90,7 +93,17 @@ struct Locator {
     const auto q = [&](int c) {
       return (row[c] + step[c] * fx) + (s[c][0] * uz + s[c][1] * uy + s[c][2] * ux);
     };
-    return {place(q(0), axis[0]), place(q(1), axis[1]), place(q(2), axis[2])};
+    Cell cell{place(q(0), axis[0]), place(q(1), axis[1]), place(q(2), axis[2]), true};
+    if constexpr (!whole) cell.held = holds(cell.z, 0) && holds(cell.y, 1) && holds(cell.x, 2);
+    return cell;
+  }
+  /// Whether a corner is read above the lower one along an axis.
+  __device__ bool upper(const Place& along, int a) const {
+    return whole || (need == Need::gradient ? !axis[a].flat : along.fraction > 0);
+  }
+  __device__ bool holds(const Place& along, int a) const {
+    return along.lower >= moving.stored.lo[a] &&
+           along.lower + (upper(along, a) ? 1 : 0) < moving.stored.hi[a];
   }
   __device__ Cell at(int z, int y, int x) const {
     const float row[3] = {start(0, z, y), start(1, z, y), start(2, z, y)};
@@ -98,14 +111,13 @@ struct Locator {
   }
   __device__ void corners(const Cell& c, float (&v)[8]) const {
     const auto sz = static_cast<Offset>(moving.stride_z), sy = static_cast<Offset>(moving.stride_y);
-    const T* d = moving.data + (static_cast<Offset>(c.z.lower - moving.stored.lo[0]) * sz +
-                                static_cast<Offset>(c.y.lower - moving.stored.lo[1]) * sy +
-                                (c.x.lower - moving.stored.lo[2]));
-    const auto upper = [&](const Place& along, const Axis& of) {
-      return whole || (need == Need::gradient ? !of.flat : along.fraction > 0);
-    };
-    const Offset dz = upper(c.z, axis[0]) ? sz : 0, dy = upper(c.y, axis[1]) ? sy : 0;
-    const int dx = upper(c.x, axis[2]) ? 1 : 0;
+    const Offset base = static_cast<Offset>(c.z.lower - moving.stored.lo[0]) * sz +
+                        static_cast<Offset>(c.y.lower - moving.stored.lo[1]) * sy +
+                        (c.x.lower - moving.stored.lo[2]);
+    const bool held = whole || c.held;
+    const T* d = moving.data + (held ? base : 0);
+    const Offset dz = held && upper(c.z, 0) ? sz : 0, dy = held && upper(c.y, 1) ? sy : 0;
+    const int dx = held && upper(c.x, 2) ? 1 : 0;
     const T *d1 = d + dy, *d2 = d + dz, *d3 = d2 + dy;
     v[0] = to_float(d[0]);
     v[1] = to_float(d[dx]);
@@ -126,7 +138,7 @@ struct Locator {
     float v[8];
     corners(c, v);
     const auto d = trilinear_gradient(v, c.z.fraction, c.y.fraction, c.x.fraction);
-    const float f = c.inside() ? factor * scale : 0.0F;
+    const float f = c.counts() ? factor * scale : 0.0F;
     return {c.z.clamped ? 0.0F : d.z * f, c.y.clamped ? 0.0F : d.y * f,
             c.x.clamped ? 0.0F : d.x * f};
   }
@@ -167,7 +179,7 @@ struct Resample {
   __device__ Made make(const float (&row)[3], int z, int y, int x) const {
     const Cell c = locate(row, z, y, x);
     const float value = locate.value(c);
-    bool valid = c.inside() && value == value;
+    bool valid = c.counts() && value == value;
     if (masks.fixed) valid = valid && masks.fixed(z, y, x) != 0;
     if (masks.moving && valid)
       valid = masks.moving(c.z.lower + (c.z.fraction >= 0.5F), c.y.lower + (c.y.fraction >= 0.5F),
@@ -355,7 +367,7 @@ void backward_moving(Context& ctx, const Params& p, Box, Box compute,
   device::for_each_voxel(ctx, compute, [=] __device__(int z, int y, int x) {
     const Cell c = locate.at(z, y, x);
     const double g = largest->fixed(grad_warped(z, y, x), bits);
-    if (!c.inside() || g == 0) return;
+    if (!c.counts() || g == 0) return;
     const Place along[3] = {c.z, c.y, c.x};
     for (int corner = 0; corner < 8; ++corner) {
       const int up[3] = {corner >> 2, corner >> 1 & 1, corner & 1};

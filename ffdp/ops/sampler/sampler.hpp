@@ -35,10 +35,11 @@ constexpr int halo(const Params&) { return 0; }
 /// within [least[c], most[c]]; at least one voxel.
 Box reach(const Params&, const Box& compute, const Vec3& least, const Vec3& most);
 
-/// Resamples the moving image. The CPU backend reads float32 images only.
+/// Resamples the moving image. The CPU backend reads float32 images only. Here and below, a sample
+/// some of whose corners are not stored is outside; no voxel beside the stored ones is ever read.
 /// @param domain        whole fixed image
 /// @param compute       voxels this call writes
-/// @param moving        [z,y,x] intensity; stored over at least what q reaches within moving_domain
+/// @param moving        [z,y,x] intensity; stored over what q reaches within moving_domain
 /// @param displacement  [3,z,y,x] u, components z, y, x [voxels of the fixed grid], stored over at
 ///                      least compute; null data for u = 0
 /// @param masks         where samples count
