@@ -18,7 +18,8 @@ struct RegisterOptions {
   OutputOptions output;
   std::vector<std::string> images, fixed, moving, metrics, settings, start;
   std::string fixed_mask, moving_mask, preset = "default", recipe, iterations, shrink, winsorize,
-                                       initialization, linear, device = "auto", memory;
+                                       initialization, linear, device = "auto", memory,
+                                       moving_access;
   int ranks = 1;  ///< threads that each have a share of the images
   double step = 0, sigma_update = -1, sigma_warp = -1;
   std::uint64_t seed = 0;

@@ -146,6 +146,13 @@ void prepare(Context& ctx, dist::Comm& comm, const Config& config, Inputs& in,
   }
 }
 
+/// Memory that every rank has at least [bytes]: all ranks plan alike.
+std::int64_t available_to_a_rank(const Context& ctx, dist::Comm& comm) {
+  const std::int64_t mine = available_bytes(ctx.backend) / dist::ranks_of_this_machine(comm);
+  const std::vector<std::int64_t> all = comm.all_gather(mine);
+  return *std::ranges::min_element(all);
+}
+
 /// The images as the stages use them: those of the inputs, or half-precision copies of the moving
 /// ones, for which those of the inputs are given up.
 class Working {
@@ -218,7 +225,8 @@ Affine run_linear_stages(Context& ctx, dist::Comm& comm, const Config& config,
 /// forward one (docs/algorithm.md).
 VectorField<float> backward_warp(Context& ctx, dist::Comm& comm, const DeformableStage& stage,
                                  const std::vector<Pair>& pairs, const Affine& affine,
-                                 MemoryMode memory, double tolerance, const Watch& watch) {
+                                 const DeformableMemory& memory, double tolerance,
+                                 const Watch& watch) {
   const Grid& grid = pairs[0].fixed.grid;
   const dist::Cut cut(comm, grid.domain());
   const Box own = cut.own(comm);
@@ -268,7 +276,7 @@ Result register_images(Context& ctx, dist::Comm& comm, const Config& config, Inp
   const Grid grid = in.fixed[0].grid;
   const dist::Cut cut(comm, grid.domain());
   const Config full = resolved(config, grid);
-  const std::int64_t available = available_bytes(ctx.backend) / dist::ranks_of_this_machine(comm);
+  const std::int64_t available = available_to_a_rank(ctx, comm);
   const int given[2] = {in.fixed_mask ? 1 : 0, in.moving_mask ? 1 : 0};
   result.plan = choose_plan(full, extent_of(comm, in, given[0], given[1]), ctx.backend, available);
   bring(ctx, in);
@@ -282,8 +290,8 @@ Result register_images(Context& ctx, dist::Comm& comm, const Config& config, Inp
         choose_plan(full, extent_of(comm, in, needed[0], needed[1]), ctx.backend, available);
   prepare(ctx, comm, config, in, *fixed_masks, *moving_masks);
   result.fixed_grid = grid;
-  const MemoryMode memory = result.plan.mode;
-  std::optional<Working> working(std::in_place, ctx, in, *fixed_masks, *moving_masks, memory);
+  const DeformableMemory memory{result.plan.mode, {config.moving_access, result.plan.moving_room}};
+  std::optional<Working> working(std::in_place, ctx, in, *fixed_masks, *moving_masks, memory.mode);
   const std::vector<Pair>& pairs = working->pairs;
   clock.stage("preparation");
 

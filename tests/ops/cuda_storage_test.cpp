@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Images in half precision, uint8 and uint16 give what their intensities give as float32.
+#include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstdlib>
 
@@ -145,6 +147,60 @@ TYPED_TEST(CudaStorage, PartsAreReadWhereTheyAreStored) {
   }
   EXPECT_GT(counting, domain.volume());
   EXPECT_EQ(wrong, 0);
+}
+
+/// Parts that overlap by a plane, one after the other, give the bits of the whole.
+TYPED_TEST(CudaStorage, PartsOneAfterTheOtherGiveTheBitsOfTheWhole) {
+  using T = TypeParam;
+  const Box domain = box_of({13, 11, 14});
+  Context ctx;
+  ctx.backend = Backend::cuda;
+  const auto on_device = [&](const auto& field) { return copy_to(ctx, Backend::cuda, field); };
+  const auto whole = on_device(test::make_field<T>(domain, stored_value<T>));
+  const auto g = on_device(test::image(domain, 6));
+  const auto u = on_device(test::displacement(domain, domain, 2.5, 5));
+  sampler::Params p;  // a turn by 60 degrees
+  p.map.linear = {{{0.5, 0.87, 0.02}, {-0.86, 0.51, 0}, {0.01, 0.02, 1}}};
+  p.map.translation = {-1.7, 7.9, 0.3};
+  p.displacement_map = p.map.linear;
+  p.moving_domain = domain;
+  const auto scaled = [](const auto& field) {
+    ImageView image(field);
+    if (!std::is_same_v<T, float>) image.scale = 0.25F, image.offset = -3;
+    return image;
+  };
+  const auto mask_at = [](int z, int y, int x) { return noise(z, y, x, 9) < 0.8F; };
+  const auto mask = on_device(test::make_field<std::uint8_t>(domain, mask_at));
+  Field<float> want(Backend::cuda, domain);
+  VectorField<float> want_u(Backend::cuda, domain);
+  sampler::forward_uncounted(ctx, p, domain, domain, scaled(whole), u, {mask.view(), mask.view()},
+                             want);
+  for (const auto into : {sampler::Into::overwrite, sampler::Into::add})
+    sampler::backward_displacement(ctx, p, domain, domain, 0.7F, scaled(whole), u, g, want_u, into);
+  const auto bits = [&](const auto& field) {
+    const auto host = copy_to(ctx, Backend::cpu, field);
+    std::vector<std::uint32_t> words;
+    for (const float value : host) words.push_back(std::bit_cast<std::uint32_t>(value));
+    return words;
+  };
+  for (const int count : {1, 2, 3, 4, 6}) {
+    Field<float> got(Backend::cuda, domain);
+    VectorField<float> slopes(Backend::cuda, domain), got_u(Backend::cuda, domain);
+    for (int i = count - 1; i >= 0; --i) {
+      Box box = domain;
+      box.lo[0] = i * domain.size(0) / count;
+      box.hi[0] = std::min((i + 1) * domain.size(0) / count + 1, domain.hi[0]);
+      const auto part = on_device(test::make_field<T>(box, stored_value<T>));
+      const auto part_mask = on_device(test::make_field<std::uint8_t>(box, mask_at));
+      sampler::forward_part(ctx, p, domain, domain, scaled(part), u,
+                            {mask.view(), part_mask.view()}, got, slopes);
+      synchronize(ctx);
+    }
+    for (const auto into : {sampler::Into::overwrite, sampler::Into::add})
+      sampler::backward_slopes(ctx, p, domain, domain, 0.7F, slopes, g, got_u, into);
+    EXPECT_EQ(bits(got), bits(want)) << count << " parts";
+    EXPECT_EQ(bits(got_u), bits(want_u)) << count << " parts";
+  }
 }
 
 }  // namespace
