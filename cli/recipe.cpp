@@ -41,6 +41,10 @@ NLOHMANN_JSON_SERIALIZE_ENUM(Optimizer,
 NLOHMANN_JSON_SERIALIZE_ENUM(MemoryMode, {{MemoryMode::automatic, "automatic"},
                                           {MemoryMode::standard, "standard"},
                                           {MemoryMode::compact, "compact"}})
+NLOHMANN_JSON_SERIALIZE_ENUM(MovingAccess, {{MovingAccess::automatic, "automatic"},
+                                            {MovingAccess::replicate, "replicate"},
+                                            {MovingAccess::fetch, "fetch"},
+                                            {MovingAccess::ring, "ring"}})
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(MetricConfig, kind, weight, image_pair, window,
                                                 radius, sigma, floor, bins, parzen, measure)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(LinearStage, kind, metric, resolutions, iterations,
@@ -50,7 +54,8 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(DeformableStage, metrics, shrink
                                                 step, sigma_update, sigma_warp, restriction)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Config, preset, initialization, linear, deformable,
                                                 winsorize_lo, winsorize_hi, match_histograms,
-                                                symmetric, refine, inverse_tolerance, memory, seed)
+                                                symmetric, refine, inverse_tolerance, memory,
+                                                moving_access, seed)
 }  // namespace ffdp::registration
 
 namespace ffdp::cli {

@@ -131,6 +131,7 @@ void apply_flags(const RegisterOptions& o, const CLI::App& command, Config& conf
   }
   if (o.match_histograms) config.match_histograms = true;
   if (!o.memory.empty()) config = with_setting(config, "memory=" + o.memory);
+  if (!o.moving_access.empty()) config = with_setting(config, "moving_access=" + o.moving_access);
   if (o.symmetric) config.symmetric = true;
   if (command.count("--seed")) config.seed = o.seed;
   const bool deformable_flags = command.count("--iterations") || command.count("--shrink") ||
@@ -261,6 +262,12 @@ void add_register_options(CLI::App& command, RegisterOptions& o) {
       .add_option("--memory", o.memory,
                   "automatic, standard (float32) or compact (half precision, CUDA only)")
       ->check(CLI::IsMember({"automatic", "standard", "compact"}));
+  command
+      .add_option("--moving-access", o.moving_access,
+                  "with --ranks, what a rank holds of the moving image: all of it (replicate), "
+                  "what its own voxels reach (fetch), or parts that pass round (ring); the result "
+                  "is the same. automatic: the first of these that fits")
+      ->check(CLI::IsMember({"automatic", "replicate", "fetch", "ring"}));
   command.add_flag("--match-histograms", o.match_histograms, "moving intensities to fixed ones");
   command.add_option("--seed", o.seed, "kept with the result; nothing here is random so far");
   command.add_flag("-v,--verbose", o.verbose, "a line an iteration, as ANTs' DIAGNOSTIC");

@@ -83,6 +83,15 @@ enum class MemoryMode {
   compact,    ///< moving images and moments in half precision, at most 36 B/voxel; CUDA only
 };
 
+/// How a rank gets at the moving image in the deformable stage; all ways give the same bytes
+/// (docs/grid_parallel.md).
+enum class MovingAccess {
+  automatic,  ///< replicate where it fits, else fetch where that fits, else what takes less
+  replicate,  ///< a rank has all of it
+  fetch,      ///< a rank has the box that its own voxels reach, and a margin
+  ring,       ///< the parts of all ranks pass round in every iteration
+};
+
 /// Everything that decides a registration; recipe files hold exactly this.
 struct Config {
   std::string preset = "default";
@@ -97,6 +106,7 @@ struct Config {
   int refine = 0;
   double inverse_tolerance = 0.02;  ///< [voxels]
   MemoryMode memory = MemoryMode::automatic;
+  MovingAccess moving_access = MovingAccess::automatic;
   std::uint64_t seed = 0;
   friend bool operator==(const Config&, const Config&) = default;
 };

@@ -26,7 +26,8 @@ struct PlanStage {
 struct Plan {
   MemoryMode mode = MemoryMode::standard;  ///< standard or compact
   std::vector<PlanStage> stages;
-  std::int64_t peak = 0;  ///< [bytes]
+  std::int64_t peak = 0;         ///< [bytes]
+  std::int64_t moving_room = 0;  ///< for each moving image that ranks fetch [bytes]; 0: unknown
 };
 
 /// What a program writes of the result.

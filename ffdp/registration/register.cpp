@@ -225,7 +225,8 @@ Affine run_linear_stages(Context& ctx, dist::Comm& comm, const Config& config,
 /// forward one (docs/algorithm.md).
 VectorField<float> backward_warp(Context& ctx, dist::Comm& comm, const DeformableStage& stage,
                                  const std::vector<Pair>& pairs, const Affine& affine,
-                                 MemoryMode memory, double tolerance, const Watch& watch) {
+                                 const DeformableMemory& memory, double tolerance,
+                                 const Watch& watch) {
   const Grid& grid = pairs[0].fixed.grid;
   const dist::Cut cut(comm, grid.domain());
   const Box own = cut.own(comm);
@@ -289,8 +290,8 @@ Result register_images(Context& ctx, dist::Comm& comm, const Config& config, Inp
         choose_plan(full, extent_of(comm, in, needed[0], needed[1]), ctx.backend, available);
   prepare(ctx, comm, config, in, *fixed_masks, *moving_masks);
   result.fixed_grid = grid;
-  const MemoryMode memory = result.plan.mode;
-  std::optional<Working> working(std::in_place, ctx, in, *fixed_masks, *moving_masks, memory);
+  const DeformableMemory memory{result.plan.mode, {config.moving_access, result.plan.moving_room}};
+  std::optional<Working> working(std::in_place, ctx, in, *fixed_masks, *moving_masks, memory.mode);
   const std::vector<Pair>& pairs = working->pairs;
   clock.stage("preparation");
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ffdp/ops/sampler/sampler.hpp"
 
+#include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <vector>
 
 #include "tests/support/compare.hpp"
@@ -234,6 +236,121 @@ TEST_P(Sampler, ReadsOnlyItsHalo) {
       test::make_vector_field(compute, [](int, int, int, int) { return 0; });
   backward_displacement(ctx, c.params, c.domain, compute, 1, moving, u, c.grad, grad_u);
   for (float g : grad_u) EXPECT_TRUE(std::isfinite(g));
+}
+
+/// A sample counts if its corners are stored; nothing beside what is stored is ever read, not even
+/// for samples that do not count.
+TEST_P(Sampler, ReadsOnlyWhatIsStored) {
+  const Case c = make_case(GetParam());
+  const Box& all = c.params.moving_domain;
+  Context ctx = context();
+  const std::vector<Box> parts = test::splits(all)[4];
+  for (const Box& part : parts) {
+    // Stored over everything, with NaN beside the part: what a NaN gets into does not count.
+    Field<float> poisoned = test::image(all, 3);
+    test::poison_outside(poisoned, part);
+    // The part alone, in a buffer with other values around it.
+    Field<float> buffer = test::make_field(grow(all, 9), [](int, int, int) { return 1e6; });
+    test::for_each_voxel(
+        part, [&](int z, int y, int x) { buffer.view()(z, y, x) = c.moving.view()(z, y, x); });
+    const View<float> around = buffer.view();
+    const View<const float> alone{&around(part.lo[0], part.lo[1], part.lo[2]), part,
+                                  around.stride_z, around.stride_y};
+    Field<float> want(Backend::cpu, c.domain), got(Backend::cpu, c.domain);
+    const auto outside = forward(ctx, c.params, c.domain, c.domain, poisoned, c.u, {}, want);
+    EXPECT_LT(outside, c.domain.volume());
+    EXPECT_EQ(forward(ctx, c.params, c.domain, c.domain, alone, c.u, {}, got), outside);
+    EXPECT_EQ(test::values(got.view(), c.domain), test::values(want.view(), c.domain));
+    VectorField<float> want_u(Backend::cpu, c.domain), got_u(Backend::cpu, c.domain);
+    const auto to_u = [&](const View<const float>& moving, VectorField<float>& grad_u) {
+      backward_displacement(ctx, c.params, c.domain, c.domain, 1, moving, c.u, c.grad, grad_u,
+                            Into::overwrite);
+    };
+    to_u(poisoned, want_u);
+    to_u(alone, got_u);
+    for (float& value : want_u) value = std::isnan(value) ? 0 : value;
+    EXPECT_EQ(test::values(got_u.view(), c.domain), test::values(want_u.view(), c.domain));
+  }
+}
+
+/// A turn by 60 degrees about the x axis, so that every part is reached from everywhere.
+void turn(Params& p, const Box& domain) {
+  const double c = 0.5, s = std::sqrt(0.75);
+  p.map.linear = {{{0.93 * c, 0.91 * s, 0.03}, {-0.92 * s, 0.94 * c, -0.02}, {0.01, -0.04, 0.97}}};
+  for (int a = 0; a < 3; ++a) {
+    p.map.translation[a] = 0.5 * (p.moving_domain.lo[a] + p.moving_domain.hi[a] - 1) + 0.21;
+    for (int k = 0; k < 3; ++k)
+      p.map.translation[a] -= p.map.linear[a][k] * 0.5 * (domain.lo[k] + domain.hi[k] - 1);
+  }
+  p.displacement_map = p.map.linear;
+}
+
+/// Parts of a few planes, which overlap by one, in descending order.
+std::vector<Box> overlapping_parts(const Box& domain, int count) {
+  std::vector<Box> parts;
+  for (int i = count - 1; i >= 0; --i) {
+    Box part = domain;
+    part.lo[0] = domain.lo[0] + i * domain.size(0) / count;
+    part.hi[0] = std::min(domain.lo[0] + (i + 1) * domain.size(0) / count + 1, domain.hi[0]);
+    parts.push_back(part);
+  }
+  return parts;
+}
+
+TEST(SamplerParts, OneAfterTheOtherGiveTheBitsOfTheWhole) {
+  Case c = make_case(3);
+  turn(c.params, c.domain);
+  Context ctx = context();
+  const auto fixed_mask = test::make_field<std::uint8_t>(
+      c.domain, [](int z, int y, int x) { return noise(z, y, x, 4) < 0.8F; });
+  const auto mask_at = [](int z, int y, int x) { return noise(z, y, x, 6) < 0.8F; };
+  const auto moving_mask = test::make_field<std::uint8_t>(c.params.moving_domain, mask_at);
+  for (const bool masked : {false, true})
+    for (const float outside : {test::nan, -1.0F}) {
+      c.params.outside = outside;
+      const auto masks = [&](const Field<std::uint8_t>& moving) {
+        return masked ? Masks{fixed_mask.view(), moving.view()} : Masks{};
+      };
+      Field<float> whole(Backend::cpu, c.domain);
+      const std::int64_t missing =
+          forward(ctx, c.params, c.domain, c.domain, c.moving, c.u, masks(moving_mask), whole);
+      EXPECT_GT(missing, 0);
+      EXPECT_LT(missing, c.domain.volume() * 3 / 4);
+      VectorField<float> whole_u(Backend::cpu, c.domain);
+      for (const Into into : {Into::overwrite, Into::add})
+        backward_displacement(ctx, c.params, c.domain, c.domain, 0.7F, c.moving, c.u, c.grad,
+                              whole_u, into);
+      for (const int count : {1, 2, 3, 4, 6}) {
+        Field<float> got = test::make_field(c.domain, [](int, int, int) { return 1e6; });
+        VectorField<float> slopes(Backend::cpu, c.domain), got_u(Backend::cpu, c.domain);
+        for (const Box& box : overlapping_parts(c.params.moving_domain, count)) {
+          const Field<float> part =
+              test::make_field(box, [&](int z, int y, int x) { return c.moving.view()(z, y, x); });
+          const auto part_mask = test::make_field<std::uint8_t>(box, mask_at);
+          forward_part(ctx, c.params, c.domain, c.domain, part, c.u, masks(part_mask), got, slopes);
+        }
+        for (const Into into : {Into::overwrite, Into::add})
+          backward_slopes(ctx, c.params, c.domain, c.domain, 0.7F, slopes, c.grad, got_u, into);
+        const auto same = [](const auto& a, const auto& b) {
+          return std::memcmp(a.data(), b.data(), (a.end() - a.begin()) * sizeof(float)) == 0;
+        };
+        EXPECT_TRUE(same(got, whole)) << count << " parts, masks " << masked;
+        EXPECT_TRUE(same(got_u, whole_u)) << count << " parts, masks " << masked;
+      }
+    }
+}
+
+/// Without room for slopes, values alone.
+TEST(SamplerParts, GiveValuesAlone) {
+  const Case c = make_case(3);
+  Context ctx = context();
+  Field<float> whole(Backend::cpu, c.domain), got(Backend::cpu, c.domain);
+  forward(ctx, c.params, c.domain, c.domain, c.moving, c.u, {}, whole);
+  forward_part(ctx, c.params, c.domain, c.domain, c.moving, c.u, {}, got, {});
+  EXPECT_EQ(test::values(got.view(), c.domain), test::values(whole.view(), c.domain));
+  VectorField<float> small(Backend::cpu, test::inner_part(c.domain));
+  EXPECT_THROW(forward_part(ctx, c.params, c.domain, c.domain, c.moving, c.u, {}, got, small),
+               InvalidArgument);
 }
 
 TEST_P(Sampler, MasksOnlyTakeSamplesAway) {

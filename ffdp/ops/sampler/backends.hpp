@@ -10,6 +10,12 @@ std::int64_t forward(Context&, const Params&, Box domain, Box compute, View<cons
 void backward_displacement(Context&, const Params&, Box domain, Box compute, float scale,
                            View<const float> moving, VectorView<const float> displacement,
                            View<const float> grad_warped, VectorView<float> grad_u, Into into);
+void forward_part(Context&, const Params&, Box domain, Box compute, View<const float> moving,
+                  VectorView<const float> displacement, const Masks& masks, View<float> warped,
+                  VectorView<float> slopes);
+void backward_slopes(Context&, const Params&, Box domain, Box compute, float scale,
+                     VectorView<const float> slopes, View<const float> grad_warped,
+                     VectorView<float> grad_u, Into into);
 PlaneSums<AffineGradient> backward_affine(Context&, const Params&, Box domain, Box compute,
                                           View<const float> moving,
                                           VectorView<const float> displacement,
@@ -27,6 +33,12 @@ void forward_uncounted(Context&, const Params&, Box domain, Box compute, const I
 void backward_displacement(Context&, const Params&, Box domain, Box compute, float scale,
                            const ImageView& moving, VectorView<const float> displacement,
                            View<const float> grad_warped, VectorView<float> grad_u, Into into);
+void forward_part(Context&, const Params&, Box domain, Box compute, const ImageView& moving,
+                  VectorView<const float> displacement, const Masks& masks, View<float> warped,
+                  VectorView<float> slopes);
+void backward_slopes(Context&, const Params&, Box domain, Box compute, float scale,
+                     VectorView<const float> slopes, View<const float> grad_warped,
+                     VectorView<float> grad_u, Into into);
 PlaneSums<AffineGradient> backward_affine(Context&, const Params&, Box domain, Box compute,
                                           const ImageView& moving,
                                           VectorView<const float> displacement,

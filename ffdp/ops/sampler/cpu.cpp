@@ -25,16 +25,23 @@ Row make_row(const Params& p, VectorView<const float> u, const float* zeros, int
 /// gathers are 16 wide.
 template <class Offset>
 struct Cell {
-  Offset base, dz, dy, dx;
+  Offset base, dz, dy, dx;  ///< of the first stored voxel where the sample does not count
   float fz, fy, fx;
-  bool inside, free_z, free_y, free_x;
+  bool inside;  ///< within the moving image
+  bool held;    ///< its corners are stored
+  bool free_z, free_y, free_x;
+
+  bool counts() const { return inside && held; }
 };
 
 /// What the corners are for: a value needs no upper neighbour at fraction 0 (it may not be stored),
 /// a gradient always does.
 enum class Need { value, gradient };
 
-template <class Offset, Need need>
+/// Whether the moving image is stored over its whole domain.
+enum class Stored { all, part };
+
+template <class Offset, Need need, Stored storage>
 struct Locator {
   View<const float> moving;
   Box domain;
@@ -46,33 +53,44 @@ struct Locator {
         sz(static_cast<Offset>(image.stride_z)),
         sy(static_cast<Offset>(image.stride_y)) {}
 
+  AxisCell along(const Row& r, int axis, int x) const {
+    const float q = mapped(r.map, axis, static_cast<float>(x), r.uz[x], r.uy[x], r.ux[x]);
+    return axis_cell(q, domain.lo[axis], domain.hi[axis]);
+  }
+  /// The mask at the voxel nearest to a sample that is inside; 1 where its cell is not stored.
+  std::uint8_t nearest(const Row& r, int x, const View<const std::uint8_t>& mask) const {
+    const AxisCell z = along(r, 0, x), y = along(r, 1, x), w = along(r, 2, x);
+    if (!(holds(z, 0) && holds(y, 1) && holds(w, 2))) return 1;
+    const auto at = [](const AxisCell& cell) { return cell.lower + (cell.fraction >= 0.5F); };
+    return mask(at(z), at(y), at(w));
+  }
   Cell<Offset> operator()(const Row& r, int x) const {
-    const float fx = static_cast<float>(x);
-    const AxisCell z =
-        axis_cell(mapped(r.map, 0, fx, r.uz[x], r.uy[x], r.ux[x]), domain.lo[0], domain.hi[0]);
-    const AxisCell y =
-        axis_cell(mapped(r.map, 1, fx, r.uz[x], r.uy[x], r.ux[x]), domain.lo[1], domain.hi[1]);
-    const AxisCell w =
-        axis_cell(mapped(r.map, 2, fx, r.uz[x], r.uy[x], r.ux[x]), domain.lo[2], domain.hi[2]);
+    const AxisCell z = along(r, 0, x), y = along(r, 1, x), w = along(r, 2, x);
     const Offset base = static_cast<Offset>(z.lower - moving.stored.lo[0]) * sz +
                         static_cast<Offset>(y.lower - moving.stored.lo[1]) * sy +
                         static_cast<Offset>(w.lower - moving.stored.lo[2]);
     const bool inside = z.inside && y.inside && w.inside;
-    // Outside, any valid address will do: the value is not used.
-    return {inside ? base : Offset{0},
-            inside && upper(z, 0) ? sz : Offset{0},
-            inside && upper(y, 1) ? sy : Offset{0},
-            inside && upper(w, 2) ? Offset{1} : Offset{0},
+    const bool held = holds(z, 0) && holds(y, 1) && holds(w, 2), counts = inside && held;
+    // Any stored voxel will do for a value that is not used.
+    return {counts ? base : Offset{0},
+            counts && upper(z, 0) ? sz : Offset{0},
+            counts && upper(y, 1) ? sy : Offset{0},
+            counts && upper(w, 2) ? Offset{1} : Offset{0},
             z.fraction,
             y.fraction,
             w.fraction,
             inside,
+            held,
             !z.clamped,
             !y.clamped,
             !w.clamped};
   }
   bool upper(const AxisCell& cell, int axis) const {
     return need == Need::gradient ? domain.size(axis) > 1 : cell.fraction > 0;
+  }
+  bool holds(const AxisCell& cell, int axis) const {
+    return storage == Stored::all || (cell.lower >= moving.stored.lo[axis] &&
+                                      cell.lower + upper(cell, axis) < moving.stored.hi[axis]);
   }
   void corners(const Cell<Offset>& c, float (&v)[8]) const {
     const float* d = moving.data;
@@ -90,9 +108,12 @@ struct Locator {
 template <Need need, class Body>
 auto with_offsets(View<const float> moving, const Box& domain, Body&& body) {
   const std::int64_t extent = moving.stride_z * moving.stored.size(0);
-  if (extent < std::numeric_limits<std::int32_t>::max())
-    return body(Locator<std::int32_t, need>(moving, domain));
-  return body(Locator<std::int64_t, need>(moving, domain));
+  const bool small = extent < std::numeric_limits<std::int32_t>::max();
+  const bool all = moving.stored.contains(domain);
+  if (small && all) return body(Locator<std::int32_t, need, Stored::all>(moving, domain));
+  if (small) return body(Locator<std::int32_t, need, Stored::part>(moving, domain));
+  if (all) return body(Locator<std::int64_t, need, Stored::all>(moving, domain));
+  return body(Locator<std::int64_t, need, Stored::part>(moving, domain));
 }
 
 struct Count {
@@ -102,6 +123,73 @@ struct Count {
     return *this;
   }
 };
+
+constexpr float missing = std::numeric_limits<float>::quiet_NaN();
+
+/// What becomes of a sample whose cell is not stored.
+enum class Absent { outside, left };
+
+/// One row of the warped image, NaN outside.
+template <Absent absent, class Locate>
+void resample_row(const Locate& locate, const Row& row, const Box& compute, float* out) {
+#pragma omp simd
+  for (int x = compute.lo[2]; x < compute.hi[2]; ++x) {
+    const auto cell = locate(row, x);
+    float v[8];
+    locate.corners(cell, v);
+    const float value = trilinear(v, cell.fz, cell.fy, cell.fx);
+    const float made = cell.counts() ? value : missing;
+    out[x] = absent == Absent::left && !cell.held ? out[x] : made;
+  }
+}
+
+/// Its samples that are masked become NaN.
+template <class Locate>
+void mask_row(const Locate& locate, const Row& row, const Masks& masks, int z, int y,
+              const Box& compute, float* out) {
+  if (masks.fixed) {
+    const std::uint8_t* mask = masks.fixed.row(z, y);
+    for (int x = compute.lo[2]; x < compute.hi[2]; ++x)
+      if (!mask[x]) out[x] = missing;
+  }
+  for (int x = compute.lo[2]; masks.moving && x < compute.hi[2]; ++x)
+    if (out[x] == out[x] && !locate.nearest(row, x, masks.moving)) out[x] = missing;
+}
+
+/// NaN becomes Params::outside. Returns how often.
+std::int64_t outside_row(const Params& p, const Box& compute, float* out) {
+  std::int64_t outside = 0;
+  for (int x = compute.lo[2]; x < compute.hi[2]; ++x) {
+    const bool valid = out[x] == out[x];
+    outside += !valid;
+    out[x] = valid ? out[x] : p.outside;
+  }
+  return outside;
+}
+
+/// One row of the slopes of samples whose cell is stored.
+template <class Locate>
+void slope_row(const Locate& locate, const Row& row, const Box& compute, VectorView<float> slopes,
+               int z, int y) {
+  float *sz = slopes[0].row(z, y), *sy = slopes[1].row(z, y), *sx = slopes[2].row(z, y);
+#pragma omp simd
+  for (int x = compute.lo[2]; x < compute.hi[2]; ++x) {
+    const auto cell = locate(row, x);
+    float v[8];
+    locate.corners(cell, v);
+    const auto d = trilinear_gradient(v, cell.fz, cell.fy, cell.fx);
+    const float dz = cell.inside && cell.free_z ? d.z : 0.0F;
+    const float dy = cell.inside && cell.free_y ? d.y : 0.0F;
+    const float dx = cell.inside && cell.free_x ? d.x : 0.0F;
+    sz[x] = cell.held ? dz : sz[x];
+    sy[x] = cell.held ? dy : sy[x];
+    sx[x] = cell.held ? dx : sx[x];
+  }
+}
+
+void clear_row(const Box& compute, float* gz, float* gy, float* gx) {
+  for (float* row : {gz, gy, gx}) std::fill(row + compute.lo[2], row + compute.hi[2], 0.0F);
+}
 
 /// Zeros addressable at the x of compute, for an absent displacement.
 std::vector<float> zero_row(const Box& compute, VectorView<const float> u) {
@@ -115,49 +203,19 @@ std::int64_t forward(Context& ctx, const Params& p, Box, Box compute, View<const
   const std::vector<float> zeros = zero_row(compute, displacement);
   const float* zero = zeros.data() - (displacement ? 0 : compute.lo[2]);
   return with_offsets<Need::value>(moving, p.moving_domain, [&](const auto& locate) {
-    return parallel_sum<Count>(
-               ctx, compute.size(0),
-               [&](std::int64_t i, int) {
-                 const int z = compute.lo[0] + static_cast<int>(i);
-                 std::int64_t outside = 0;
-                 for (int y = compute.lo[1]; y < compute.hi[1]; ++y) {
-                   const Row row = make_row(p, displacement, zero, z, y);
-                   float* out = warped.row(z, y);
-#pragma omp simd
-                   for (int x = compute.lo[2]; x < compute.hi[2]; ++x) {
-                     const auto cell = locate(row, x);
-                     float v[8];
-                     locate.corners(cell, v);
-                     const float value = trilinear(v, cell.fz, cell.fy, cell.fx);
-                     out[x] = cell.inside ? value : std::numeric_limits<float>::quiet_NaN();
-                   }
-                   if (masks.fixed) {
-                     const std::uint8_t* mask = masks.fixed.row(z, y);
-                     for (int x = compute.lo[2]; x < compute.hi[2]; ++x)
-                       if (!mask[x]) out[x] = std::numeric_limits<float>::quiet_NaN();
-                   }
-                   if (masks.moving)
-                     for (int x = compute.lo[2]; x < compute.hi[2]; ++x) {
-                       if (!(out[x] == out[x])) continue;
-                       int n[3];
-                       for (int c = 0; c < 3; ++c) {
-                         const AxisCell cell =
-                             axis_cell(mapped(row.map, c, static_cast<float>(x), row.uz[x],
-                                              row.uy[x], row.ux[x]),
-                                       p.moving_domain.lo[c], p.moving_domain.hi[c]);
-                         n[c] = cell.lower + (cell.fraction >= 0.5F);
-                       }
-                       if (!masks.moving(n[0], n[1], n[2]))
-                         out[x] = std::numeric_limits<float>::quiet_NaN();
-                     }
-                   for (int x = compute.lo[2]; x < compute.hi[2]; ++x) {
-                     const bool valid = out[x] == out[x];
-                     outside += !valid;
-                     out[x] = valid ? out[x] : p.outside;
-                   }
-                 }
-                 return Count{outside};
-               })
+    return parallel_sum<Count>(ctx, compute.size(0),
+                               [&](std::int64_t i, int) {
+                                 const int z = compute.lo[0] + static_cast<int>(i);
+                                 std::int64_t outside = 0;
+                                 for (int y = compute.lo[1]; y < compute.hi[1]; ++y) {
+                                   const Row row = make_row(p, displacement, zero, z, y);
+                                   float* out = warped.row(z, y);
+                                   resample_row<Absent::outside>(locate, row, compute, out);
+                                   mask_row(locate, row, masks, z, y, compute, out);
+                                   outside += outside_row(p, compute, out);
+                                 }
+                                 return Count{outside};
+                               })
         .value;
   });
 }
@@ -174,26 +232,66 @@ void backward_displacement(Context& ctx, const Params& p, Box, Box compute, floa
         const Row row = make_row(p, displacement, zero, z, y);
         const float* g = grad_warped.row(z, y);
         float *gz = grad_u[0].row(z, y), *gy = grad_u[1].row(z, y), *gx = grad_u[2].row(z, y);
-        if (into == Into::overwrite)
-          for (float* row_of : {gz, gy, gx})
-            std::fill(row_of + compute.lo[2], row_of + compute.hi[2], 0.0F);
+        if (into == Into::overwrite) clear_row(compute, gz, gy, gx);
 #pragma omp simd
         for (int x = compute.lo[2]; x < compute.hi[2]; ++x) {
           const auto cell = locate(row, x);
           float v[8];
           locate.corners(cell, v);
           const auto d = trilinear_gradient(v, cell.fz, cell.fy, cell.fx);
-          const float factor = cell.inside ? scale * g[x] : 0.0F;
+          const float factor = cell.counts() ? scale * g[x] : 0.0F;
           const float dz = cell.free_z ? d.z * factor : 0.0F;
           const float dy = cell.free_y ? d.y * factor : 0.0F;
           const float dx = cell.free_x ? d.x * factor : 0.0F;
-          const auto& s = row.map.s;
-          gz[x] += s[0][0] * dz + s[1][0] * dy + s[2][0] * dx;
-          gy[x] += s[0][1] * dz + s[1][1] * dy + s[2][1] * dx;
-          gx[x] += s[0][2] * dz + s[1][2] * dy + s[2][2] * dx;
+          gz[x] += turned(row.map.s, 0, dz, dy, dx);
+          gy[x] += turned(row.map.s, 1, dz, dy, dx);
+          gx[x] += turned(row.map.s, 2, dz, dy, dx);
         }
       }
     });
+  });
+}
+
+void forward_part(Context& ctx, const Params& p, Box, Box compute, View<const float> moving,
+                  VectorView<const float> displacement, const Masks& masks, View<float> warped,
+                  VectorView<float> slopes) {
+  const std::vector<float> zeros = zero_row(compute, displacement);
+  const float* zero = zeros.data() - (displacement ? 0 : compute.lo[2]);
+  with_offsets<Need::gradient>(moving, p.moving_domain, [&](const auto& locate) {
+    parallel_for(ctx, compute.size(0), [&](std::int64_t i, int) {
+      const int z = compute.lo[0] + static_cast<int>(i);
+      for (int y = compute.lo[1]; y < compute.hi[1]; ++y) {
+        const Row row = make_row(p, displacement, zero, z, y);
+        resample_row<Absent::left>(locate, row, compute, warped.row(z, y));
+        mask_row(locate, row, masks, z, y, compute, warped.row(z, y));
+        outside_row(p, compute, warped.row(z, y));
+        if (slopes) slope_row(locate, row, compute, slopes, z, y);
+      }
+    });
+  });
+}
+
+void backward_slopes(Context& ctx, const Params& p, Box, Box compute, float scale,
+                     VectorView<const float> slopes, View<const float> grad_warped,
+                     VectorView<float> grad_u, Into into) {
+  const RowMap map = row_map(p, 0, 0);
+  parallel_for(ctx, compute.size(0), [&](std::int64_t i, int) {
+    const int z = compute.lo[0] + static_cast<int>(i);
+    for (int y = compute.lo[1]; y < compute.hi[1]; ++y) {
+      const float* g = grad_warped.row(z, y);
+      const float *sz = slopes[0].row(z, y), *sy = slopes[1].row(z, y), *sx = slopes[2].row(z, y);
+      float *gz = grad_u[0].row(z, y), *gy = grad_u[1].row(z, y), *gx = grad_u[2].row(z, y);
+      if (into == Into::overwrite) clear_row(compute, gz, gy, gx);
+#pragma omp simd
+      for (int x = compute.lo[2]; x < compute.hi[2]; ++x) {
+        const float factor = scale * g[x];
+        const float dz = scaled(sz[x], factor), dy = scaled(sy[x], factor);
+        const float dx = scaled(sx[x], factor);
+        gz[x] += turned(map.s, 0, dz, dy, dx);
+        gy[x] += turned(map.s, 1, dz, dy, dx);
+        gx[x] += turned(map.s, 2, dz, dy, dx);
+      }
+    }
   });
 }
 
@@ -217,7 +315,7 @@ PlaneSums<AffineGradient> backward_affine(Context& ctx, const Params& p, Box, Bo
           float v[8];
           locate.corners(cell, v);
           const auto d = trilinear_gradient(v, cell.fz, cell.fy, cell.fx);
-          const float factor = cell.inside ? g[x] : 0.0F;
+          const float factor = cell.counts() ? g[x] : 0.0F;
           const double dz = cell.free_z ? d.z * factor : 0.0F;
           const double dy = cell.free_y ? d.y * factor : 0.0F;
           const double dx = cell.free_x ? d.x * factor : 0.0F;
@@ -246,14 +344,14 @@ void backward_moving(Context&, const Params& p, Box, Box compute,
                      View<float> grad_moving) {
   const std::vector<float> zeros = zero_row(compute, displacement);
   const float* zero = zeros.data() - (displacement ? 0 : compute.lo[2]);
-  const Locator<std::int64_t, Need::value> locate(grad_moving, p.moving_domain);
+  const Locator<std::int64_t, Need::value, Stored::part> locate(grad_moving, p.moving_domain);
   for (int z = compute.lo[0]; z < compute.hi[0]; ++z)
     for (int y = compute.lo[1]; y < compute.hi[1]; ++y) {
       const Row row = make_row(p, displacement, zero, z, y);
       const float* g = grad_warped.row(z, y);
       for (int x = compute.lo[2]; x < compute.hi[2]; ++x) {
         const auto c = locate(row, x);
-        if (!c.inside) continue;
+        if (!c.counts()) continue;
         for (int corner = 0; corner < 8; ++corner) {
           const float wz = (corner & 4) ? c.fz : 1 - c.fz;
           const float wy = (corner & 2) ? c.fy : 1 - c.fy;

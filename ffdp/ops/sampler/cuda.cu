@@ -7,151 +7,15 @@
 #include "ffdp/core/copy.hpp"
 #include "ffdp/ops/common/voxels.cuh"
 #include "ffdp/ops/sampler/backends.hpp"
-#include "ffdp/ops/sampler/math.hpp"
+#include "ffdp/ops/sampler/locator.cuh"
 
 namespace ffdp::sampler::cuda {
 namespace {
-
-/// One axis of the moving image, as threads compare with it.
-struct Axis {
-  float first, last;   ///< centres of the outer voxels
-  float below, above;  ///< where the extent begins and ends
-  float top;           ///< highest lower neighbour
-  bool flat;           ///< one voxel
-};
-
-/// Where q(x) lies along one axis: as axis_cell, by constants.
-struct Place {
-  int lower;
-  float fraction;
-  bool inside, clamped;
-};
-__device__ inline Place place(float q, const Axis& axis) {
-  const float c = fminf(fmaxf(q, axis.first), axis.last);  // NaN: first
-  const float lower = fminf(floorf(c), axis.top);
-  return {static_cast<int>(lower), c - lower, q >= axis.below && q < axis.above,
-          !(q >= axis.first && q <= axis.last) || axis.flat};
-}
-
-struct Cell {
-  Place z, y, x;
-  __device__ bool inside() const { return z.inside && y.inside && x.inside; }
-};
-
-/// What the corners are for: a value needs no upper neighbour at fraction 0 (it may not be stored),
-/// a gradient always does.
-enum class Need { value, gradient };
-
-/// Finds the cell of a voxel of the fixed grid, and its corners. What lies beyond the moving image
-/// has the cell at its edge, so that any corner can be read.
-/// @tparam Offset  32 bits where the moving image allows it
-/// @tparam whole   every corner is stored
-template <class T, Need need, class Offset, bool whole>
-struct Locator {
-  using Storage = T;
-  Affine map;
-  float step[3], s[3][3];  ///< as RowMap
-  Axis axis[3];
-  View<const T> moving;
-  float scale, offset;  ///< of the intensities
-  float outside;
-  VectorView<const float> u;
-
-  Locator(const Params& p, const ImageView& image, VectorView<const float> displacement)
-      : map(p.map),
-        moving(image.as<T>()),
-        scale(image.scale),
-        offset(image.offset),
-        outside(p.outside),
-        u(displacement) {
-    const RowMap row = row_map(p, 0, 0);
-    for (int c = 0; c < 3; ++c) {
-      step[c] = row.step[c];
-      for (int k = 0; k < 3; ++k) s[c][k] = row.s[c][k];
-      const int lo = p.moving_domain.lo[c], hi = p.moving_domain.hi[c];
-      const auto first = static_cast<float>(lo), last = static_cast<float>(hi - 1);
-      axis[c] = {
-          first,       last, first - 0.5F, last + 0.5F, static_cast<float>(std::max(hi - 2, lo)),
-          hi - lo == 1};
-    }
-  }
-
-  /// q at x = 0 of a row, for u = 0.
-  __device__ float start(int c, int z, int y) const { return row_start(map, c, z, y); }
-  __device__ Cell operator()(const float (&row)[3], int z, int y, int x) const {
-    float uz = 0, uy = 0, ux = 0;
-    if (u) {
-      const float* at = u.data + u[0].offset(z, y, x);
-      uz = at[0];
-      uy = at[u.stride_c];
-      ux = at[2 * u.stride_c];
-    }
-    const float fx = static_cast<float>(x);
-    const auto q = [&](int c) {
-      return (row[c] + step[c] * fx) + (s[c][0] * uz + s[c][1] * uy + s[c][2] * ux);
-    };
-    return {place(q(0), axis[0]), place(q(1), axis[1]), place(q(2), axis[2])};
-  }
-  __device__ Cell at(int z, int y, int x) const {
-    const float row[3] = {start(0, z, y), start(1, z, y), start(2, z, y)};
-    return (*this)(row, z, y, x);
-  }
-  __device__ void corners(const Cell& c, float (&v)[8]) const {
-    const auto sz = static_cast<Offset>(moving.stride_z), sy = static_cast<Offset>(moving.stride_y);
-    const T* d = moving.data + (static_cast<Offset>(c.z.lower - moving.stored.lo[0]) * sz +
-                                static_cast<Offset>(c.y.lower - moving.stored.lo[1]) * sy +
-                                (c.x.lower - moving.stored.lo[2]));
-    const auto upper = [&](const Place& along, const Axis& of) {
-      return whole || (need == Need::gradient ? !of.flat : along.fraction > 0);
-    };
-    const Offset dz = upper(c.z, axis[0]) ? sz : 0, dy = upper(c.y, axis[1]) ? sy : 0;
-    const int dx = upper(c.x, axis[2]) ? 1 : 0;
-    const T *d1 = d + dy, *d2 = d + dz, *d3 = d2 + dy;
-    v[0] = to_float(d[0]);
-    v[1] = to_float(d[dx]);
-    v[2] = to_float(d1[0]);
-    v[3] = to_float(d1[dx]);
-    v[4] = to_float(d2[0]);
-    v[5] = to_float(d2[dx]);
-    v[6] = to_float(d3[0]);
-    v[7] = to_float(d3[dx]);
-  }
-  __device__ float value(const Cell& c) const {
-    float v[8];
-    corners(c, v);
-    return offset + scale * trilinear(v, c.z.fraction, c.y.fraction, c.x.fraction);
-  }
-  /// Gradient of I at q times `factor`; zero outside and along clamped axes.
-  __device__ Gradient3<float> gradient(const Cell& c, float factor) const {
-    float v[8];
-    corners(c, v);
-    const auto d = trilinear_gradient(v, c.z.fraction, c.y.fraction, c.x.fraction);
-    const float f = c.inside() ? factor * scale : 0.0F;
-    return {c.z.clamped ? 0.0F : d.z * f, c.y.clamped ? 0.0F : d.y * f,
-            c.x.clamped ? 0.0F : d.x * f};
-  }
-};
 
 struct Count {
   std::int64_t value = 0;
   __device__ void operator+=(const Count& other) { value += other.value; }
 };
-
-/// body(locator) for the type and the storage of the moving image.
-template <Need need, class Body>
-auto with_locator(const Params& p, const ImageView& moving, VectorView<const float> u,
-                  Body&& body) {
-  const Box& domain = p.moving_domain;
-  const bool whole = moving.stored.contains(domain) && domain.size(0) > 1 && domain.size(1) > 1 &&
-                     domain.size(2) > 1;
-  const bool small =
-      moving.stride_z * moving.stored.size(0) < std::numeric_limits<std::int32_t>::max();
-  return visit(moving, [&]<class T>(View<const T>) {
-    if (whole && small) return body(Locator<T, need, std::int32_t, true>(p, moving, u));
-    if (whole) return body(Locator<T, need, std::int64_t, true>(p, moving, u));
-    return body(Locator<T, need, std::int64_t, false>(p, moving, u));
-  });
-}
 
 /// One voxel of the warped image: make finds it, put writes it.
 template <class Locate>
@@ -166,8 +30,11 @@ struct Resample {
   };
   __device__ Made make(const float (&row)[3], int z, int y, int x) const {
     const Cell c = locate(row, z, y, x);
-    const float value = locate.value(c);
-    bool valid = c.inside() && value == value;
+    return judged(c, locate.value(c), z, y, x);
+  }
+  /// A sample, or what stands for it where it does not count.
+  __device__ Made judged(const Cell& c, float value, int z, int y, int x) const {
+    bool valid = c.counts() && value == value;
     if (masks.fixed) valid = valid && masks.fixed(z, y, x) != 0;
     if (masks.moving && valid)
       valid = masks.moving(c.z.lower + (c.z.fraction >= 0.5F), c.y.lower + (c.y.fraction >= 0.5F),
@@ -184,6 +51,51 @@ struct Resample {
   }
 };
 
+/// Of samples whose cell is stored, the value and, where asked for, the slope.
+template <class Locate>
+struct ResamplePart {
+  Locate locate;
+  Masks masks;
+  View<float> warped;
+  VectorView<float> slopes;
+
+  struct Made {
+    float value;
+    Gradient3<float> slope;
+    bool held;
+  };
+  __device__ Made make(const float (&row)[3], int z, int y, int x) const {
+    const Cell c = locate(row, z, y, x);
+    if (!c.held) return {0, {0, 0, 0}, false};
+    float v[8];
+    locate.corners(c, v);
+    const Resample<Locate> whole{locate, masks, warped};
+    const float value = whole.judged(c, locate.value(c, v), z, y, x).value;
+    return {value, locate.gradient(c, v, 1.0F), true};
+  }
+  __device__ void put(int z, int y, int x, const Made& made) const {
+    if (!made.held) return;
+    warped(z, y, x) = made.value;
+    if (!slopes) return;
+    float* to = slopes.data + slopes[0].offset(z, y, x);
+    to[0] = made.slope.z;
+    to[slopes.stride_c] = made.slope.y;
+    to[2 * slopes.stride_c] = made.slope.x;
+  }
+};
+
+/// S^T times a gradient w.r.t. q, added to a gradient w.r.t. u or in its place.
+__device__ inline void put_turned(const float (&s)[3][3], const Gradient3<float>& d, bool add,
+                                  const VectorView<float>& grad_u, int z, int y, int x) {
+  float sum[3];
+  float* to = grad_u.data + grad_u[0].offset(z, y, x);
+#pragma unroll
+  for (int k = 0; k < 3; ++k)
+    sum[k] = (add ? to[k * grad_u.stride_c] : 0.0F) + turned(s, k, d.z, d.y, d.x);
+#pragma unroll
+  for (int k = 0; k < 3; ++k) to[k * grad_u.stride_c] = sum[k];
+}
+
 template <class Locate>
 struct ToDisplacement {
   Locate locate;
@@ -197,14 +109,7 @@ struct ToDisplacement {
     return locate.gradient(locate(row, z, y, x), scale * grad_warped(z, y, x));
   }
   __device__ void put(int z, int y, int x, const Made& d) const {
-    float sum[3];
-    float* to = grad_u.data + grad_u[0].offset(z, y, x);
-#pragma unroll
-    for (int k = 0; k < 3; ++k)
-      sum[k] = (add ? to[k * grad_u.stride_c] : 0.0F) +
-               (locate.s[0][k] * d.z + locate.s[1][k] * d.y + locate.s[2][k] * d.x);
-#pragma unroll
-    for (int k = 0; k < 3; ++k) to[k * grad_u.stride_c] = sum[k];
+    put_turned(locate.s, d, add, grad_u, z, y, x);
   }
 };
 
@@ -312,6 +217,29 @@ void backward_displacement(Context& ctx, const Params& p, Box, Box compute, floa
   });
 }
 
+/// Reads u of all voxels; of those whose cell is stored reads the moving image, writes 16 B/voxel.
+void forward_part(Context& ctx, const Params& p, Box, Box compute, const ImageView& moving,
+                  VectorView<const float> displacement, const Masks& masks, View<float> warped,
+                  VectorView<float> slopes) {
+  with_locator<Need::gradient>(p, moving, displacement, [&]<class Locate>(const Locate& locate) {
+    for_rows(ctx, compute, ResamplePart<Locate>{locate, masks, warped, slopes});
+  });
+}
+
+/// Reads slopes, grad_warped (and grad_u), writes grad_u: 28 (40) B/voxel.
+void backward_slopes(Context& ctx, const Params& p, Box, Box compute, float scale,
+                     VectorView<const float> slopes, View<const float> grad_warped,
+                     VectorView<float> grad_u, Into into) {
+  const RowMap map = row_map(p, 0, 0);
+  device::for_each_voxel(ctx, compute, [=] __device__(int z, int y, int x) {
+    const float factor = scale * grad_warped(z, y, x);
+    const float* from = slopes.data + slopes[0].offset(z, y, x);
+    const Gradient3<float> d{scaled(from[0], factor), scaled(from[slopes.stride_c], factor),
+                             scaled(from[2 * slopes.stride_c], factor)};
+    put_turned(map.s, d, into == Into::add, grad_u, z, y, x);
+  });
+}
+
 /// Reads 20 B/voxel; twelve sums in double a thread.
 PlaneSums<AffineGradient> backward_affine(Context& ctx, const Params& p, Box, Box compute,
                                           const ImageView& moving,
@@ -358,7 +286,7 @@ void backward_moving(Context& ctx, const Params& p, Box, Box compute,
   device::for_each_voxel(ctx, compute, [=] __device__(int z, int y, int x) {
     const Cell c = locate.at(z, y, x);
     const double g = largest->fixed(grad_warped(z, y, x), bits);
-    if (!c.inside() || g == 0) return;
+    if (!c.counts() || g == 0) return;
     const Place along[3] = {c.z, c.y, c.x};
     for (int corner = 0; corner < 8; ++corner) {
       const int up[3] = {corner >> 2, corner >> 1 & 1, corner & 1};

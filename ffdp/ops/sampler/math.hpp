@@ -33,4 +33,14 @@ FFDP_HD inline float mapped(const RowMap& r, int c, float x, float uz, float uy,
   return (r.start[c] + r.step[c] * x) + (r.s[c][0] * uz + r.s[c][1] * uy + r.s[c][2] * ux);
 }
 
+/// Component k of S^T d.
+FFDP_HD inline float turned(const float (&s)[3][3], int k, float dz, float dy, float dx) {
+  return s[0][k] * dz + s[1][k] * dy + s[2][k] * dx;
+}
+
+/// A slope times a factor; 0 where there is no slope, whatever the factor.
+FFDP_HD inline float scaled(float slope, float factor) {
+  return slope == 0.0F ? 0.0F : slope * factor;
+}
+
 }  // namespace ffdp::sampler

@@ -114,6 +114,39 @@ void backward_displacement(Context& ctx, const Params& p, Box domain, Box comput
       });
 }
 
+void forward_part(Context& ctx, const Params& p, Box domain, Box compute, const ImageView& moving,
+                  VectorView<const float> displacement, const Masks& masks, View<float> warped,
+                  VectorView<float> slopes) {
+  check_forward(p, domain, compute, moving, displacement, masks, warped);
+  if (slopes) require_stored("sampler", "slopes", slopes, compute);
+  dispatch(
+      ctx,
+      [&](auto& c) {
+        cpu::forward_part(c, p, domain, compute, require_floats("sampler", moving), displacement,
+                          masks, warped, slopes);
+      },
+      [&](auto& c) {
+        cuda::forward_part(c, p, domain, compute, moving, displacement, masks, warped, slopes);
+      });
+}
+
+void backward_slopes(Context& ctx, const Params& p, Box domain, Box compute, float scale,
+                     VectorView<const float> slopes, View<const float> grad_warped,
+                     VectorView<float> grad_u, Into into) {
+  check(p, domain, compute, {});
+  require_stored("sampler", "slopes", slopes, compute);
+  require_stored("sampler", "grad_warped", grad_warped, compute);
+  require_stored("sampler", "grad_u", grad_u, compute);
+  dispatch(
+      ctx,
+      [&](auto& c) {
+        cpu::backward_slopes(c, p, domain, compute, scale, slopes, grad_warped, grad_u, into);
+      },
+      [&](auto& c) {
+        cuda::backward_slopes(c, p, domain, compute, scale, slopes, grad_warped, grad_u, into);
+      });
+}
+
 PlaneSums<AffineGradient> backward_affine(Context& ctx, const Params& p, Box domain, Box compute,
                                           const ImageView& moving,
                                           VectorView<const float> displacement,

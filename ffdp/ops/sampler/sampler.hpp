@@ -35,10 +35,11 @@ constexpr int halo(const Params&) { return 0; }
 /// within [least[c], most[c]]; at least one voxel.
 Box reach(const Params&, const Box& compute, const Vec3& least, const Vec3& most);
 
-/// Resamples the moving image. The CPU backend reads float32 images only.
+/// Resamples the moving image. The CPU backend reads float32 images only. Here and below, a sample
+/// some of whose corners are not stored is outside; no voxel beside the stored ones is ever read.
 /// @param domain        whole fixed image
 /// @param compute       voxels this call writes
-/// @param moving        [z,y,x] intensity; stored over at least what q reaches within moving_domain
+/// @param moving        [z,y,x] intensity; stored over what q reaches within moving_domain
 /// @param displacement  [3,z,y,x] u, components z, y, x [voxels of the fixed grid], stored over at
 ///                      least compute; null data for u = 0
 /// @param masks         where samples count
@@ -65,6 +66,28 @@ void backward_displacement(Context&, const Params&, Box domain, Box compute, flo
                            const ImageView& moving, VectorView<const float> displacement,
                            View<const float> grad_warped, VectorView<float> grad_u,
                            Into into = Into::add);
+
+/// Samples a moving image of which one part after the other is there, as the bits of forward() and
+/// backward_displacement() have it: writes those samples whose cell, of eight voxels, is stored,
+/// and leaves the others as they are. After parts that overlap by one plane and cover the moving
+/// image, all samples are written.
+/// @param moving  [z,y,x] intensity; the part
+/// @param masks   the moving one stored over at least the part
+/// @param warped  [z,y,x] intensity, over compute; Params::outside where a sample is outside the
+///                moving image or masked
+/// @param slopes  [3,z,y,x] dI/dq at q(x), components z, y, x [intensity/voxel of the moving
+/// image],
+///                over compute; 0 outside the moving image; null data for none
+void forward_part(Context&, const Params&, Box domain, Box compute, const ImageView& moving,
+                  VectorView<const float> displacement, const Masks& masks, View<float> warped,
+                  VectorView<float> slopes);
+
+/// backward_displacement() from the slopes that forward_part() has written. The same bits, if the
+/// scale of the image is a power of two.
+/// @param slopes  [3,z,y,x] stored over at least compute
+void backward_slopes(Context&, const Params&, Box domain, Box compute, float scale,
+                     VectorView<const float> slopes, View<const float> grad_warped,
+                     VectorView<float> grad_u, Into into = Into::add);
 
 /// Twelve sums: dL/dA [row][column] and dL/dt.
 struct AffineGradient {

@@ -118,7 +118,8 @@ std::vector<int> automatic_shrink(const Grid& grid) {
 
 VectorField<float> run_deformable(Context& ctx, dist::Comm& comm, const DeformableStage& stage,
                                   const std::vector<Pair>& pairs, const Affine& affine,
-                                  MemoryMode memory, StartWarp start, const Watch& watch) {
+                                  const DeformableMemory& memory, StartWarp start,
+                                  const Watch& watch) {
   const Grid& full = pairs.front().fixed.grid;
   const int levels = static_cast<int>(stage.shrink.size());
   const Int3 around{Halo(stage).warped, 0, 0};
@@ -138,11 +139,11 @@ VectorField<float> run_deformable(Context& ctx, dist::Comm& comm, const Deformab
     for (const Pair& pair : pairs)
       level_pairs.emplace_back(ctx, comm, pair, grid,
                                stage.shrink[index] * finest_spacing(pair.fixed.grid), affine,
-                               intersect(grow(own, around), grid.domain()));
+                               intersect(grow(own, around), grid.domain()), memory.moving);
     ctx.release_scratch();
     u = u.empty() ? zeros(ctx, own) : resized(ctx, comm, from, u, cut);
     from = cut;
-    const int planes = slab_planes(stage, own, slab_budget(memory, ctx.backend, own.volume()));
+    const int planes = slab_planes(stage, own, slab_budget(memory.mode, ctx.backend, own.volume()));
     const bool goes_on = standing && index == standing->level;
     LevelTrace record{grid, {}, 0};
     if (goes_on) record = standing->levels.back();
@@ -155,8 +156,8 @@ VectorField<float> run_deformable(Context& ctx, dist::Comm& comm, const Deformab
       }
       return run_level(ctx, comm, level, stage, index, reports != 0, watch, record);
     };
-    u = memory == MemoryMode::compact ? run.template operator()<Half>()
-                                      : run.template operator()<float>();
+    u = memory.mode == MemoryMode::compact ? run.template operator()<Half>()
+                                           : run.template operator()<float>();
     record.seconds +=
         std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     if (watch.levels) watch.levels->push_back(std::move(record));

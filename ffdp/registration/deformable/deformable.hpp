@@ -7,6 +7,7 @@
 #include "ffdp/dist/comm.hpp"
 #include "ffdp/registration/config.hpp"
 #include "ffdp/registration/deformable/checkpoint.hpp"
+#include "ffdp/registration/deformable/moving_samples.hpp"
 #include "ffdp/registration/images/pair.hpp"
 #include "ffdp/registration/progress.hpp"
 
@@ -16,6 +17,12 @@ namespace ffdp::registration {
 struct StartWarp {
   VectorField<float> u;  ///< [3,z,y,x] over what this rank owns [voxels of its grid]; empty: none
   Box domain;            ///< of its grid
+};
+
+/// What the deformable stage may take.
+struct DeformableMemory {
+  MemoryMode mode = MemoryMode::standard;  ///< standard or compact
+  MovingLimit moving{};                    ///< of each image pair
 };
 
 /// Who is told of a run of the deformable stage.
@@ -30,11 +37,11 @@ struct Watch {
 /// Greedy deformable stage: u on the fixed grid, coarse to fine (docs/algorithm.md). Collective.
 /// @param pairs   image pairs, all on the grid of pairs[0].fixed; metrics name them by index
 /// @param affine  fixed to moving, LPS mm; stays as it is
-/// @param memory  standard or compact
 /// @return u [3,z,y,x] on the fixed grid, components z, y, x [voxels], over what this rank owns
 VectorField<float> run_deformable(Context& ctx, dist::Comm& comm, const DeformableStage& stage,
                                   const std::vector<Pair>& pairs, const Affine& affine,
-                                  MemoryMode memory, StartWarp start, const Watch& watch);
+                                  const DeformableMemory& memory, StartWarp start,
+                                  const Watch& watch);
 
 /// Shrink factors from the image size: halved until the largest axis has at most about 64 voxels.
 std::vector<int> automatic_shrink(const Grid& grid);

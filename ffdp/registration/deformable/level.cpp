@@ -9,6 +9,7 @@
 #include "ffdp/core/copy.hpp"
 #include "ffdp/core/error.hpp"
 #include "ffdp/dist/ordered_sum.hpp"
+#include "ffdp/ops/intensity/intensity.hpp"
 #include "ffdp/ops/smooth/smooth.hpp"
 #include "ffdp/ops/vectors/vectors.hpp"
 #include "ffdp/registration/deformable/slab_planes.hpp"
@@ -99,6 +100,11 @@ void Level<T>::widen_warp() {
 template <class T>
 VectorField<float> Level<T>::take() {
   if (cut_.whole()) return std::move(u_);
+  synchronize(ctx_);
+  first_ = {};  // makes room
+  second_ = {};
+  for (Term& term : terms_) term.warped = {};
+  vectors_ = {};
   VectorField<float> own(ctx_.backend, own_);
   dist::copy_voxels(ctx_, std::as_const(u_).view(), own.view(), own_);
   synchronize(ctx_);
@@ -124,8 +130,8 @@ void Level<T>::start_term(Term& m, int planes) {
   m.warped.restart(own_.lo[0]);
   for (int z = own_.lo[0]; z < own_.hi[0]; z += planes_) {
     const Box box = m.warped.advance(ctx_, z, std::min(z + planes_, own_.hi[0]));
-    outside += sampler::forward(ctx_, m.pair->sampling(), domain_, box, m.pair->moving(), u_,
-                                m.pair->masks(), m.warped.view());
+    m.pair->moving().warp(ctx_, box, u_, m.warped.view());
+    outside += intensity::statistics(ctx_, box, m.warped.view(), {}).total().not_finite;
   }
   outside = dist::sum_count(comm_, cut_, outside);
   const std::int64_t volume = domain_.volume();
@@ -153,8 +159,7 @@ template <class T>
 void Level<T>::warp(Term& m, int keep_from, int hi) {
   const Box box = m.warped.advance(ctx_, keep_from, std::max(hi, m.warped.stored().hi[0]));
   if (box.empty()) return;
-  sampler::forward_uncounted(ctx_, m.pair->sampling(), domain_, box, m.pair->moving(), u_,
-                             m.pair->masks(), m.warped.view());
+  m.pair->moving().warp(ctx_, box, u_, m.warped.view());
 }
 
 /// The planes of one step of a sweep.
@@ -205,8 +210,7 @@ void Level<T>::add_gradient(Term& m, int index, const Box& planes, sampler::Into
     factor *= -static_cast<float>(domain_.volume());
     mi::backward(ctx_, m.metric.mi(), domain_, planes, 1.0F, m.derivative.data(), f, w, grad);
   }
-  sampler::backward_displacement(ctx_, m.pair->sampling(), domain_, planes, factor,
-                                 m.pair->moving(), u_, grad, vectors_.vectors(), into);
+  m.pair->moving().add_gradient(ctx_, planes, factor, u_, grad, vectors_.vectors(), into);
 }
 
 /// The gradient of all metrics for the next planes: those that this rank owns, and its rims, apart.
@@ -224,11 +228,12 @@ void Level<T>::add_gradients(const Box& planes) {
   }
 }
 
-/// The rims of u from their owners, and what u then reaches of the moving images.
+/// The rims of u from their owners, and what u then needs of the moving images.
 template <class T>
 void Level<T>::fetch_rims() {
   if (warp_rims_) (*warp_rims_)(ctx_, std::as_const(u_).view(), u_.view());
-  for (LevelPair& pair : pairs_) pair.reach(ctx_, comm_, around(halo_.warped), u_);
+  for (LevelPair& pair : pairs_)
+    pair.moving().prepare(ctx_, comm_, around(halo_.warped), around(halo_.gradient), u_, change_);
 }
 
 /// Metric, gradient, first smoothing, moments: slab by slab.
@@ -330,6 +335,7 @@ void Level<T>::iterate() {
   update_moments();
   if (iteration_ == 0 && stage_.optimizer == Optimizer::adam) choose_epsilon();
   take_step();
+  change_ = 1.001 * stage_.step;  // in float
   ++iteration_;
 }
 
@@ -354,6 +360,7 @@ void Level<T>::describe(Standing& standing) const {
 template <class T>
 void Level<T>::resume(const Standing& standing) {
   iteration_ = static_cast<int>(standing.levels.back().costs.size());
+  change_ = std::numeric_limits<double>::infinity();
   adam_.epsilon = standing.epsilon;
   for (std::size_t i = 0; i < terms_.size(); ++i) terms_[i].factor = standing.factors.at(i);
 }

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "ffdp/core/error.hpp"
-#include "ffdp/ops/vectors/vectors.hpp"
 #include "ffdp/registration/images/pyramid.hpp"
 
 namespace ffdp::registration {
@@ -27,7 +26,8 @@ LevelPair::AtLevel::AtLevel(Context& ctx, dist::Comm& comm, const ImageRef& full
 }
 
 LevelPair::LevelPair(Context& ctx, dist::Comm& comm, const Pair& pair, const Grid& grid,
-                     double spacing, const Affine& affine, const Box& fixed_box)
+                     double spacing, const Affine& affine, const Box& fixed_box,
+                     const MovingLimit& limit)
     : fixed_(ctx, comm, pair.fixed, pair.fixed_mask, grid),
       moving_(ctx, comm, pair.moving, pair.moving_mask, level_grid(pair.moving.grid, spacing, 8)),
       fixed_window_(ctx, comm, fixed_.image, fixed_box),
@@ -41,35 +41,12 @@ LevelPair::LevelPair(Context& ctx, dist::Comm& comm, const Pair& pair, const Gri
   };
   fixed_model_ = model("fixed", fixed_);
   moving_model_ = model("moving", moving_);
-  sampling_.map = moving_.image.grid.to_index() * affine * grid.to_world();
-  sampling_.displacement_map = sampling_.map.linear;
-  sampling_.moving_domain = moving_.image.grid.domain();
-}
-
-void LevelPair::fetch_moving(const Context& ctx, dist::Comm& comm) {
-  moving_window_ = dist::Window(ctx, comm, moving_.image, reached_);
-  moving_mask_window_ = dist::MaskWindow(ctx, comm, moving_.mask.get(), reached_);
-}
-
-void LevelPair::reach(Context& ctx, dist::Comm& comm, const Box& box,
-                      VectorView<const float> displacement) {
-  constexpr int margin = 4;  // lasts several iterations, which move a voxel by half of one [voxels]
-  if (dist::Cut(comm, sampling_.moving_domain).whole()) {
-    if (!moving_window_.view()) fetch_moving(ctx, comm);
-    return;
-  }
-  const vectors::Extent extent = vectors::extent(ctx, box, displacement);
-  Vec3 least{}, most{};
-  for (int c = 0; c < 3; ++c) {
-    least[c] = static_cast<double>(extent.lo[c]);
-    most[c] = static_cast<double>(extent.hi[c]);
-  }
-  const Box needed = sampler::reach(sampling_, box, least, most);
-  double missing = reached_.contains(needed) && !reached_.empty() ? 0 : 1;
-  comm.all_max({&missing, 1});
-  if (missing == 0) return;
-  reached_ = intersect(grow(needed, margin), sampling_.moving_domain);
-  fetch_moving(ctx, comm);
+  sampler::Params params;
+  params.map = moving_.image.grid.to_index() * affine * grid.to_world();
+  params.displacement_map = params.map.linear;
+  params.moving_domain = moving_.image.grid.domain();
+  samples_.emplace(params, grid.domain(), moving_.image, moving_.mask.get(),
+                   fixed_mask_window_.view(), limit);
 }
 
 std::optional<Mat3> LevelPair::restriction(const std::array<double, 3>& shares) const {

@@ -7,7 +7,7 @@
 
 #include "ffdp/core/context.hpp"
 #include "ffdp/dist/window.hpp"
-#include "ffdp/ops/sampler/sampler.hpp"
+#include "ffdp/registration/deformable/moving_samples.hpp"
 #include "ffdp/registration/images/intensity_model.hpp"
 #include "ffdp/registration/images/pair.hpp"
 
@@ -23,20 +23,15 @@ class LevelPair {
   /// @param spacing    of the level [mm]
   /// @param affine     fixed to moving, LPS mm
   /// @param fixed_box  voxels of the fixed image that this rank will look at
+  /// @param limit      what a rank may hold of the moving image
   LevelPair(Context& ctx, dist::Comm& comm, const Pair& pair, const Grid& grid, double spacing,
-            const Affine& affine, const Box& fixed_box);
-
-  /// Makes sure that moving() holds what the voxels of `box` reach with this displacement; fetches
-  /// it anew, for all ranks, where one lacks something. Collective.
-  void reach(Context& ctx, dist::Comm& comm, const Box& box, VectorView<const float> displacement);
+            const Affine& affine, const Box& fixed_box, const MovingLimit& limit = {});
 
   /// The matrix that keeps a share of a vector in voxels (z, y, x) along each axis x, y, z of the
   /// world; nothing where all is kept.
   std::optional<Mat3> restriction(const std::array<double, 3>& shares) const;
   View<const float> fixed() const { return fixed_window_.view().as<float>(); }
-  const ImageView& moving() const { return moving_window_.view(); }
-  sampler::Masks masks() const { return {fixed_mask_window_.view(), moving_mask_window_.view()}; }
-  const sampler::Params& sampling() const { return sampling_; }
+  MovingSamples& moving() { return *samples_; }
   const IntensityModel& fixed_model() const { return fixed_model_; }
   const IntensityModel& moving_model() const { return moving_model_; }
 
@@ -50,14 +45,11 @@ class LevelPair {
     AtLevel(Context& ctx, dist::Comm& comm, const ImageRef& full,
             const Image<std::uint8_t>* full_mask, const Grid& grid);
   };
-  void fetch_moving(const Context& ctx, dist::Comm& comm);
-
   AtLevel fixed_, moving_;
-  dist::Window fixed_window_, moving_window_;
-  dist::MaskWindow fixed_mask_window_, moving_mask_window_;
-  Box reached_;  ///< of the moving windows
+  dist::Window fixed_window_;
+  dist::MaskWindow fixed_mask_window_;
   IntensityModel fixed_model_, moving_model_;
-  sampler::Params sampling_;
+  std::optional<MovingSamples> samples_;
 };
 
 }  // namespace ffdp::registration
