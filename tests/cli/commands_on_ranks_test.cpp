@@ -226,5 +226,12 @@ TEST_F(CommandsOnRanks, Jacobian) {
   same_on_all("jacobian {}/holes_warp.nii.gz --log -o a.nii", 1);
 }
 
+/// Files of several gzip members a rank.
+TEST_F(CommandsOnRanks, Phantom) {
+  same_on_all("phantom --size 150x140x90 --seed 3 -o a", 2);
+  same_on_all("phantom --pair --size 60x60x40 --spacing 3 --type uint8 -o a", 5);
+  same_on_all("phantom --pair --size 60x60x1 --spacing 3 --warp-mm 0 -o a", 5);
+}
+
 }  // namespace
 }  // namespace ffdp::cli
