@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "cli/chain_files.hpp"
 #include "cli/commands.hpp"
 #include "cli/common.hpp"
 #include "cli/print_scores.hpp"
@@ -196,19 +197,20 @@ ordered_json consistency_entry(Context& ctx, const std::shared_ptr<const Displac
   const double voxel = *std::min_element(spacing.begin(), spacing.end());
   double sum = 0, largest = 0;
   std::int64_t count = 0, voxels = 0, missing = 0;
-  transforms::compose(ctx, first->grid, chain, [&](std::span<const Vec3> vectors) {
-    for (const Vec3& v : vectors) {
-      if (!mask.data.empty() && !mask.data.data()[voxels++]) continue;
-      const double length = std::sqrt(v[0] * v[0] + v[1] * v[1] + v[2] * v[2]) / voxel;
-      if (!std::isfinite(length)) {
-        ++missing;
-        continue;
-      }
-      sum += length;
-      largest = std::max(largest, length);
-      ++count;
-    }
-  });
+  transforms::compose(
+      ctx, first->grid, first->grid.domain(), chain, [&](std::span<const Vec3> vectors) {
+        for (const Vec3& v : vectors) {
+          if (!mask.data.empty() && !mask.data.data()[voxels++]) continue;
+          const double length = std::sqrt(v[0] * v[0] + v[1] * v[1] + v[2] * v[2]) / voxel;
+          if (!std::isfinite(length)) {
+            ++missing;
+            continue;
+          }
+          sum += length;
+          largest = std::max(largest, length);
+          ++count;
+        }
+      });
   return {{"mean_voxels", sum / static_cast<double>(std::max<std::int64_t>(count, 1))},
           {"max_voxels", largest},
           {"missing", missing}};

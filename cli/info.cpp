@@ -12,6 +12,8 @@
 #include "ffdp/core/copy.hpp"
 #include "ffdp/core/error.hpp"
 #include "ffdp/io/atomic_file.hpp"
+#include "ffdp/io/nifti.hpp"
+#include "ffdp/io/transform_file.hpp"
 #include "ffdp/transforms/warp.hpp"
 
 namespace ffdp::cli {

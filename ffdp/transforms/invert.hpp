@@ -24,5 +24,10 @@ struct InverseDisplacement {
 };
 InverseDisplacement invert_displacement(Context& ctx, double tolerance_voxels,
                                         const DisplacementImage& displacement);
+/// The same on many ranks. Collective.
+/// @param displacement  stored over at least what this rank owns of its grid
+/// @return the image stored over what this rank owns
+InverseDisplacement invert_displacement(Context& ctx, dist::Comm& comm, double tolerance_voxels,
+                                        const DisplacementImage& displacement);
 
 }  // namespace ffdp::transforms

@@ -26,13 +26,13 @@ VectorView<float> view_of(float* data, const Box& box) {
 }  // namespace
 
 DisplacementImage to_world(Context& ctx, const Grid& grid, VectorField<float> displacement) {
-  vectors::transform(ctx, grid.domain(), grid.to_world().linear, no_limit, displacement,
+  vectors::transform(ctx, displacement.stored(), grid.to_world().linear, no_limit, displacement,
                      displacement);
   return {grid, std::move(displacement)};
 }
 
 VectorField<float> to_voxels(Context& ctx, DisplacementImage displacement) {
-  vectors::transform(ctx, displacement.grid.domain(), displacement.grid.to_index().linear, no_limit,
+  vectors::transform(ctx, displacement.data.stored(), displacement.grid.to_index().linear, no_limit,
                      displacement.data, displacement.data);
   return std::move(displacement.data);
 }
@@ -42,7 +42,7 @@ std::int64_t mark_missing(DisplacementImage& displacement) {
   double diagonal = 0;
   for (int a = 0; a < 3; ++a) diagonal += std::pow(grid.size[a] * grid.spacing_zyx()[a], 2);
   const double longest = 100 * diagonal;  // squared
-  const std::int64_t voxels = grid.domain().volume();
+  const std::int64_t voxels = displacement.data.stored().volume();
   float* const data = displacement.data.data();
   std::int64_t missing = 0;
   for (std::int64_t i = 0; i < voxels; ++i) {
