@@ -50,7 +50,12 @@ struct LevelImages {
       const RankShare share(level, extent.ranks);
       const std::int64_t voxel = std::int64_t{images} * (masks ? 5 : 4);
       if (!share.whole()) kept += share.voxels(rim) * voxel;
-      if (level.size == full.size) return;
+      if (level.size == full.size) {
+        // The fixed image itself has these rims.
+        if (!share.whole() && &full == &extent.fixed)
+          kept -= share.voxels() * std::int64_t{images} * 4;
+        return;
+      }
       // Each rank shrinks a part, of levels too that are then gathered.
       const std::int64_t planes = (level.size[0] + extent.ranks - 1) / extent.ranks;
       const std::int64_t made = planes * full.size[1] * full.size[2] * 4;
