@@ -194,7 +194,7 @@ void add_checkpoint(CLI::App& command, CheckpointOptions& o) {
       ->needs("--checkpoint")
       ->capture_default_str();
   command.add_option("--resume", o.resume,
-                     "go on from a checkpoint; its command holds, only --ranks, --threads, "
+                     "go on from a checkpoint; its command holds, only --ranks, --gpus, --threads, "
                      "--device, --quiet and --verbose can be given anew");
 }
 
@@ -204,13 +204,14 @@ std::vector<std::string> resumed_command(std::vector<std::string> words) {
   require(resume + 1 != words.end(), "--resume: the folder of a checkpoint is wanted");
   const std::string folder = fs::absolute(*(resume + 1)).string();
   words.erase(resume, resume + 2);
-  constexpr std::array with_value{"--ranks", "--threads", "--device"};
+  constexpr std::array with_value{"--ranks", "--gpus", "--transport", "--threads", "--device"};
   constexpr std::array flags{"--quiet", "-q", "--verbose", "-v"};
   for (std::size_t i = 1; i < words.size(); ++i) {
     if (std::ranges::count(flags, words[i]) > 0) continue;
     require(std::ranges::count(with_value, words[i]) > 0,
             "register --resume: " + words[i] + ": the command is that of the checkpoint, only " +
-                "--ranks, --threads, --device, --quiet and --verbose can be given anew");
+                "--ranks, --gpus, --transport, --threads, --device, --quiet and --verbose can be "
+                "given anew");
     ++i;
   }
   const json state = read_state(folder);

@@ -55,18 +55,17 @@ void add_device(CLI::App& command, std::string& device) {
 }
 
 DeviceStart::DeviceStart(const std::string& device) {
-  int index = 0;
   if (device.starts_with("cuda:")) {
     const char* end = device.data() + device.size();
-    const auto [rest, error] = std::from_chars(device.data() + 5, end, index);
-    require(error == std::errc() && rest == end && index >= 0,
+    const auto [rest, error] = std::from_chars(device.data() + 5, end, index_);
+    require(error == std::errc() && rest == end && index_ >= 0,
             "--device: got '" + device + "', cuda:N with a number N is wanted");
   } else {
     require(device == "auto" || device == "cpu" || device == "cuda",
             "--device: got '" + device + "', auto, cpu, cuda or cuda:N is wanted");
   }
   const bool automatic = device == "auto", on_cpu = device == "cpu";
-  ready_ = std::async(std::launch::async, [=] {
+  ready_ = std::async(std::launch::async, [=, index = index_] {
     if (on_cpu) return Backend::cpu;
     const std::string problem = device_problem(index);
     if (!problem.empty() && automatic) return Backend::cpu;
@@ -75,6 +74,12 @@ DeviceStart::DeviceStart(const std::string& device) {
     select_device(index);
     return Backend::cuda;
   });
+}
+
+Backend DeviceStart::wait() const {
+  const Backend backend = ready_.get();
+  if (backend == Backend::cuda) select_device(index_);
+  return backend;
 }
 
 int default_threads() {

@@ -31,10 +31,12 @@ class DeviceStart {
  public:
   /// @param device  auto, cpu, cuda or cuda:N
   explicit DeviceStart(const std::string& device);
-  /// Waits. Throws where a device was asked for that cannot be used; `auto` falls back to the CPU.
-  Backend wait() const { return ready_.get(); }
+  /// Waits, and makes it the device of the calling thread. Throws where a device was asked for that
+  /// cannot be used; `auto` falls back to the CPU.
+  Backend wait() const;
 
  private:
+  int index_ = 0;
   std::shared_future<Backend> ready_;
 };
 

@@ -97,6 +97,7 @@ registration::Extent extent_of_files(const RegisterOptions& o) {
 void run(PlanCommand c, const CLI::App& command) {
   RegisterOptions& o = c.options;
   take_images(o);
+  take_gpus(o);
   require(c.size.empty() != o.fixed.empty() && o.fixed.empty() == o.moving.empty(),
           "plan: a fixed and a moving image are wanted, or --size");
   const registration::Config config = make_config(o, command);

@@ -8,6 +8,7 @@
 #include "cli/common.hpp"
 #include "cli/interrupt.hpp"
 
+#include "ffdp/core/device.hpp"
 #include "ffdp/core/error.hpp"
 #include "ffdp/dist/mpi.hpp"
 #include "ffdp/dist/threads.hpp"
@@ -51,7 +52,28 @@ void run_ranks(int ranks, const std::function<void(dist::Comm&)>& body) {
 }
 
 int threads_of(dist::Comm& comm) {
-  return std::max(1, default_threads() / dist::ranks_of_this_machine(comm));
+  return std::max(1, default_threads() / dist::on_this_machine(comm).ranks);
+}
+
+std::string device_of_rank(dist::Comm& comm, const std::string& wish) {
+  if (comm.size() == 1 || wish == "cpu") return wish;
+  require(!wish.starts_with("cuda:"),
+          "--device " + wish +
+              ": several ranks take the GPUs of their machine in turn (--device "
+              "cuda); CUDA_VISIBLE_DEVICES chooses among them");
+  const dist::Sharing here = dist::on_this_machine(comm);
+  const int gpus = cuda_devices();
+  double lacking = gpus >= here.ranks ? 0 : 1;
+  comm.all_max({&lacking, 1});
+  if (wish == "auto" && lacking > 0) return "cpu";
+  return "cuda:" + std::to_string(gpus > 0 ? here.rank % gpus : 0);
+}
+
+void use_gpus(dist::Comm& comm, const std::string& transport) {
+  comm.use_device(transport == "peer"     ? dist::Transport::peer
+                  : transport == "nccl"   ? dist::Transport::nccl
+                  : transport == "staged" ? dist::Transport::staged
+                                          : dist::Transport::automatic);
 }
 
 }  // namespace ffdp::cli

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <string>
 
 #include "ffdp/dist/comm.hpp"
 
@@ -14,6 +15,15 @@ void run_ranks(int ranks, const std::function<void(dist::Comm&)>& body);
 /// The threads that a rank takes where nobody says: those of this machine, shared out among its
 /// ranks; at least one. Collective.
 int threads_of(dist::Comm& comm);
+
+/// The device of this rank: those of a machine take its GPUs in turn. `auto` of several ranks is a
+/// GPU where each can have its own, else the CPU. Collective.
+/// @param wish  auto, cpu, cuda or, of a single rank, cuda:N
+std::string device_of_rank(dist::Comm& comm, const std::string& wish);
+
+/// Prepares `comm` for messages between GPUs. Collective; the calling thread has its device.
+/// @param transport  auto, peer, nccl or staged
+void use_gpus(dist::Comm& comm, const std::string& transport);
 
 /// Whether the calling thread may write to the terminal: of several ranks, rank 0 does.
 bool speaks();

@@ -40,6 +40,8 @@ using registration::Config;
 using Options = RegisterOptions;
 
 constexpr std::int64_t large = std::int64_t{4} << 30U;  // [bytes]
+/// A GPU makes an iteration on so many voxels in less time than it takes to send their rims.
+constexpr std::int64_t small_on_gpus = std::int64_t{1} << 22U;
 
 long peak_mib() {
   rusage usage{};
@@ -103,6 +105,7 @@ nlohmann::json provenance(const Command& command, const Context& ctx,
 
 void check_options(RegisterOptions& o) {
   take_images(o);
+  take_gpus(o);
   if (o.print_config) return;
   require(!o.fixed.empty() && !o.moving.empty(), "register: a fixed and a moving image are wanted");
   require(!o.output.prefix.empty(), "register: --output PREFIX is wanted");
@@ -118,18 +121,24 @@ void check_options(RegisterOptions& o) {
 /// What the ranks are and did, gathered.
 nlohmann::json ranks_record(dist::Comm& comm, double computing) {
   struct Rank {
-    std::int64_t peak_mib, sent;
+    std::int64_t peak_mib, peak_device_mib, sent;
     double waiting, computing;
   };
   const double waiting = comm.seconds_waiting();
-  const auto all =
-      comm.all_gather(Rank{peak_mib(), comm.bytes_sent(), waiting, computing - waiting});
+  const bool gpus = !comm.transport().empty();
+  const auto device_mib = static_cast<std::int64_t>(gpus ? peak_device_bytes() >> 20U : 0);
+  const auto all = comm.all_gather(
+      Rank{peak_mib(), device_mib, comm.bytes_sent(), waiting, computing - waiting});
   nlohmann::json j{{"count", comm.size()}, {"backend", comm.backend()}};
-  for (const Rank& rank : all)
-    j["of_ranks"].push_back({{"peak_mib", rank.peak_mib},
-                             {"bytes_sent", rank.sent},
-                             {"seconds_waiting", rank.waiting},
-                             {"seconds_computing", rank.computing}});
+  if (gpus) j["transport"] = comm.transport();
+  for (const Rank& rank : all) {
+    nlohmann::json of_rank{{"peak_mib", rank.peak_mib},
+                           {"bytes_sent", rank.sent},
+                           {"seconds_waiting", rank.waiting},
+                           {"seconds_computing", rank.computing}};
+    if (gpus) of_rank["peak_device_mib"] = rank.peak_device_mib;
+    j["of_ranks"].push_back(std::move(of_rank));
+  }
   return j;
 }
 
@@ -170,8 +179,12 @@ std::unique_ptr<CheckpointFolder> checkpoint_of(const Command& command, dist::Co
 }
 
 /// One rank of a registration, from the files to the files.
-void run_rank(dist::Comm& comm, const Command& command, const DeviceStart& device) {
+void run_rank(dist::Comm& comm, const Command& command) {
   const Options& o = command.options;
+  const std::string where = device_of_rank(comm, o.device);
+  const DeviceStart device(where);
+  const bool gpus = comm.size() > 1 && where != "cpu";
+  if (gpus) comm.set_uncut(small_on_gpus);
   const auto begin = std::chrono::steady_clock::now();
   const auto elapsed = [&] {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
@@ -188,6 +201,7 @@ void run_rank(dist::Comm& comm, const Command& command, const DeviceStart& devic
   ctx.backend = device.wait();
   const Stream stream(ctx.backend);
   ctx.stream = stream.get();
+  if (gpus) use_gpus(comm, o.transport);
   const double ready_seconds = elapsed();
   Originals originals = keep_originals(ctx, o.output, inputs);
   originals.labels = std::move(labels);
@@ -227,20 +241,16 @@ void run(Command command, const CLI::App& app) {
     std::printf("%s\n", to_json(config).dump(2).c_str());
     return;
   }
-  const bool several = o.ranks > 1 || dist::started_by_mpi();
-  if (several && o.device.starts_with("cuda"))
-    throw NotBuilt("register: --device " + o.device +
-                   " with several ranks: they run on CPUs only, so far");
-  const DeviceStart device(several ? "cpu" : o.device);
   start(o.common);
   check_headers(o);
   // A large registration that will not fit is refused before its images are read; a small one does
   // not wait for the device.
+  const bool several = o.ranks > 1 || dist::started_by_mpi();
   if (!several && plan_of(o, config, Backend::cuda, 0).peak > large) {
-    const Backend backend = device.wait();
+    const Backend backend = DeviceStart(o.device).wait();
     plan_of(o, config, backend, available_bytes(backend));
   }
-  run_ranks(o.ranks, [&](dist::Comm& comm) { run_rank(comm, command, device); });
+  run_ranks(o.ranks, [&](dist::Comm& comm) { run_rank(comm, command); });
 }
 
 }  // namespace

@@ -19,8 +19,9 @@ struct RegisterOptions {
   std::vector<std::string> images, fixed, moving, metrics, settings, start;
   std::string fixed_mask, moving_mask, preset = "default", recipe, iterations, shrink, winsorize,
                                        initialization, linear, device = "auto", memory,
-                                       moving_access;
+                                       moving_access, transport = "auto";
   int ranks = 1;  ///< threads that each have a share of the images
+  int gpus = 0;   ///< 0, or as many ranks, each on a GPU of its own
   double step = 0, sigma_update = -1, sigma_warp = -1;
   std::uint64_t seed = 0;
   bool print_config = false, verbose = false, match_histograms = false, symmetric = false,
@@ -31,6 +32,9 @@ void add_register_options(CLI::App& command, RegisterOptions& options);
 
 /// Sorts the images given by position or by name into fixed and moving.
 void take_images(RegisterOptions& options);
+
+/// Turns --gpus into ranks and their device.
+void take_gpus(RegisterOptions& options);
 
 /// Preset, recipe, flags and --set, in this order.
 registration::Config make_config(const RegisterOptions& options, const CLI::App& command);

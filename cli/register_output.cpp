@@ -50,10 +50,11 @@ class Jobs {
   explicit Jobs(bool at_once) : at_once_(at_once) {}
   void add(std::function<void()> job) {
     if (!at_once_) return job();
-    running_.push_back(std::async(std::launch::async, [job = std::move(job)] {
-      adopt_device();
-      job();
-    }));
+    running_.push_back(
+        std::async(std::launch::async, [job = std::move(job), device = selected_device()] {
+          select_device(device);
+          job();
+        }));
   }
   /// Waits for all; throws the first error.
   void finish() {
@@ -256,7 +257,7 @@ std::vector<std::string> write_result(Context& ctx, dist::Comm& comm, const Outp
   const Grid grid = result.fixed_grid;
   const bool on_device = ctx.backend == Backend::cuda, deformable = !result.displacement.empty();
   Image<float> moving, fixed;
-  Jobs jobs(on_device);
+  Jobs jobs(on_device && comm.size() == 1);  // messages of several jobs would mix
   std::vector<std::string> written = {"0GenericAffine.mat"};
   const auto add = [&](const char* name, auto&& write) {
     written.emplace_back(name);

@@ -19,24 +19,47 @@
 namespace ffdp {
 namespace {
 
-/// What the buffers on the device hold.
-struct DeviceMemory {
-  std::mutex mutex;
-  std::unordered_map<void*, std::size_t> sizes;
-  std::size_t held = 0, peak = 0;
+/// What the buffers on devices hold.
+class DeviceMemory {
+ public:
+  struct Amount {
+    std::size_t held = 0, peak = 0;
+  };
 
   void add(void* pointer, std::size_t bytes) {
-    const std::scoped_lock lock(mutex);
-    sizes[pointer] = bytes;
-    held += bytes;
-    peak = std::max(peak, held);
+    const int device = selected_device();
+    const std::scoped_lock lock(mutex_);
+    blocks_[pointer] = {device, bytes};
+    Amount& amount = amounts_[device];
+    amount.held += bytes;
+    amount.peak = std::max(amount.peak, amount.held);
   }
   void remove(void* pointer) {
-    const std::scoped_lock lock(mutex);
-    const auto found = sizes.find(pointer);
-    held -= found->second;
-    sizes.erase(found);
+    const std::scoped_lock lock(mutex_);
+    const auto found = blocks_.find(pointer);
+    amounts_[found->second.device].held -= found->second.bytes;
+    blocks_.erase(found);
   }
+  /// Of the device of the calling thread.
+  Amount amount() {
+    const int device = selected_device();
+    const std::scoped_lock lock(mutex_);
+    return amounts_[device];
+  }
+  void reset_peak() {
+    const int device = selected_device();
+    const std::scoped_lock lock(mutex_);
+    amounts_[device].peak = amounts_[device].held;
+  }
+
+ private:
+  struct Block {
+    int device;
+    std::size_t bytes;
+  };
+  std::mutex mutex_;
+  std::unordered_map<void*, Block> blocks_;
+  std::unordered_map<int, Amount> amounts_;
 };
 DeviceMemory& device_memory() {
   static auto* memory = new DeviceMemory;  // outlives every buffer
@@ -88,26 +111,16 @@ void free_bytes([[maybe_unused]] Backend backend, void* pointer) noexcept {
 #if defined(FFDP_HAS_CUDA)
   if (backend == Backend::cuda) {
     device_memory().remove(pointer);
-    cudaFree(pointer);  // an error here belongs to an earlier call, which reports it itself
+    // Waits for all streams of the device; an error belongs to an earlier call, which reports it.
+    cudaFree(pointer);
     return;
   }
 #endif
   std::free(pointer);
 }
 
-std::size_t device_bytes() {
-  const std::scoped_lock lock(device_memory().mutex);
-  return device_memory().held;
-}
-
-std::size_t peak_device_bytes() {
-  const std::scoped_lock lock(device_memory().mutex);
-  return device_memory().peak;
-}
-
-void reset_peak_device_bytes() {
-  const std::scoped_lock lock(device_memory().mutex);
-  device_memory().peak = device_memory().held;
-}
+std::size_t device_bytes() { return device_memory().amount().held; }
+std::size_t peak_device_bytes() { return device_memory().amount().peak; }
+void reset_peak_device_bytes() { device_memory().reset_peak(); }
 
 }  // namespace ffdp

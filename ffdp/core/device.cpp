@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ffdp/core/device.hpp"
 
-#include <atomic>
-
 #include <unistd.h>
 
 #include "ffdp/core/error.hpp"
@@ -24,8 +22,6 @@ std::int64_t physical_bytes() {
 
 #if defined(FFDP_HAS_CUDA)
 namespace {
-
-std::atomic<int> selected{0};
 
 std::string version(int number) {
   return std::to_string(number / 1000) + "." + std::to_string(number % 1000 / 10);
@@ -58,23 +54,29 @@ std::string device_problem(int index) {
 void select_device(int index) {
   const std::string problem = device_problem(index);
   if (!problem.empty()) throw DeviceError(problem);
-  selected = index;
-  adopt_device();
+  check(cudaSetDevice(index));
   check(cudaFree(nullptr));  // creates the context
   prepare_staging();
 }
 
-void adopt_device() { check(cudaSetDevice(selected)); }
+int selected_device() {
+  int index = 0;
+  check(cudaGetDevice(&index));
+  return index;
+}
 
 DeviceInfo device_info() {
   DeviceInfo info;
-  check(cudaGetDevice(&info.index));
+  info.index = selected_device();
   cudaDeviceProp properties{};
   check(cudaGetDeviceProperties(&properties, info.index));
   int driver = 0, runtime = 0;
   check(cudaDriverGetVersion(&driver));
   check(cudaRuntimeGetVersion(&runtime));
   info.name = properties.name;
+  char bus[32] = {};
+  check(cudaDeviceGetPCIBusId(bus, sizeof(bus), info.index));
+  info.bus = bus;
   info.driver = version(driver);
   info.runtime = version(runtime);
   info.memory = properties.totalGlobalMem;
@@ -136,7 +138,7 @@ double Stopwatch::seconds(const Context&) {
 int cuda_devices() { return 0; }
 std::string device_problem(int) { return "this build has no CUDA backend"; }
 void select_device(int index) { throw NotBuilt(device_problem(index)); }
-void adopt_device() {}
+int selected_device() { return 0; }
 DeviceInfo device_info() { throw NotBuilt(device_problem(0)); }
 std::int64_t available_bytes(Backend) { return physical_bytes(); }
 

@@ -15,26 +15,30 @@ namespace ffdp {
 int cuda_devices();
 /// Why CUDA device `index` cannot be used; empty where it can.
 std::string device_problem(int index);
-/// Makes `index` the CUDA device of the process and creates its context, which takes some tenths of
-/// a second. Throws NotBuilt or DeviceError with device_problem.
+/// Makes `index` the CUDA device of the calling thread; what a context of Backend::cuda does, and
+/// the buffers it makes, are on that of the calling thread. The first time it creates the device's
+/// context, which takes some tenths of a second. Throws NotBuilt or DeviceError with
+/// device_problem.
 void select_device(int index);
-/// Makes the device of select_device that of the calling thread.
-void adopt_device();
+/// The CUDA device of the calling thread; 0 in a build without CUDA.
+int selected_device();
 
-/// The CUDA device in use.
+/// The CUDA device of the calling thread.
 struct DeviceInfo {
   int index = 0;
   std::string name;
+  std::string bus;  ///< "0000:1B:00.0", the same for every process of a machine
   std::string driver, runtime;  ///< CUDA versions, "13.0"
   std::size_t memory = 0;       ///< [bytes]
 };
 DeviceInfo device_info();
 
 /// Memory that the buffers of this process can have in all: what they hold and what is free on the
-/// CUDA device in use, or the memory of this machine; 0 where nobody knows [bytes].
+/// CUDA device of the calling thread, or the memory of this machine; 0 where nobody knows [bytes].
 std::int64_t available_bytes(Backend backend);
 
-/// Memory that buffers on a CUDA device hold now, and the most they held at one time [bytes].
+/// Memory that buffers on the CUDA device of the calling thread hold now, and the most they held at
+/// one time [bytes].
 std::size_t device_bytes();
 std::size_t peak_device_bytes();
 /// Starts to count the peak anew, from what is held now.

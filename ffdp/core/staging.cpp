@@ -2,9 +2,12 @@
 #include "ffdp/core/staging.hpp"
 
 #include <algorithm>
+#include <map>
+#include <memory>
 #include <mutex>
 
 #include "ffdp/core/cuda_check.hpp"
+#include "ffdp/core/device.hpp"
 
 namespace ffdp {
 namespace {
@@ -26,17 +29,23 @@ struct Stage {
   char* slot(std::size_t i) const { return memory + i % slots * chunk; }
 };
 
-// Never freed: at the exit of the process the driver may be gone already.
+/// Of the device of the calling thread. Never freed: at the exit of the process the driver may be
+/// gone already.
 Stage& stage() {
-  static auto* instance = new Stage;
-  return *instance;
+  static auto* mutex = new std::mutex;
+  static auto* stages = new std::map<int, std::unique_ptr<Stage>>;
+  const std::scoped_lock lock(*mutex);
+  auto& of_device = (*stages)[selected_device()];
+  if (!of_device) of_device = std::make_unique<Stage>();
+  return *of_device;
 }
 
 }  // namespace
 
 void prepare_staging() {
-  const std::scoped_lock lock(stage().mutex);
-  stage().make();
+  Stage& s = stage();
+  const std::scoped_lock lock(s.mutex);
+  s.make();
 }
 
 void stage_up(const Context& ctx, void* to, const void* from, std::size_t bytes) {

@@ -8,7 +8,9 @@
 
 #include <unistd.h>
 
+#include "ffdp/core/device.hpp"
 #include "ffdp/core/error.hpp"
+#include "ffdp/dist/device_messages.hpp"
 
 namespace ffdp::dist {
 
@@ -28,12 +30,39 @@ class Comm::Timed final : public Comm::Pending {
   std::unique_ptr<Pending> pending_;
 };
 
-std::unique_ptr<Comm::Pending> Comm::start(std::span<const Send> sends,
-                                           std::span<const Receive> receives) {
+Comm::Comm() = default;
+Comm::~Comm() = default;
+
+std::unique_ptr<Comm::Pending> Comm::counted(std::span<const Send> sends,
+                                             std::unique_ptr<Pending> pending) {
   for (const Send& send : sends)
     if (send.to != rank()) bytes_sent_ += static_cast<std::int64_t>(send.bytes);
-  return std::make_unique<Timed>(*this, start_messages(sends, receives));
+  return std::make_unique<Timed>(*this, std::move(pending));
 }
+
+std::unique_ptr<Comm::Pending> Comm::start(std::span<const Send> sends,
+                                           std::span<const Receive> receives) {
+  return counted(sends, start_messages(sends, receives));
+}
+
+namespace {
+class Done final : public Comm::Pending {
+ public:
+  void wait() override {}
+};
+}  // namespace
+
+std::unique_ptr<Comm::Pending> Comm::start(const Context& ctx, std::span<const Send> sends,
+                                           std::span<const Receive> receives) {
+  if (ctx.backend == Backend::cpu) return start(sends, receives);
+  if (sends.empty() && receives.empty()) return std::make_unique<Done>();
+  require(device_ != nullptr, "comm: messages in memory of a GPU need use_device()");
+  return counted(sends, device_->start(ctx, sends, receives));
+}
+
+void Comm::use_device(Transport wanted) { device_ = make_device_messages(*this, wanted); }
+
+std::string Comm::transport() const { return device_ ? device_->name() : ""; }
 
 /// Bruck's algorithm: after k steps a rank holds the parts of the 2^k ranks from itself on.
 void Comm::all_gather(const void* mine, std::size_t bytes, void* all) {
@@ -96,13 +125,6 @@ void Comm::broadcast(void* data, std::size_t bytes, int root) {
 
 void Comm::barrier() { all_gather(char{0}); }
 
-namespace {
-class Done final : public Comm::Pending {
- public:
-  void wait() override {}
-};
-}  // namespace
-
 std::unique_ptr<Comm::Pending> SoloComm::start_messages(std::span<const Send> sends,
                                                         std::span<const Receive> receives) {
   require(sends.size() == receives.size(), "comm: " + std::to_string(sends.size()) +
@@ -117,10 +139,34 @@ std::unique_ptr<Comm::Pending> SoloComm::start_messages(std::span<const Send> se
   return std::make_unique<Done>();
 }
 
-int ranks_of_this_machine(Comm& comm) {
-  std::array<char, 256> name{};
+namespace {
+
+using Name = std::array<char, 256>;
+
+Name machine() {
+  Name name{};
   gethostname(name.data(), name.size() - 1);
-  return static_cast<int>(std::ranges::count(comm.all_gather(name), name));
+  return name;
+}
+
+Sharing sharing(Comm& comm, const Name& name) {
+  const std::vector<Name> all = comm.all_gather(name);
+  return {static_cast<int>(std::count(all.begin(), all.begin() + comm.rank(), name)),
+          static_cast<int>(std::ranges::count(all, name))};
+}
+
+}  // namespace
+
+Sharing on_this_machine(Comm& comm) { return sharing(comm, machine()); }
+
+Sharing on_this_memory(Comm& comm, Backend backend) {
+  Name name = machine();
+  if (backend == Backend::cuda) {
+    const std::string device = device_info().bus;
+    std::copy_n(device.begin(), std::min(device.size(), name.size() / 2),
+                name.begin() + static_cast<std::ptrdiff_t>(name.size() / 2));
+  }
+  return sharing(comm, name);
 }
 
 }  // namespace ffdp::dist

@@ -10,7 +10,15 @@
 #include <type_traits>
 #include <vector>
 
+#include "ffdp/core/context.hpp"
+
 namespace ffdp::dist {
+
+class DeviceMessages;
+
+/// How messages in the memory of GPUs travel: as this machine allows, by copies between the GPUs of
+/// one process, by NCCL, or through the memory of the host.
+enum class Transport { automatic, peer, nccl, staged };
 
 /// A message to one rank; `data` must stay as it is until the exchange has been waited for.
 struct Send {
@@ -43,12 +51,12 @@ class Comm {
     virtual void wait() = 0;
   };
 
-  Comm() = default;
+  Comm();
   Comm(const Comm&) = delete;
   Comm& operator=(const Comm&) = delete;
   Comm(Comm&&) = delete;
   Comm& operator=(Comm&&) = delete;
-  virtual ~Comm() = default;
+  virtual ~Comm();
 
   virtual int rank() const = 0;
   virtual int size() const = 0;
@@ -61,6 +69,22 @@ class Comm {
   void exchange(std::span<const Send> sends, std::span<const Receive> receives) {
     start(sends, receives)->wait();
   }
+
+  /// As start(), of memory of the context's backend. On CUDA messages follow what has been put on
+  /// the stream before, and what is put on it after wait() follows them; nobody waits for the
+  /// device, but for Transport::staged.
+  std::unique_ptr<Pending> start(const Context& ctx, std::span<const Send> sends,
+                                 std::span<const Receive> receives);
+  /// Makes messages in memory of the calling thread's GPU possible. Collective. Throws
+  /// InvalidArgument, on all ranks, where `wanted` cannot be had.
+  void use_device(Transport wanted = Transport::automatic);
+  /// "peer", "nccl" or "staged" after use_device, else empty.
+  std::string transport() const;
+
+  /// Domains of at most so many voxels are not cut: a GPU makes them in less time than messages
+  /// take [voxels].
+  std::int64_t uncut() const { return uncut_; }
+  void set_uncut(std::int64_t voxels) { uncut_ = voxels; }
 
   // Collective calls, each made by all ranks.
 
@@ -86,15 +110,25 @@ class Comm {
   double seconds_waiting() const { return seconds_waiting_; }
 
  private:
+  friend class DeviceMessages;
   virtual std::unique_ptr<Pending> start_messages(std::span<const Send> sends,
                                                   std::span<const Receive> receives) = 0;
   class Timed;
+  std::unique_ptr<Pending> counted(std::span<const Send> sends, std::unique_ptr<Pending> pending);
+  std::unique_ptr<DeviceMessages> device_;
+  std::int64_t uncut_ = 0;
   std::atomic<std::int64_t> bytes_sent_ = 0;
   std::atomic<double> seconds_waiting_ = 0;
 };
 
-/// How many ranks share the machine of this one. Collective.
-int ranks_of_this_machine(Comm& comm);
+/// A rank among those that share something, as a machine or a GPU.
+struct Sharing {
+  int rank = 0, ranks = 1;
+};
+/// Those that share the machine of this one. Collective.
+Sharing on_this_machine(Comm& comm);
+/// Those that share its memory: of the machine, or of the calling thread's GPU. Collective.
+Sharing on_this_memory(Comm& comm, Backend backend);
 
 /// One process: complete, with nobody to talk to.
 class SoloComm final : public Comm {

@@ -5,10 +5,11 @@
 
 namespace ffdp::dist {
 
-Cut::Cut(const Box& domain, int ranks)
+Cut::Cut(const Box& domain, int ranks, std::int64_t uncut)
     : domain_(domain),
       ranks_(ranks),
       whole_(ranks == 1 || domain.size(0) < ranks || domain.size(1) == 1 || domain.size(2) == 1 ||
+             domain.volume() <= uncut ||
              (domain.size(0) < std::int64_t{least_planes} * ranks && domain.volume() <= small)) {}
 
 Cut Cut::always(const Box& domain, int ranks) {

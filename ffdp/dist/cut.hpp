@@ -10,8 +10,8 @@
 namespace ffdp::dist {
 
 /// How a domain is shared among ranks: in slabs of planes, one a rank, as equal as possible. A
-/// small domain with fewer than `least_planes` planes a rank, one with fewer planes than ranks, or
-/// a slice is not cut: every rank has all of it.
+/// small domain with fewer than `least_planes` planes a rank, one of at most Comm::uncut() voxels,
+/// one with fewer planes than ranks, or a slice is not cut: every rank has all of it.
 class Cut {
  public:
   /// Fewest planes of a slab that are worth the messages.
@@ -20,8 +20,9 @@ class Cut {
   static constexpr std::int64_t small = std::int64_t{1} << 24U;
 
   Cut() = default;
-  Cut(const Box& domain, int ranks);
-  Cut(const Comm& comm, const Box& domain) : Cut(domain, comm.size()) {}
+  /// @param uncut  domains of at most so many voxels are not cut
+  Cut(const Box& domain, int ranks, std::int64_t uncut = 0);
+  Cut(const Comm& comm, const Box& domain) : Cut(domain, comm.size(), comm.uncut()) {}
   /// Cut into slabs however thin they are, even empty ones.
   static Cut always(const Box& domain, int ranks);
 

@@ -1,26 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ffdp/dist/fetch.hpp"
 
-#include <cstring>
+#include <deque>
 #include <utility>
 
 #include "ffdp/core/copy.hpp"
 #include "ffdp/core/copy_box.hpp"
 #include "ffdp/core/error.hpp"
+#include "ffdp/core/parallel.hpp"
+#if defined(FFDP_HAS_CUDA)
+#include "ffdp/dist/on_device.hpp"
+#endif
 
 namespace ffdp::dist {
 namespace {
 
-/// A dense copy of the voxels of a box, in memory of the context's backend.
-struct Packed {
-  Buffer<std::byte> bytes;
-  Box box;
-  Packed(const Context& ctx, const Strided& like, const Box& b)
-      : bytes(ctx.backend, static_cast<std::size_t>(b.volume()) * like.components * like.element),
-        box(b) {}
-};
+/// Whether the voxels of a component in a box lie one after the other.
+bool dense(const Strided& field, const Box& box) {
+  const bool rows = field.stride_y == box.size(2) || box.size(1) == 1;
+  return rows && (box.size(0) == 1 || (field.stride_y == box.size(2) &&
+                                       field.stride_z == field.stride_y * box.size(1)));
+}
 
-/// The same voxels as a view: `bytes` is dense over `box`.
+/// The bytes of component c of the voxels of a box, of a field that is dense there.
+std::byte* component(const Strided& field, const Box& box, int c) {
+  const std::int64_t offset =
+      c * field.stride_c + (box.lo[0] - field.stored.lo[0]) * field.stride_z +
+      (box.lo[1] - field.stored.lo[1]) * field.stride_y + (box.lo[2] - field.stored.lo[2]);
+  return field.data + offset * static_cast<std::int64_t>(field.element);
+}
+
+/// Voxels like those of a field, dense over `box`.
 Strided view_of(std::byte* bytes, const Strided& like, const Box& box) {
   Strided v = like;
   v.data = bytes;
@@ -31,22 +41,41 @@ Strided view_of(std::byte* bytes, const Strided& like, const Box& box) {
   return v;
 }
 
+/// A dense copy of the voxels of a box, in memory of the context's backend.
+struct Packed {
+  Buffer<std::byte> bytes;
+  Box box;
+  Strided view;
+  Packed(const Context& ctx, const Strided& like, const Box& b)
+      : bytes(ctx.backend, static_cast<std::size_t>(b.volume()) * like.components * like.element),
+        box(b),
+        view(view_of(bytes.data(), like, b)) {}
+};
+
+/// Component c as a field of float32.
+View<float> floats(const Strided& field, int c) {
+  return {reinterpret_cast<float*>(field.data) + c * field.stride_c, field.stored, field.stride_z,
+          field.stride_y};
+}
+
 void add_voxels(const Context& ctx, const Strided& from, const Strided& to, const Box& box) {
-  require(
-      ctx.backend == Backend::cpu && from.element == sizeof(float) && to.element == sizeof(float),
-      "fetch: the adjoint adds float32 in memory of the host");
-  for (int c = 0; c < from.components; ++c)
-    for (int z = box.lo[0]; z < box.hi[0]; ++z)
-      for (int y = box.lo[1]; y < box.hi[1]; ++y) {
-        const auto row = [&](const Strided& s) {
-          return reinterpret_cast<float*>(s.data) + c * s.stride_c +
-                 (z - s.stored.lo[0]) * s.stride_z + (y - s.stored.lo[1]) * s.stride_y -
-                 s.stored.lo[2];
-        };
-        const float* in = row(from);
-        float* out = row(to);
-        for (int x = box.lo[2]; x < box.hi[2]; ++x) out[x] += in[x];
-      }
+  require(from.element == sizeof(float) && to.element == sizeof(float),
+          "fetch: the adjoint adds float32");
+  for (int c = 0; c < from.components; ++c) {
+    const View<const float> in = floats(from, c);
+    const View<float> out = floats(to, c);
+#if defined(FFDP_HAS_CUDA)
+    if (ctx.backend == Backend::cuda) {
+      device::add(ctx, in, out, box);
+      continue;
+    }
+#endif
+    parallel_for(ctx, box.size(0), [&](std::int64_t i, int) {
+      const int z = box.lo[0] + static_cast<int>(i);
+      for (int y = box.lo[1]; y < box.hi[1]; ++y)
+        for (int x = box.lo[2]; x < box.hi[2]; ++x) out(z, y, x) += in(z, y, x);
+    });
+  }
 }
 
 void require_stored(const char* what, const Strided& field, const Box& needed) {
@@ -58,25 +87,42 @@ void require_stored(const char* what, const Strided& field, const Box& needed) {
 }  // namespace
 
 void copy_voxels(const Context& ctx, const Strided& from, const Strided& to, const Box& box) {
-  for (int c = 0; c < from.components && !box.empty(); ++c) {
-    const auto at = [&](const Strided& s) {
-      const std::int64_t offset = c * s.stride_c + (box.lo[0] - s.stored.lo[0]) * s.stride_z +
-                                  (box.lo[1] - s.stored.lo[1]) * s.stride_y +
-                                  (box.lo[2] - s.stored.lo[2]);
-      return Pitched{s.data + offset * static_cast<std::int64_t>(s.element),
-                     s.stride_z * static_cast<std::int64_t>(s.element),
-                     s.stride_y * static_cast<std::int64_t>(s.element)};
-    };
-    copy_box(ctx, at(to), at(from), box.size(0), box.size(1),
+  const auto at = [&](const Strided& field, int c) {
+    return Pitched{component(field, box, c),
+                   field.stride_z * static_cast<std::int64_t>(field.element),
+                   field.stride_y * static_cast<std::int64_t>(field.element)};
+  };
+  for (int c = 0; c < from.components && !box.empty(); ++c)
+    copy_box(ctx, at(to, c), at(from, c), box.size(0), box.size(1),
              static_cast<std::size_t>(box.size(2)) * from.element);
-  }
 }
 
+/// Messages between fields: one a component, in place where its voxels lie one after the other.
 struct TransferState {
-  const Context* ctx;
+  const Context& ctx;
   Strided to;
-  std::vector<Packed> sent, received;
-  std::unique_ptr<Comm::Pending> pending;
+  std::deque<Packed> sent{}, received{};
+  std::vector<Send> sends{};
+  std::vector<Receive> receives{};
+  std::unique_ptr<Comm::Pending> pending{};
+
+  void give(const Strided& from, const Box& box, int rank) {
+    const Strided* field = &from;
+    if (!dense(from, box)) {
+      field = &sent.emplace_back(ctx, from, box).view;
+      copy_voxels(ctx, from, *field, box);
+    }
+    for (int c = 0; c < from.components; ++c)
+      sends.push_back({rank, component(*field, box, c), bytes_of_component(box)});
+  }
+  void take(const Strided& into, const Box& box, int rank) {
+    const Strided& field = dense(into, box) ? into : received.emplace_back(ctx, into, box).view;
+    for (int c = 0; c < into.components; ++c)
+      receives.push_back({rank, component(field, box, c), bytes_of_component(box)});
+  }
+  std::size_t bytes_of_component(const Box& box) const {
+    return static_cast<std::size_t>(box.volume()) * to.element;
+  }
 };
 
 Fetch::Transfer::Transfer(std::unique_ptr<TransferState> state) : state_(std::move(state)) {}
@@ -87,10 +133,9 @@ Fetch::Transfer::~Transfer() = default;
 void Fetch::Transfer::finish() {
   if (!state_) return;
   state_->pending->wait();
-  for (Packed& part : state_->received)
-    copy_voxels(*state_->ctx, view_of(part.bytes.data(), state_->to, part.box), state_->to,
-                part.box);
-  synchronize(*state_->ctx);
+  for (const Packed& part : state_->received)
+    copy_voxels(state_->ctx, part.view, state_->to, part.box);
+  if (!state_->sent.empty() || !state_->received.empty()) synchronize(state_->ctx);
   state_.reset();
 }
 
@@ -124,20 +169,10 @@ Fetch::Transfer Fetch::start(const Context& ctx, const Strided& from, const Stri
               std::to_string(to.components));
   for (const Part& part : gives_) require_stored("the source", from, part.box);
   require_stored("the destination", to, wanted_);
-  auto state = std::make_unique<TransferState>(TransferState{&ctx, to, {}, {}, nullptr});
-  std::vector<Send> sends;
-  std::vector<Receive> receives;
-  for (const Part& part : gives_) {
-    Packed& packed = state->sent.emplace_back(ctx, from, part.box);
-    copy_voxels(ctx, from, view_of(packed.bytes.data(), from, part.box), part.box);
-    sends.push_back({part.rank, packed.bytes.data(), packed.bytes.size()});
-  }
-  for (const Part& part : takes_) {
-    Packed& packed = state->received.emplace_back(ctx, to, part.box);
-    receives.push_back({part.rank, packed.bytes.data(), packed.bytes.size()});
-  }
-  synchronize(ctx);
-  state->pending = comm_->start(sends, receives);
+  auto state = std::make_unique<TransferState>(TransferState{ctx, to});
+  for (const Part& part : gives_) state->give(from, part.box, part.rank);
+  for (const Part& part : takes_) state->take(to, part.box, part.rank);
+  state->pending = comm_->start(ctx, state->sends, state->receives);
   if (from.data != to.data) {
     require_stored("the source", from, kept_);
     copy_voxels(ctx, from, to, kept_);
@@ -148,20 +183,14 @@ Fetch::Transfer Fetch::start(const Context& ctx, const Strided& from, const Stri
 void Fetch::adjoint(const Context& ctx, const Strided& from, const Strided& to) const {
   require_stored("the source", from, wanted_);
   require_stored("the destination", to, own_);
-  std::vector<Packed> sent, received;
-  std::vector<Send> sends;
-  std::vector<Receive> receives;
-  for (const Part& part : takes_) {
-    Packed& packed = sent.emplace_back(ctx, from, part.box);
-    copy_voxels(ctx, from, view_of(packed.bytes.data(), from, part.box), part.box);
-    sends.push_back({part.rank, packed.bytes.data(), packed.bytes.size()});
-  }
+  TransferState state{ctx, to};
+  std::vector<Packed> received;
+  for (const Part& part : takes_) state.give(from, part.box, part.rank);
   for (const Part& part : gives_) {
-    Packed& packed = received.emplace_back(ctx, to, part.box);
-    receives.push_back({part.rank, packed.bytes.data(), packed.bytes.size()});
+    const Packed& packed = received.emplace_back(ctx, to, part.box);
+    state.take(packed.view, part.box, part.rank);
   }
-  const auto pending = comm_->start(sends, receives);
-  pending->wait();
+  comm_->start(ctx, state.sends, state.receives)->wait();
   bool own_added = from.data == to.data;
   const auto add_own = [&] {
     if (!own_added) add_voxels(ctx, from, to, kept_);
@@ -169,9 +198,10 @@ void Fetch::adjoint(const Context& ctx, const Strided& from, const Strided& to) 
   };
   for (std::size_t i = 0; i < received.size(); ++i) {
     if (gives_[i].rank > comm_->rank()) add_own();
-    add_voxels(ctx, view_of(received[i].bytes.data(), to, received[i].box), to, received[i].box);
+    add_voxels(ctx, received[i].view, to, received[i].box);
   }
   add_own();
+  synchronize(ctx);
 }
 
 }  // namespace ffdp::dist

@@ -82,7 +82,8 @@ class Fetch {
     std::unique_ptr<struct TransferState> state_;
   };
 
-  /// Starts to fetch. Collective.
+  /// Starts to fetch; `from` must stay as it is until finish(). On CUDA nobody waits for the device
+  /// where both hold whole planes or rows. Collective.
   /// @param from  stored over at least what this rank owns
   /// @param to    stored over at least wanted(); may be the same memory as `from`, as for a halo
   Transfer start(const Context& ctx, const Strided& from, const Strided& to) const;
@@ -91,7 +92,7 @@ class Fetch {
   }
 
   /// The adjoint: what lies in the wanted boxes of all ranks is added to what the owners have, in
-  /// the order of the ranks. float only.
+  /// the order of the ranks. float32 only.
   /// @param from  stored over at least wanted(); voxels this rank owns are not added where `to` is
   ///              the same memory
   /// @param to    stored over at least what this rank owns; added to

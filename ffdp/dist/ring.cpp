@@ -5,7 +5,6 @@
 #include <utility>
 #include <vector>
 
-#include "ffdp/core/copy.hpp"
 #include "ffdp/dist/fetch.hpp"
 
 namespace ffdp::dist {
@@ -83,8 +82,7 @@ void Ring::pass(const Context& ctx, const Use& use) {
         sends.push_back({above, here_.mask.data(), bytes(held_, 1)});
         receives.push_back({below, next_.mask.data(), bytes(coming, 1)});
       }
-      synchronize(ctx);  // nobody uses what `next_` held any more
-      pending = comm_->start(sends, receives);
+      pending = comm_->start(ctx, sends, receives);
     }
     use(image_in(here_, held_), mask_in(here_, held_));
     if (!pending) break;

@@ -3,7 +3,6 @@
 #include "ffdp/core/device.hpp"
 
 #include <cmath>
-#include <cstdlib>
 #include <functional>
 #include <optional>
 #include <ostream>
@@ -11,6 +10,7 @@
 #include <vector>
 
 #include "tests/support/compare.hpp"
+#include "tests/support/device.hpp"
 #include "tests/support/fields.hpp"
 #include "tests/support/grids.hpp"
 
@@ -83,17 +83,9 @@ struct Outcome {
   VectorField<float> displacement, inverse;  // on the host
 };
 
-void require_device() {
-  if (cuda_devices() > 0) return;
-  const char* required = std::getenv("FFDP_REQUIRE_CUDA");
-  if (required != nullptr && required[0] == '1')
-    FAIL() << "FFDP_REQUIRE_CUDA is set and there is no CUDA device";
-  GTEST_SKIP() << "no CUDA device";
-}
-
 class Device : public testing::TestWithParam<Case> {
  protected:
-  void SetUp() override { require_device(); }
+  void SetUp() override { test::has_device(); }
 
   static Grid case_grid() {
     Grid grid = brain_grid();
@@ -226,7 +218,7 @@ TEST_P(DeviceLinear, CostAndGradientAreThoseOfTheCpu) {
 
 class DeviceWarp : public testing::Test {
  protected:
-  void SetUp() override { require_device(); }
+  void SetUp() override { test::has_device(); }
 };
 
 TEST_F(DeviceWarp, FoldsAreRepairedAndInvertedAsOnTheCpu) {

@@ -13,11 +13,14 @@
 #include <string>
 #include <vector>
 
+#include "tests/support/device.hpp"
 #include "tests/support/fields.hpp"
 #include "tests/support/grids.hpp"
 
 #include <gtest/gtest.h>
 
+#include "ffdp/core/copy.hpp"
+#include "ffdp/core/device.hpp"
 #include "ffdp/dist/fetch.hpp"
 #include "ffdp/dist/threads.hpp"
 #include "ffdp/phantom/phantom.hpp"
@@ -147,8 +150,12 @@ struct Bytes {
   }
 };
 
-Bytes run(const Case& c, dist::Comm& comm, Checkpoint* checkpoint = nullptr) {
+Bytes run(const Case& c, dist::Comm& comm, Checkpoint* checkpoint = nullptr,
+          Backend backend = Backend::cpu) {
   Context ctx;
+  ctx.backend = backend;
+  const Stream stream(backend);
+  ctx.stream = stream.get();
   const Result result =
       register_images(ctx, comm, c.config, inputs_of(c, comm), nullptr, checkpoint);
   Bytes bytes;
@@ -167,7 +174,9 @@ Bytes run(const Case& c, dist::Comm& comm, Checkpoint* checkpoint = nullptr) {
   const dist::Cut cut(comm, domain);
   for (const auto* field : {&result.displacement, &result.inverse}) {
     EXPECT_EQ(field->stored(), cut.own(comm));
-    const auto whole = dist::fetched(ctx, comm, cut, *field, domain);
+    const auto own = copy_to(ctx, Backend::cpu, *field);
+    Context host;
+    const auto whole = dist::fetched(host, comm, cut, own, domain);
     bytes.fields.insert(bytes.fields.end(), whole.begin(), whole.end());
   }
   return bytes;
@@ -211,6 +220,37 @@ TEST(RanksMoving, EveryWayToTheMovingImageGivesTheBitsOfOne) {
                                            << ", rank " << comm.rank() << " of " << ranks;
         });
     }
+  }
+}
+
+class RanksOnGpus : public Ranks {};
+INSTANTIATE_TEST_SUITE_P(Stages, RanksOnGpus, testing::ValuesIn(cases()),
+                         testing::PrintToStringParamName());
+
+/// Ranks take the GPUs of this machine in turn: all of this runs on one, too.
+TEST_P(RanksOnGpus, GiveTheBitsOfOne) {
+  if (!test::has_device()) return;
+  const int gpus = cuda_devices();
+  std::vector<Case> both(2, GetParam());
+  both[1].config.memory = MemoryMode::compact;
+  for (const Case& c : both) {
+    dist::SoloComm solo;
+    select_device(0);
+    const Bytes one = run(c, solo, nullptr, Backend::cuda);
+    const float moved = *std::max_element(one.fields.begin(), one.fields.end());
+    EXPECT_GT(moved, 0.5F) << "a registration of nothing";
+    const auto expect_one = [&](int ranks, dist::Transport transport) {
+      dist::run_threads(ranks, [&](dist::Comm& comm) {
+        select_device(comm.rank() % gpus);
+        comm.use_device(transport);
+        EXPECT_TRUE(run(c, comm, nullptr, Backend::cuda) == one)
+            << "rank " << comm.rank() << " of " << ranks << ", " << comm.transport()
+            << (c.config.memory == MemoryMode::compact ? ", compact" : "");
+      });
+    };
+    for (const int ranks : {2, 3, 4}) expect_one(ranks, dist::Transport::peer);
+    expect_one(2, dist::Transport::staged);
+    if (gpus >= 2 && test::has_nccl()) expect_one(2, dist::Transport::nccl);
   }
 }
 

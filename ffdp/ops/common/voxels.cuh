@@ -183,6 +183,69 @@ void sum_voxels(Context& ctx, const Box& box, const Body& body, const Put& put) 
       ctx, box, body, [&](Sum* parts, std::int64_t count) { finish_sum(ctx, parts, count, put); });
 }
 
+/// Blocks that share the tiles of a plane in `plane_sums`: it depends on the plane alone.
+inline int blocks_of_plane(const Box& box) {
+  constexpr std::int64_t most = 32;
+  const std::int64_t tiles =
+      std::int64_t{(box.size(2) + tile_x - 1) / tile_x} * ((box.size(1) + tile_y - 1) / tile_y);
+  return static_cast<int>(std::min(tiles, most));
+}
+
+/// As sum_kernel, of one plane: its blocks take its tiles in turn.
+template <int blocks, class Sum, class Body>
+__global__ void __launch_bounds__(tile_threads, blocks)
+    plane_sum_kernel(Box box, Body body, Sum* parts) {
+  const int across = (box.size(2) + tile_x - 1) / tile_x;
+  const int tiles = across * ((box.size(1) + tile_y - 1) / tile_y);
+  const int z = box.lo[0] + static_cast<int>(blockIdx.y);
+  Sum sum{};
+  for (int tile = static_cast<int>(blockIdx.x); tile < tiles; tile += static_cast<int>(gridDim.x)) {
+    const int x = box.lo[2] + tile % across * tile_x + static_cast<int>(threadIdx.x);
+    const int y = box.lo[1] + tile / across * tile_y + static_cast<int>(threadIdx.y);
+    if (x < box.hi[2] && y < box.hi[1]) body(z, y, x, sum);
+  }
+  const int thread = threadIdx.y * tile_x + threadIdx.x;
+  sum = block_sum(thread, sum);
+  if (thread == 0) parts[std::int64_t{blockIdx.y} * gridDim.x + blockIdx.x] = sum;
+}
+
+/// planes[i] = the sum of the `count` parts of plane i, in their order.
+template <class Sum>
+__global__ void add_parts_kernel(const Sum* parts, int count, int planes, Sum* sums) {
+  const int plane = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
+  if (plane >= planes) return;
+  Sum sum{};
+  for (int i = 0; i < count; ++i) sum += parts[std::int64_t{plane} * count + i];
+  sums[plane] = sum;
+}
+
+/// What body(z, y, x, sum) adds, plane by plane: the sum of a plane depends on that plane alone.
+/// Waits for the stream.
+template <class Sum, int blocks = 1, class Body>
+std::vector<Sum> plane_sums(Context& ctx, const Box& box, const Body& body) {
+  const int planes = box.size(0), count = blocks_of_plane(box);
+  std::vector<Sum> sums(static_cast<std::size_t>(planes));
+  if (box.empty()) return sums;
+  Sum* parts = ctx.scratch<Sum>(sum_slot, sums.size() * (static_cast<std::size_t>(count) + 1));
+  Sum* of_planes = parts + sums.size() * static_cast<std::size_t>(count);
+  constexpr int most = 65535;  // planes of a grid of blocks
+  for (int first = 0; first < planes; first += most) {
+    Box some = box;
+    some.lo[0] += first;
+    some.hi[0] = std::min(some.lo[0] + most, box.hi[0]);
+    plane_sum_kernel<blocks, Sum>
+        <<<dim3(count, some.size(0)), dim3(tile_x, tile_y), 0, stream_of(ctx)>>>(
+            some, body, parts + std::int64_t{first} * count);
+    check(cudaGetLastError());
+  }
+  add_parts_kernel<<<(planes + 63) / 64, 64, 0, stream_of(ctx)>>>(parts, count, planes, of_planes);
+  check(cudaGetLastError());
+  check(cudaMemcpyAsync(sums.data(), of_planes, sums.size() * sizeof(Sum), cudaMemcpyDeviceToHost,
+                        stream_of(ctx)));
+  check(cudaStreamSynchronize(stream_of(ctx)));
+  return sums;
+}
+
 /// A copy of `values` in a scratch slot.
 template <class T>
 const T* upload(Context& ctx, int slot, const std::vector<T>& values) {

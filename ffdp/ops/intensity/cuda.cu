@@ -60,22 +60,26 @@ void map_voxels(const Context& ctx, const Box& box, View<In> in, View<Out> out,
 }
 
 template <class T>
-Statistics statistics_of(Context& ctx, const Box& box, Loaded<T> image,
-                         View<const std::uint8_t> mask) {
-  const auto s = device::sum_voxels<Sum>(ctx, box, [=] __device__(int z, int y, int x, Sum& sum) {
-    if (mask && mask(z, y, x) == 0) return;
-    const float v = image(z, y, x);
-    if (!is_finite(v)) {
-      ++sum.not_finite;
-      return;
-    }
-    ++sum.count;
-    sum.sum += static_cast<double>(v);
-    sum.sum_squares += static_cast<double>(v) * static_cast<double>(v);
-    sum.lo = fminf(sum.lo, v);
-    sum.hi = fmaxf(sum.hi, v);
-  });
-  return {s.count, s.not_finite, s.sum, s.sum_squares, s.lo, s.hi};
+PlaneSums<Statistics> statistics_of(Context& ctx, const Box& box, Loaded<T> image,
+                                    View<const std::uint8_t> mask) {
+  const auto sums =
+      device::plane_sums<Sum>(ctx, box, [=] __device__(int z, int y, int x, Sum& sum) {
+        if (mask && mask(z, y, x) == 0) return;
+        const float v = image(z, y, x);
+        if (!is_finite(v)) {
+          ++sum.not_finite;
+          return;
+        }
+        ++sum.count;
+        sum.sum += static_cast<double>(v);
+        sum.sum_squares += static_cast<double>(v) * static_cast<double>(v);
+        sum.lo = fminf(sum.lo, v);
+        sum.hi = fmaxf(sum.hi, v);
+      });
+  PlaneSums<Statistics> result;
+  for (const Sum& s : sums)
+    result.of_planes.push_back({s.count, s.not_finite, s.sum, s.sum_squares, s.lo, s.hi});
+  return result;
 }
 
 template <class T>
@@ -89,8 +93,7 @@ void load_as(const Context& ctx, const Box& box, Loaded<T> from, View<float> to)
 /// Reads a voxel once, 1 B more with a mask.
 PlaneSums<Statistics> statistics(Context& ctx, Box box, const ImageView& image,
                                  View<const std::uint8_t> mask) {
-  return {
-      {visit_loaded(image, [&](auto loaded) { return statistics_of(ctx, box, loaded, mask); })}};
+  return visit_loaded(image, [&](auto loaded) { return statistics_of(ctx, box, loaded, mask); });
 }
 
 /// Reads 1 B/voxel.
@@ -125,23 +128,28 @@ std::vector<std::int64_t> histogram(Context& ctx, Box box, Range range, int bins
 PlaneSums<Moments> moments(Context& ctx, Box box, Range range, View<const float> image,
                            View<const std::uint8_t> mask) {
   using Ten = device::Sums<10>;
-  const auto t = device::sum_voxels<Ten>(ctx, box, [=] __device__(int z, int y, int x, Ten& sum) {
-    if (mask && mask(z, y, x) == 0) return;
-    const auto w = static_cast<double>(clamped(image(z, y, x), range) - range.lo);
-    if (!(w > 0)) return;
-    const double p[3] = {static_cast<double>(z), static_cast<double>(y), static_cast<double>(x)};
-    sum.v[0] += w;
+  const auto sums =
+      device::plane_sums<Ten>(ctx, box, [=] __device__(int z, int y, int x, Ten& sum) {
+        if (mask && mask(z, y, x) == 0) return;
+        const auto w = static_cast<double>(clamped(image(z, y, x), range) - range.lo);
+        if (!(w > 0)) return;
+        const double p[3] = {static_cast<double>(z), static_cast<double>(y),
+                             static_cast<double>(x)};
+        sum.v[0] += w;
+        int next = 4;
+        for (int a = 0; a < 3; ++a) {
+          sum.v[1 + a] += w * p[a];
+          for (int b = a; b < 3; ++b) sum.v[next++] += w * p[a] * p[b];
+        }
+      });
+  PlaneSums<Moments> result;
+  for (const Ten& t : sums) {
+    Moments& m = result.of_planes.emplace_back(Moments{t.v[0], {t.v[1], t.v[2], t.v[3]}, {}});
     int next = 4;
-    for (int a = 0; a < 3; ++a) {
-      sum.v[1 + a] += w * p[a];
-      for (int b = a; b < 3; ++b) sum.v[next++] += w * p[a] * p[b];
-    }
-  });
-  Moments m{t.v[0], {t.v[1], t.v[2], t.v[3]}, {}};
-  int next = 4;
-  for (int a = 0; a < 3; ++a)
-    for (int b = a; b < 3; ++b) m.second[a][b] = m.second[b][a] = t.v[next++];
-  return {{m}};
+    for (int a = 0; a < 3; ++a)
+      for (int b = a; b < 3; ++b) m.second[a][b] = m.second[b][a] = t.v[next++];
+  }
+  return result;
 }
 
 // The maps below read and write every voxel once.

@@ -24,8 +24,8 @@ PlaneSums<Residual> forward(Context& ctx, const Params& p, Box domain, Box compu
   const int around = halo(p);
   const double tolerance = p.tolerance;
   const int max_iterations = p.max_iterations;
-  const auto total =
-      device::sum_voxels<Sum>(ctx, compute, [=] __device__(int z, int y, int x, Sum& sum) {
+  const auto sums =
+      device::plane_sums<Sum>(ctx, compute, [=] __device__(int z, int y, int x, Sum& sum) {
         float v[3] = {};
         const double residual = solve(displacement, neighbourhood(domain, {z, y, x}, around),
                                       {z, y, x}, static_cast<float>(tolerance), max_iterations, v);
@@ -34,7 +34,9 @@ PlaneSums<Residual> forward(Context& ctx, const Params& p, Box domain, Box compu
         sum.sum += residual;
         sum.unconverged += residual > tolerance;
       });
-  return {{Residual{total.max, total.sum, total.unconverged}}};
+  PlaneSums<Residual> result;
+  for (const Sum& s : sums) result.of_planes.push_back({s.max, s.sum, s.unconverged});
+  return result;
 }
 
 }  // namespace ffdp::invert::cuda

@@ -60,8 +60,8 @@ PlaneSums<Statistics> statistics(Context& ctx, const Box& domain_in, const Box& 
   const Box domain = domain_in;
   const VectorView<const float> u = displacement;
   const View<const std::uint8_t> mask = mask_in;
-  const auto total =
-      device::sum_voxels<Sum>(ctx, compute, [=] __device__(int z, int y, int x, Sum& sum) {
+  const auto sums =
+      device::plane_sums<Sum>(ctx, compute, [=] __device__(int z, int y, int x, Sum& sum) {
         if (mask && mask(z, y, x) == 0) return;
         const double d = at(domain, u, z, y, x);
         if (d - d != 0) {
@@ -79,9 +79,12 @@ PlaneSums<Statistics> statistics(Context& ctx, const Box& domain_in, const Box& 
         sum.sum_log += log_d;
         sum.sum_log_squared += log_d * log_d;
       });
-  if (total.count == 0) return {{Statistics{.missing = total.missing}}};
-  return {{Statistics{total.count, total.missing, total.folded, total.min, total.max, total.sum_log,
-                      total.sum_log_squared}}};
+  PlaneSums<Statistics> result;
+  for (const Sum& s : sums)
+    result.of_planes.push_back(s.count == 0 ? Statistics{.missing = s.missing}
+                                            : Statistics{s.count, s.missing, s.folded, s.min, s.max,
+                                                         s.sum_log, s.sum_log_squared});
+  return result;
 }
 
 /// Reads 12 B/voxel. Voxels come in any order and are sorted on the host; where there are more than

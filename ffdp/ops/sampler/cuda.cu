@@ -245,17 +245,20 @@ PlaneSums<AffineGradient> backward_affine(Context& ctx, const Params& p, Box, Bo
                                           const ImageView& moving,
                                           VectorView<const float> displacement,
                                           View<const float> grad_warped) {
-  const auto total = with_locator<Need::gradient>(
+  const auto sums = with_locator<Need::gradient>(
       p, moving, displacement, [&]<class Locate>(const Locate& locate) {
-        return device::sum_voxels<device::Sums<12>>(ctx, compute,
+        return device::plane_sums<device::Sums<12>>(ctx, compute,
                                                     ToAffine<Locate>{locate, grad_warped});
       });
-  AffineGradient result;
-  for (int c = 0; c < 3; ++c) {
-    for (int k = 0; k < 3; ++k) result.map[c][k] = total.v[4 * c + k];
-    result.translation[c] = total.v[4 * c + 3];
+  PlaneSums<AffineGradient> result;
+  for (const device::Sums<12>& sum : sums) {
+    AffineGradient& gradient = result.of_planes.emplace_back();
+    for (int c = 0; c < 3; ++c) {
+      for (int k = 0; k < 3; ++k) gradient.map[c][k] = sum.v[4 * c + k];
+      gradient.translation[c] = sum.v[4 * c + 3];
+    }
   }
-  return {{result}};
+  return result;
 }
 
 /// Scatters in fixed point, so that the order of the atomic additions does not matter: same bits at

@@ -88,10 +88,10 @@ Extent extent(Context& ctx, Box box, VectorView<const float> field) {
 /// Reads 12 B/voxel, Half 6.
 template <class T>
 PlaneSums<double> sum_squares(Context& ctx, Box box, VectorView<const T> field) {
-  return {{device::sum_voxels<double>(ctx, box, [=] __device__(int z, int y, int x, double& sum) {
+  return {device::plane_sums<double>(ctx, box, [=] __device__(int z, int y, int x, double& sum) {
     sum += double{squared_length(to_float(field[0](z, y, x)), to_float(field[1](z, y, x)),
                                  to_float(field[2](z, y, x)))};
-  })}};
+  })};
 }
 template PlaneSums<double> sum_squares(Context&, Box, VectorView<const float>);
 template PlaneSums<double> sum_squares(Context&, Box, VectorView<const Half>);

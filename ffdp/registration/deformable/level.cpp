@@ -30,13 +30,6 @@ double least_gradient(const std::vector<MetricConfig>& metrics) {
   return sum;
 }
 
-template <class T>
-T to_host(const Context& ctx, const T* value) {
-  T host;
-  copy_bytes(ctx, Backend::cpu, &host, ctx.backend, value, sizeof(T));
-  return host;
-}
-
 }  // namespace
 
 Halo::Halo(const DeformableStage& stage) {
@@ -101,6 +94,7 @@ void Level<T>::widen_warp() {
   u_ = std::move(wider);
   warp_rims_.emplace(comm_, cut_, around(halo_.warp));
   moment_rims_.emplace(comm_, cut_, around(halo_.moments));
+  all_sizes_ = {ctx_, comm_, sizeof(descent::Sums)};
 }
 
 template <class T>
@@ -123,6 +117,7 @@ void Level<T>::start_term(Term& m, int planes) {
     const auto cells = static_cast<std::size_t>(config.bins) * config.bins;
     m.counts = Buffer<std::int64_t>(ctx_.backend, cells + 1);
     m.derivative = Buffer<float>(ctx_.backend, cells);
+    if (!cut_.whole()) m.all_counts = {ctx_, comm_, m.counts.size() * sizeof(std::int64_t)};
   }
   // The share of the voxels inside is taken as it is now: the size of the gradient is fixed for a
   // level, as the ranges of the intensities are.
@@ -184,13 +179,7 @@ void Level<T>::measure_information(Term& m, int index) {
     warp(m, one_slab() ? needed.lo[0] : z, one_slab() ? needed.hi[0] : box.hi[0]);
     mi::accumulate(ctx_, p, domain_, box, m.pair->fixed(), m.warped.view(), m.counts.data());
   }
-  if (!cut_.whole()) {
-    std::vector<std::int64_t> counts(m.counts.size());
-    const std::size_t bytes = counts.size() * sizeof(std::int64_t);
-    copy_bytes(ctx_, Backend::cpu, counts.data(), ctx_.backend, m.counts.data(), bytes);
-    comm_.all_sum(counts);
-    copy_bytes(ctx_, ctx_.backend, m.counts.data(), Backend::cpu, counts.data(), bytes);
-  }
+  if (!cut_.whole()) m.all_counts.sum(ctx_, comm_, m.counts.data());
   mi::evaluate(ctx_, p, m.counts.data(), m.derivative.data(), sums(iteration_, index));
   if (!one_slab()) m.warped.restart(needed.lo[0]);
 }
@@ -295,9 +284,7 @@ void Level<T>::share_moments() {
   else if (moments_.second)
     fetch_rims_of(moments_.second[0]).finish();
   first.finish();
-  descent::Sums size = to_host(ctx_, size_.data());
-  size.longest = static_cast<float>(dist::largest(comm_, cut_, static_cast<double>(size.longest)));
-  copy_bytes(ctx_, ctx_.backend, size_.data(), Backend::cpu, &size, sizeof(size));
+  all_sizes_.max(ctx_, comm_, &size_.data()->longest);
 }
 
 /// Composes the warp with the step and smooths it, in place.

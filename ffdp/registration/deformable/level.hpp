@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "ffdp/dist/fetch.hpp"
+#include "ffdp/dist/reduction.hpp"
 #include "ffdp/ops/descent/descent.hpp"
 #include "ffdp/registration/deformable/checkpoint.hpp"
 #include "ffdp/registration/deformable/level_pair.hpp"
@@ -61,6 +62,7 @@ class Level {
     float factor = 1;  ///< of the gradient: N times that of a mean over the voxels inside
     Slab warped;
     Buffer<std::int64_t> counts;
+    dist::Reduction all_counts;
     Buffer<float> derivative;
   };
 
@@ -104,6 +106,7 @@ class Level {
   Buffer<MetricSum> sums_;    ///< [iterations, metrics], and one that nobody reads
   Buffer<descent::Sums> size_;
   std::optional<dist::Fetch> warp_rims_, moment_rims_;
+  dist::Reduction all_sizes_;
 };
 
 }  // namespace ffdp::registration

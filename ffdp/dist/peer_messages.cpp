@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+#if defined(FFDP_HAS_CUDA)
+#include <memory>
+#include <vector>
+
+#include "ffdp/core/cuda_check.hpp"
+#include "ffdp/core/device.hpp"
+#include "ffdp/dist/device_messages.hpp"
+
+namespace ffdp::dist {
+namespace {
+
+class Event {
+ public:
+  Event() {
+    cudaEvent_t made = nullptr;
+    check(cudaEventCreateWithFlags(&made, cudaEventDisableTiming));
+    event_.reset(made);
+  }
+  cudaEvent_t get() const { return static_cast<cudaEvent_t>(event_.get()); }
+
+ private:
+  DeviceHandle event_{nullptr,
+                      [](void* event) { cudaEventDestroy(static_cast<cudaEvent_t>(event)); }};
+};
+
+/// What a sender says to the receiver, who copies.
+struct Offer {
+  const void* data;
+  cudaEvent_t ready;
+};
+/// What the receiver answers; the sender deletes it.
+using Answer = std::shared_ptr<Event>*;
+
+/// The receiver fetches what the sender offers: it waits on its copying stream for the event of the
+/// sender's stream, and hands back an event for which the sender's stream waits. Of the hosts only
+/// these few words are exchanged.
+class PeerMessages final : public DeviceMessages {
+ public:
+  explicit PeerMessages(Comm& comm) : comm_(comm), copying_(Backend::cuda) {
+    const int mine = selected_device();
+    for (const int other : comm.all_gather(mine)) {
+      int possible = 0;
+      if (other == mine) continue;
+      check(cudaDeviceCanAccessPeer(&possible, mine, other));
+      if (possible == 0) continue;  // the driver then copies through the host
+      const cudaError_t error = cudaDeviceEnablePeerAccess(other, 0);
+      if (error != cudaErrorPeerAccessAlreadyEnabled) check(error);
+      cudaGetLastError();  // clears it
+    }
+  }
+  std::string name() const override { return "peer"; }
+
+  std::unique_ptr<Comm::Pending> start(const Context& ctx, std::span<const Send> sends,
+                                       std::span<const Receive> receives) override {
+    return std::make_unique<Copies>(*this, ctx, sends, receives);
+  }
+
+ private:
+  class Copies final : public Comm::Pending {
+   public:
+    Copies(PeerMessages& owner, const Context& ctx, std::span<const Send> sends,
+           std::span<const Receive> receives)
+        : owner_(owner),
+          stream_(stream_of(ctx)),
+          receives_(receives.begin(), receives.end()),
+          offered_(receives.size()),
+          taken_(sends.size()) {
+      check(cudaEventRecord(ready_.get(), stream_));
+      given_.reserve(sends.size());
+      std::vector<Send> offers;
+      for (const Send& send : sends) {
+        given_.push_back({send.data, ready_.get()});
+        offers.push_back({send.to, &given_.back(), sizeof(Offer)});
+        answers_.push_back({send.to, &taken_[answers_.size()], sizeof(Answer)});
+      }
+      std::vector<Receive> wanted;
+      for (const Receive& receive : receives)
+        wanted.push_back({receive.from, &offered_[wanted.size()], sizeof(Offer)});
+      offers_ = start_on_host(owner.comm_, offers, wanted);
+    }
+
+    void wait() override {
+      offers_->wait();
+      // What arrives may be written once the receiver's stream has come here.
+      const auto copying = static_cast<cudaStream_t>(owner_.copying_.get());
+      check(cudaStreamWaitEvent(copying, ready_.get()));
+      for (std::size_t i = 0; i < receives_.size(); ++i) {
+        check(cudaStreamWaitEvent(copying, offered_[i].ready));
+        check(cudaMemcpyAsync(receives_[i].data, offered_[i].data, receives_[i].bytes,
+                              cudaMemcpyDefault, copying));
+      }
+      const auto done = std::make_shared<Event>();
+      check(cudaEventRecord(done->get(), copying));
+      check(cudaStreamWaitEvent(stream_, done->get()));
+      std::vector<Answer> given;
+      std::vector<Send> sends;
+      given.reserve(receives_.size());
+      for (const Receive& receive : receives_) {
+        given.push_back(new std::shared_ptr<Event>(done));
+        sends.push_back({receive.from, &given.back(), sizeof(Answer)});
+      }
+      start_on_host(owner_.comm_, sends, answers_)->wait();
+      for (const Answer taken : taken_) {
+        check(cudaStreamWaitEvent(stream_, (*taken)->get()));
+        delete taken;
+      }
+    }
+
+   private:
+    PeerMessages& owner_;
+    cudaStream_t stream_;
+    std::vector<Receive> receives_, answers_;
+    std::vector<Offer> given_, offered_;
+    std::vector<Answer> taken_;
+    Event ready_;
+    std::unique_ptr<Comm::Pending> offers_;
+  };
+
+  Comm& comm_;
+  Stream copying_;
+};
+
+}  // namespace
+
+std::unique_ptr<DeviceMessages> peer_messages(Comm& comm) {
+  return std::make_unique<PeerMessages>(comm);
+}
+
+}  // namespace ffdp::dist
+#endif
