@@ -17,6 +17,12 @@
 namespace ffdp::cli {
 namespace {
 
+const char* access_name(registration::MovingAccess access) {
+  return access == registration::MovingAccess::replicate ? "replicate"
+         : access == registration::MovingAccess::fetch   ? "fetch"
+                                                         : "ring";
+}
+
 double gib(std::int64_t bytes) { return static_cast<double>(bytes) / (1U << 30U); }
 
 /// What is asked beside the options of register.
@@ -58,11 +64,12 @@ void print(const PlanCommand& c, const registration::Plan& plan, const Grid& fin
   const auto voxels = static_cast<double>(finest.domain().volume());
   const bool several = c.options.ranks > 1;
   std::printf("%-12s %-16s %10s %9s%s\n", "stage", "voxels", "GiB", "B/voxel",
-              several ? "  sent/iteration" : "");
+              several ? "  sent/iteration  moving image" : "");
   for (const auto& stage : plan.stages) {
     std::printf("%-12s %-16s %10.2f %9.1f", stage.name.c_str(), size_in_words(stage.size).c_str(),
                 gib(stage.bytes), static_cast<double>(stage.bytes) / voxels);
     if (stage.sent > 0) std::printf("  %10.1f MiB", static_cast<double>(stage.sent) / (1U << 20U));
+    if (stage.moving) std::printf("  %s", access_name(*stage.moving));
     std::printf("\n");
   }
   const std::string of_ranks = " of each of " + std::to_string(c.options.ranks) + " ranks";

@@ -29,6 +29,12 @@ std::int64_t Ring::bytes(const Cut& cut, std::int64_t voxel) {
   return cut.whole() ? 0 : 2 * largest_part(cut) * voxel;
 }
 
+std::int64_t Ring::bytes_sent(const Cut& cut, std::int64_t voxel) {
+  std::int64_t voxels = 0;
+  for (int r = 0; r < cut.ranks() && !cut.whole(); ++r) voxels += part_of(cut, r).volume();
+  return voxels * voxel * (cut.ranks() - 1) / cut.ranks();
+}
+
 Ring::Ring(const Context& ctx, Comm& comm, const ImageRef& image, const Image<std::uint8_t>* mask)
     : comm_(&comm), cut_(comm, image.grid.domain()), image_(image.data), held_(comm.rank()) {
   if (mask) mask_ = mask->data.view();

@@ -26,9 +26,10 @@ class Ring {
   /// Calls `use` for every part, in an order of the rank's own. Collective.
   void pass(const Context& ctx, const Use& use);
 
-  /// Memory of the ring, for `voxel` bytes of each voxel and its mask. What a pass sends to the
-  /// next rank is at most half of it, times the number of the other ranks.
+  /// Memory of the ring, for `voxel` bytes of each voxel and its mask.
   static std::int64_t bytes(const Cut& cut, std::int64_t voxel);
+  /// What a rank sends in a pass: all parts but one, another one each time; their mean.
+  static std::int64_t bytes_sent(const Cut& cut, std::int64_t voxel);
 
  private:
   /// Room for any part.

@@ -37,25 +37,26 @@ class RankShare {
 };
 
 /// Planes that a rank fetches of the moving image beyond those that a map without shift reaches
-/// (deformable/level_pair.cpp), and a shift of as many.
-constexpr int moving_margin = 8;
+/// (deformable/moving_samples.cpp), and a shift of some.
+constexpr int moving_margin = 16;
 
-/// Memory of the images on a level's own grids: the level's images and what ranks fetch of them,
-/// and, while they are shrunk, the two partly shrunk ones (ops/resize).
+/// Memory of the images on a level's own grids: the level's images and what ranks fetch of the
+/// fixed ones, what they fetch of the moving ones, and, while they are shrunk, the two partly
+/// shrunk ones (ops/resize).
 struct LevelImages {
-  std::int64_t kept = 0, shrinking = 0;
-  LevelImages(const Extent& extent, double spacing, int fixed_rim) {
-    const auto add = [&](const Grid& full, int masks, int images, int rim) {
+  std::int64_t kept = 0, fetched = 0, shrinking = 0;
+  /// @param element  bytes of a voxel of the moving image of full size
+  LevelImages(const Extent& extent, double spacing, int fixed_rim, std::int64_t element) {
+    const auto add = [&](const Grid& full, int masks, int images, int rim, std::int64_t& window) {
       const Grid level = level_grid(full, spacing, 8);
       const RankShare share(level, extent.ranks);
-      const std::int64_t voxel = std::int64_t{images} * (masks ? 5 : 4);
-      if (!share.whole()) kept += share.voxels(rim) * voxel;
-      if (level.size == full.size) {
-        // The fixed image itself has these rims.
-        if (!share.whole() && &full == &extent.fixed)
-          kept -= share.voxels() * std::int64_t{images} * 4;
-        return;
-      }
+      const bool moving = &full == &extent.moving, finest = level.size == full.size;
+      const std::int64_t voxel =
+          images * ((finest && moving ? element : std::int64_t{4}) + (masks ? 1 : 0));
+      if (!share.whole()) window += share.voxels(rim) * voxel;
+      // The fixed image itself has these rims.
+      if (finest && !share.whole() && !moving) window -= share.voxels() * std::int64_t{images} * 4;
+      if (finest) return;
       // Each rank shrinks a part, of levels too that are then gathered.
       const std::int64_t planes = (level.size[0] + extent.ranks - 1) / extent.ranks;
       const std::int64_t made = planes * full.size[1] * full.size[2] * 4;
@@ -66,17 +67,19 @@ struct LevelImages {
       shrinking = std::max(shrinking, shrunk);
       kept += share.voxels() * voxel;
     };
-    add(extent.fixed, extent.fixed_masks, extent.pairs, fixed_rim);
-    add(extent.moving, extent.moving_masks, extent.pairs, fixed_rim + moving_margin);
+    add(extent.fixed, extent.fixed_masks, extent.pairs, fixed_rim, kept);
+    add(extent.moving, extent.moving_masks, extent.pairs, fixed_rim + moving_margin, fetched);
   }
 };
 
 class Planner {
  public:
-  Planner(const Config& config, const Extent& extent, Backend backend, MemoryMode mode)
+  Planner(const Config& config, const Extent& extent, Backend backend, MemoryMode mode,
+          std::int64_t available)
       : config_(config),
         extent_(extent),
         backend_(backend),
+        available_(available),
         fixed_(RankShare(extent.fixed, extent.ranks).voxels()),
         moving_(RankShare(extent.moving, extent.ranks).voxels()) {
     plan_.mode = mode;
@@ -97,6 +100,8 @@ class Planner {
   Plan take() { return std::move(plan_); }
 
  private:
+  std::int64_t moving_element() const { return plan_.mode == MemoryMode::compact ? 2 : 4; }
+
   PlanStage& add(std::string name, const Grid& grid, std::int64_t bytes) {
     plan_.peak = std::max(plan_.peak, bytes);
     return plan_.stages.emplace_back(PlanStage{std::move(name), grid.size, bytes, 0, 0, 0});
@@ -106,50 +111,96 @@ class Planner {
     const double finest = finest_spacing(extent_.fixed);
     for (const LinearStage& stage : config_.linear)
       for (double resolution : stage.resolutions) {
-        const LevelImages level(extent_, resolution * finest, metric_reach(stage.metric));
+        const LevelImages level(extent_, resolution * finest, metric_reach(stage.metric),
+                                moving_element());
         const Grid grid = level_grid(extent_.fixed, resolution * finest, 8);
         // Warped image and gradient; LNCC's workspace.
         const std::int64_t work =
             RankShare(grid, extent_.ranks).voxels(metric_reach(stage.metric)) *
             (8 + (stage.metric.kind == MetricKind::lncc ? 12 : 0));
-        add("linear", grid, images_ + level.kept + std::max(level.shrinking, work));
+        add("linear", grid, images_ + level.kept + std::max(level.shrinking, level.fetched + work));
       }
   }
 
   void deformable() {
     const DeformableStage& stage = config_.deformable[0];
-    const bool compact = plan_.mode == MemoryMode::compact;
-    const Halo halo(stage);
-    const std::int64_t moment = compact ? 2 : 4;
-    std::int64_t moments = 3 * moment;
-    if (stage.optimizer == Optimizer::adam)
-      moments += stage.second_moment == adam::SecondMoment::element ? 3 * moment : moment;
-    // Going both ways the first warp waits, and moving is resampled to the grid of fixed.
-    const std::int64_t waiting =
-        config_.symmetric ? fixed_ * (12 + 4 * std::int64_t{extent_.pairs} + 1) : 0;
-    std::int64_t coarser = 0;
-    for (std::size_t i = 0; i < stage.shrink.size(); ++i) {
-      const double spacing = stage.shrink[i] * finest_spacing(extent_.fixed);
-      const Grid grid = level_grid(extent_.fixed, spacing, 8);
-      const RankShare share(grid, extent_.ranks);
-      const LevelImages level(extent_, spacing, halo.warped);
-      const std::int64_t n = share.voxels();
-      const std::int64_t budget = slab_budget(plan_.mode, backend_, n);
-      const int planes = slab_planes(stage, share.box(0), budget);
-      const std::int64_t running = 12 * share.voxels(halo.warp) +
-                                   moments * share.voxels(halo.moments) +
-                                   slab_bytes(stage, share.box(halo.gradient), planes);
-      const std::int64_t starting = 12 * coarser + std::max(level.shrinking, 12 * n);
-      PlanStage& made =
-          add("deformable", grid, images_ + waiting + level.kept + std::max(running, starting));
+    std::vector<DeformableLevel> levels;
+    std::int64_t most = 0, coarser = 0;
+    for (const double shrink : stage.shrink) {
+      levels.push_back(level_of(stage, shrink, coarser));
+      most = std::max(most, levels.back().running);
+      coarser = levels.back().voxels;
+    }
+    if (available_ > 0)
+      plan_.moving_room = std::max<std::int64_t>(1, (available_ - most) / extent_.pairs);
+    for (std::size_t i = 0; i < levels.size(); ++i) {
+      const DeformableLevel& level = levels[i];
+      const MovingAccess access =
+          choose_access({config_.moving_access, plan_.moving_room}, level.moving);
+      const std::int64_t moving = access == MovingAccess::replicate ? level.moving.replicate
+                                  : access == MovingAccess::fetch   ? level.moving.fetch
+                                                                    : level.moving.ring;
+      PlanStage& made = add("deformable", level.grid,
+                            std::max(level.running + extent_.pairs * moving, level.starting));
       made.iterations = stage.iterations[i];
-      made.voxels = n;
-      if (!share.whole())  // to both neighbours
-        made.sent = 2 * share.plane() * (std::int64_t{12} * halo.warp + moments * halo.moments);
-      coarser = n;
+      made.voxels = level.voxels;
+      made.sent = level.sent;
+      if (moving > 0) made.moving = access;
+      if (access == MovingAccess::ring) made.sent += extent_.pairs * level.passed;
     }
     // The warp, its inverse; the determinant comes and goes before.
     add("inverse", extent_.fixed, 24 * fixed_);
+  }
+
+  struct DeformableLevel {
+    Grid grid;
+    std::int64_t voxels = 0;                 ///< that a rank works on
+    std::int64_t starting = 0, running = 0;  ///< memory, without the moving images' [bytes]
+    MovingNeeds moving{};                    ///< of one pair, beside what a rank owns [bytes]
+    std::int64_t sent = 0;                   ///< of the warp in an iteration [bytes]
+    std::int64_t passed = 0;                 ///< by the ring of one pair [bytes]
+  };
+
+  DeformableLevel level_of(const DeformableStage& stage, double shrink, std::int64_t coarser) {
+    const Halo halo(stage);
+    const std::int64_t moment = plan_.mode == MemoryMode::compact ? 2 : 4;
+    std::int64_t moments = 3 * moment;
+    if (stage.optimizer == Optimizer::adam)
+      moments += stage.second_moment == adam::SecondMoment::element ? 3 * moment : moment;
+    const double spacing = shrink * finest_spacing(extent_.fixed);
+    DeformableLevel level{.grid = level_grid(extent_.fixed, spacing, 8)};
+    const RankShare share(level.grid, extent_.ranks);
+    const LevelImages images(extent_, spacing, halo.warped, moving_element());
+    level.voxels = share.voxels();
+    // Going both ways the first warp waits, and moving is resampled to the grid of fixed.
+    const std::int64_t waiting =
+        config_.symmetric ? fixed_ * (12 + 4 * std::int64_t{extent_.pairs} + 1) : 0;
+    const std::int64_t kept = images_ + waiting + images.kept;
+    const std::int64_t budget = slab_budget(plan_.mode, backend_, level.voxels);
+    const int planes = slab_planes(stage, share.box(0), budget);
+    level.running = kept + 12 * share.voxels(halo.warp) + moments * share.voxels(halo.moments) +
+                    slab_bytes(stage, share.box(halo.gradient), planes);
+    level.starting = kept + 12 * coarser + std::max(images.shrinking, 12 * level.voxels);
+    if (!share.whole())  // to both neighbours
+      level.sent = 2 * share.plane() * (std::int64_t{12} * halo.warp + moments * halo.moments);
+    add_moving(level, spacing, share, halo);
+    return level;
+  }
+
+  /// What the ways to a moving image take, where it is cut.
+  void add_moving(DeformableLevel& level, double spacing, const RankShare& fixed,
+                  const Halo& halo) const {
+    const Grid grid = level_grid(extent_.moving, spacing, 8);
+    const RankShare share(grid, extent_.ranks);
+    if (share.whole()) return;
+    const bool halves = plan_.mode == MemoryMode::compact && grid.size == extent_.moving.size;
+    const std::int64_t voxel = (halves ? 2 : 4) + (extent_.moving_masks ? 1 : 0);
+    const dist::Cut cut(grid.domain(), extent_.ranks);
+    level.moving = {
+        .replicate = grid.domain().volume() * voxel,
+        .fetch = share.voxels(halo.warped + moving_margin) * voxel,
+        .ring = ring_bytes(cut, voxel, fixed.voxels(halo.warped), fixed.voxels(halo.gradient))};
+    level.passed = dist::Ring::bytes_sent(cut, voxel);
   }
 
   /// The program holds warp, inverse and the images it warps on a device, and makes a slab of each
@@ -168,6 +219,7 @@ class Planner {
   const Config& config_;
   const Extent& extent_;
   Backend backend_;
+  std::int64_t available_;
   std::int64_t fixed_, moving_;  ///< voxels that a rank owns
   Plan plan_;
   std::int64_t images_ = 0;
@@ -195,22 +247,23 @@ Config resolved(const Config& config, const Grid& fixed) {
   return r;
 }
 
-Plan make_plan(const Config& config, const Extent& extent, Backend backend) {
+Plan make_plan(const Config& config, const Extent& extent, Backend backend,
+               std::int64_t available) {
   const MemoryMode mode =
       config.memory == MemoryMode::compact ? MemoryMode::compact : MemoryMode::standard;
   require(mode == MemoryMode::standard || backend == Backend::cuda,
           "plan: compact memory is a mode of the CUDA backend, the CPU works in float32");
-  return Planner(config, extent, backend, mode).take();
+  return Planner(config, extent, backend, mode, available).take();
 }
 
 Plan choose_plan(const Config& config, const Extent& extent, Backend backend,
                  std::int64_t available) {
-  Plan plan = make_plan(config, extent, backend);
+  Plan plan = make_plan(config, extent, backend, available);
   const auto fits = [&] { return available <= 0 || plan.peak <= available; };
   if (!fits() && config.memory == MemoryMode::automatic && backend == Backend::cuda) {
     Config compact = config;
     compact.memory = MemoryMode::compact;
-    plan = make_plan(compact, extent, backend);
+    plan = make_plan(compact, extent, backend, available);
   }
   if (fits()) return plan;
   const auto most =

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,8 +19,9 @@ struct PlanStage {
   std::int64_t bytes = 0;  ///< on the device, or of the host where that is where it runs
   // Of levels of the deformable stage:
   int iterations = 0;
-  std::int64_t voxels = 0;  ///< that a rank works on
-  std::int64_t sent = 0;    ///< by a rank in an iteration [bytes]
+  std::int64_t voxels = 0;               ///< that a rank works on
+  std::int64_t sent = 0;                 ///< by a rank in an iteration [bytes]
+  std::optional<MovingAccess> moving{};  ///< how a rank gets at the moving image, where it is cut
 };
 
 /// What a registration will need, known before anything is allocated.
@@ -27,7 +29,7 @@ struct Plan {
   MemoryMode mode = MemoryMode::standard;  ///< standard or compact
   std::vector<PlanStage> stages;
   std::int64_t peak = 0;         ///< [bytes]
-  std::int64_t moving_room = 0;  ///< for each moving image that ranks fetch [bytes]; 0: unknown
+  std::int64_t moving_room = 0;  ///< for what a rank holds of each moving image; 0: unknown
 };
 
 /// What a program writes of the result.
@@ -45,9 +47,11 @@ struct Extent {
 };
 
 /// Peak memory of every stage in one mode (standard where it is automatic). The deformable stage
-/// must know its levels (see resolved()). With several ranks, what they hold of the moving image
+/// must know its levels (see resolved()). With several ranks, what they fetch of the moving image
 /// is counted for a map that keeps the axes; one that turns by much reaches more.
-Plan make_plan(const Config& config, const Extent& extent, Backend backend);
+/// @param available  bytes, by which the way to the moving image is chosen; 0 or less: unknown
+Plan make_plan(const Config& config, const Extent& extent, Backend backend,
+               std::int64_t available = 0);
 
 /// The plan in the mode that the configuration asks for; where that is automatic, standard if it
 /// fits into `available` bytes, else compact.

@@ -90,6 +90,35 @@ TEST_F(RanksProgram, APhantomHasTheBytesOfOneRank) {
   expect_same_files("one_", "mpi_");
 }
 
+/// A turn by 60 degrees: a rank's voxels reach nearly all of the moving image.
+TEST_F(RanksProgram, EveryWayToATurnedMovingImageHasTheBytesOfOneRank) {
+  ASSERT_EQ(
+      run_program("phantom -q --pair --size 40x48x44 --spacing 4 --rotate 60 0 0 -o " + path("b"))
+          .code,
+      0);
+  std::ofstream(path("turn.tfm"))
+      << "#Insight Transform File V1.0\n#Transform 0\nTransform: AffineTransform_double_3_3\n"
+         "Parameters: 1 0 0 0 0.5 -0.866025403784 0 0.866025403784 0.5 0 0 0\n"
+         "FixedParameters: 0 0 0\n";
+  const std::string inputs = "register -q " + path("b_fixed.nii.gz") + " " +
+                             path("b_moving.nii.gz") + " -t " + path("turn.tfm") +
+                             " --preset fast --moving-labels " + path("b_moving_labels.nii.gz") +
+                             " -o ";
+  ASSERT_EQ(run_program(inputs + path("one_")).code, 0);
+  for (const std::string way : {"automatic", "replicate", "fetch", "ring"}) {
+    const std::string prefix = way + "_";
+    const Outcome outcome =
+        run_program(inputs + path(prefix) + " --threads 1 --ranks 3 --moving-access " + way);
+    ASSERT_EQ(outcome.code, 0) << outcome.text;
+    expect_same_files("one_", prefix);
+  }
+  EXPECT_EQ(run_program(inputs + path("x_") + " --moving-access all").code, 2);
+  if (!has_mpi) GTEST_SKIP() << "built without MPI";
+  const Outcome outcome = run_mpi(4, inputs + path("mpi_") + " --threads 1 --moving-access ring");
+  ASSERT_EQ(outcome.code, 0) << outcome.text;
+  expect_same_files("one_", "mpi_");
+}
+
 TEST_F(RanksProgram, ARealBrainHasTheBytesOfOneRank) {
   if (!has_mpi) GTEST_SKIP() << "built without MPI";
   const std::string fixed = "a1_t1_fs46_pair/fixed_vxm_t1.nii.gz";

@@ -92,13 +92,17 @@ void turn(Grid& grid, double degrees) {
   for (int a = 0; a < 3; ++a) grid.origin[a] += centre[a] - moved[a];
 }
 
+Grid moving_grid_of(const Case& c) {
+  Grid grid = test::brain_grid({c.size[0] > 1 ? c.size[0] + 5 : 1, c.size[1] - 3, c.size[2] + 2});
+  turn(grid, c.turn);
+  return grid;
+}
+
 /// What this rank owns of the images of a case.
 Inputs inputs_of(const Case& c, dist::Comm& comm) {
   Context ctx;
   const Grid fixed_grid = test::brain_grid(c.size);
-  Grid moving_grid =
-      test::brain_grid({c.size[0] > 1 ? c.size[0] + 5 : 1, c.size[1] - 3, c.size[2] + 2});
-  turn(moving_grid, c.turn);
+  const Grid moving_grid = moving_grid_of(c);
   Phantom fixed = phantom::fitted_to(fixed_grid, {});
   fixed.warp_mm = 4;
   Phantom moving = phantom::fitted_to(fixed_grid, {});
@@ -331,6 +335,32 @@ TEST_P(Ranks, GoOnFromACheckpointOnAnotherNumberOfRanks) {
   }
 }
 
+/// The finest level of a plan for eight ranks.
+PlanStage finest_level(MovingAccess access, std::int64_t available) {
+  Config config = preset("default");
+  config.moving_access = access;
+  const Grid cube = test::brain_grid({400, 400, 400});
+  const Extent extent{.fixed = cube, .moving = cube, .written = {}, .ranks = 8};
+  const Plan plan = make_plan(resolved(config, cube), extent, Backend::cpu, available);
+  const auto last = std::find_if(plan.stages.rbegin(), plan.stages.rend(),
+                                 [](const PlanStage& s) { return s.name == "deformable"; });
+  return *last;
+}
+
+TEST(RanksPlan, PicksTheWayToTheMovingImageThatFits) {
+  const auto bytes = [](MovingAccess access) { return finest_level(access, 0).bytes; };
+  const std::int64_t replicate = bytes(MovingAccess::replicate), fetch = bytes(MovingAccess::fetch);
+  EXPECT_GT(replicate, fetch);
+  EXPECT_GT(bytes(MovingAccess::ring), fetch);
+  const auto picked = [](std::int64_t available) {
+    return finest_level(MovingAccess::automatic, available).moving;
+  };
+  EXPECT_EQ(picked(0), MovingAccess::fetch);
+  EXPECT_EQ(picked(replicate), MovingAccess::replicate);
+  EXPECT_EQ(picked(replicate - 1), MovingAccess::fetch);
+  EXPECT_EQ(picked(fetch / 2), MovingAccess::fetch) << "the ring takes more";
+}
+
 TEST(RanksPlan, SaysWhatAnIterationSendsAndThatRanksNeedLess) {
   Case c{"lncc", short_config(MetricKind::lncc)};
   c.config.deformable[0].shrink = {1};
@@ -346,13 +376,17 @@ TEST(RanksPlan, SaysWhatAnIterationSendsAndThatRanksNeedLess) {
   };
   const Grid fixed = test::brain_grid(c.size);
   const auto planned = [&](int ranks) {
-    const Extent extent{.fixed = fixed, .moving = fixed, .written = {}, .ranks = ranks};
+    const Extent extent{.fixed = fixed, .moving = moving_grid_of(c), .written = {}, .ranks = ranks};
     return make_plan(resolved(c.config, fixed), extent, Backend::cpu);
   };
-  const auto measured = static_cast<double>(sent(5) - sent(2)) / 3;
-  std::int64_t said = 0;
-  for (const PlanStage& stage : planned(3).stages) said = std::max(said, stage.sent);
-  EXPECT_NEAR(measured, static_cast<double>(said), 0.01 * measured);
+  for (const MovingAccess access :
+       {MovingAccess::replicate, MovingAccess::fetch, MovingAccess::ring}) {
+    c.config.moving_access = access;
+    const auto measured = static_cast<double>(sent(5) - sent(2)) / 3;
+    std::int64_t said = 0;
+    for (const PlanStage& stage : planned(3).stages) said = std::max(said, stage.sent);
+    EXPECT_NEAR(measured, static_cast<double>(said), 0.01 * measured);
+  }
   EXPECT_LT(planned(3).peak, planned(1).peak);
   EXPECT_LT(planned(8).peak, planned(3).peak);
 }
