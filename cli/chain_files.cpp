@@ -10,6 +10,7 @@
 #include "ffdp/core/error.hpp"
 #include "ffdp/core/log.hpp"
 #include "ffdp/dist/ordered_sum.hpp"
+#include "ffdp/ops/jacobian/jacobian.hpp"
 #include "ffdp/transforms/apply.hpp"
 #include "ffdp/transforms/invert.hpp"
 #include "ffdp/transforms/warp.hpp"
@@ -64,13 +65,8 @@ FieldSource inverse_source(Context& ctx, dist::Comm& comm, const FieldSource& so
                             " voxels have no inverse to " + std::to_string(inverse_tolerance) +
                             " voxel; the largest residual is " +
                             std::to_string(inverse.residual.max) + " voxel");
-  const auto own = std::make_shared<const DisplacementImage>(std::move(inverse.image));
-  const auto read = [&comm, cut, own](const Box& box) -> DisplacementPointer {
-    if (cut.whole()) return own;
-    return std::make_shared<const DisplacementImage>(
-        DisplacementImage{own->grid, dist::fetched(Context(), comm, cut, own->data, box)});
-  };
-  return {source.grid, read};
+  return transforms::source_of_shards(
+      comm, std::make_shared<const DisplacementImage>(std::move(inverse.image)));
 }
 
 /// What rank 0 tells the others of a transform that it has read.
@@ -274,6 +270,16 @@ DisplacementImage read_warp(Context& ctx, const std::string& path) {
   dist::SoloComm solo;
   return read_warp(ctx, solo, path);
 }
+
+VoxelWarp::VoxelWarp(Context& ctx, dist::Comm& comm, const std::string& path)
+    : VoxelWarp(ctx, comm, read_warp(ctx, comm, path)) {}
+
+VoxelWarp::VoxelWarp(Context& ctx, dist::Comm& comm, DisplacementImage&& displacement)
+    : grid(displacement.grid),
+      cut(comm, grid.domain()),
+      shard(transforms::to_voxels(ctx, std::move(displacement))),
+      window(ctx, comm, cut, shard,
+             intersect(grow(cut.own(comm), Int3{jacobian::halo(), 0, 0}), cut.domain())) {}
 
 Image<std::uint8_t> read_mask(dist::Comm& comm, const std::string& path) {
   const Image<float> image = read_shard<float>(comm, path);

@@ -8,6 +8,7 @@
 
 #include "ffdp/core/context.hpp"
 #include "ffdp/dist/comm.hpp"
+#include "ffdp/dist/window.hpp"
 #include "ffdp/io/nifti.hpp"
 #include "ffdp/io/transform_file.hpp"
 #include "ffdp/transforms/chain_source.hpp"
@@ -56,6 +57,18 @@ void write_chain(Context& ctx, const std::string& path, const Chain& chain, cons
 /// voxels that are. Of a composite all of it, on the grid of its first field. Collective.
 DisplacementImage read_warp(Context& ctx, dist::Comm& comm, const std::string& path);
 DisplacementImage read_warp(Context& ctx, const std::string& path);
+
+/// The same in voxels, for its Jacobian. Made collectively.
+struct VoxelWarp {
+  VoxelWarp(Context& ctx, dist::Comm& comm, const std::string& path);
+  Grid grid;
+  dist::Cut cut;
+  VectorField<float> shard;  ///< [3,z,y,x] u, components z, y, x [voxels], over what this rank owns
+  dist::VectorWindow window;  ///< over a plane more
+
+ private:
+  VoxelWarp(Context& ctx, dist::Comm& comm, DisplacementImage&& displacement);
+};
 
 /// What this rank owns of the mask in an image file: inside where the value is neither 0 nor NaN.
 /// Throws where none is. Collective.
