@@ -8,7 +8,7 @@
 
 #include "ffdp/core/context.hpp"
 #include "ffdp/dist/comm.hpp"
-#include "ffdp/dist/window.hpp"
+#include "ffdp/dist/cut.hpp"
 #include "ffdp/io/nifti.hpp"
 #include "ffdp/io/transform_file.hpp"
 #include "ffdp/transforms/chain_source.hpp"
@@ -58,17 +58,13 @@ void write_chain(Context& ctx, const std::string& path, const Chain& chain, cons
 DisplacementImage read_warp(Context& ctx, dist::Comm& comm, const std::string& path);
 DisplacementImage read_warp(Context& ctx, const std::string& path);
 
-/// The same in voxels, for its Jacobian. Made collectively.
+/// The same in voxels, for its Jacobian. Collective.
 struct VoxelWarp {
-  VoxelWarp(Context& ctx, dist::Comm& comm, const std::string& path);
   Grid grid;
   dist::Cut cut;
-  VectorField<float> shard;  ///< [3,z,y,x] u, components z, y, x [voxels], over what this rank owns
-  dist::VectorWindow window;  ///< over a plane more
-
- private:
-  VoxelWarp(Context& ctx, dist::Comm& comm, DisplacementImage&& displacement);
+  VectorField<float> u;  ///< [3,z,y,x] components z, y, x [voxels], over a plane more on each side
 };
+VoxelWarp read_voxel_warp(Context& ctx, dist::Comm& comm, const std::string& path);
 
 /// What this rank owns of the mask in an image file: inside where the value is neither 0 nor NaN.
 /// Throws where none is. Collective.

@@ -63,11 +63,11 @@ void add_folds(ordered_json& report, const std::string& where, const jacobian::S
 
 ordered_json warp_report(Context& ctx, dist::Comm& comm, const EvaluateCommand& command,
                          const Image<std::uint8_t>& mask) {
-  const VoxelWarp warp(ctx, comm, command.warp);
+  const VoxelWarp warp = read_voxel_warp(ctx, comm, command.warp);
   const auto statistics = [&](const View<const std::uint8_t>& where) {
-    return dist::ordered_sum(comm, warp.cut,
-                             jacobian::statistics(ctx, warp.cut.domain(), warp.cut.own(comm),
-                                                  warp.window.view(), where));
+    return dist::ordered_sum(
+        comm, warp.cut,
+        jacobian::statistics(ctx, warp.cut.domain(), warp.cut.own(comm), warp.u, where));
   };
   ordered_json report;
   add_folds(report, "everywhere", statistics({}));

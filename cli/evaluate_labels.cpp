@@ -54,9 +54,9 @@ LabelMap read_label_map(dist::Comm& comm, const std::string& path) {
 }
 
 /// Labels by their rank among `known` (ascending, without 0), counted from 1; 0 stays.
-/// @param own  [voxels] that the map has
-Field<std::int32_t> ranked(const LabelMap& map, const std::vector<std::int64_t>& known,
-                           const Box& own) {
+/// @param map  goes, for it is large
+/// @param own  [voxels] that it has
+Field<std::int32_t> ranked(LabelMap map, const std::vector<std::int64_t>& known, const Box& own) {
   Field<std::int32_t> field(Backend::cpu, own);
   std::int64_t last = 0;
   std::int32_t rank = 0;
@@ -102,15 +102,15 @@ nlohmann::ordered_json number(double value) {
 
 ordered_json labels_report(Context& ctx, dist::Comm& comm, const std::string& fixed_path,
                            const std::string& warped_path) {
-  const LabelMap fixed_map = read_label_map(comm, fixed_path),
-                 warped_map = read_label_map(comm, warped_path);
+  LabelMap fixed_map = read_label_map(comm, fixed_path),
+           warped_map = read_label_map(comm, warped_path);
   require_same_space(fixed_map.grid, fixed_path, warped_map.grid, warped_path);
   const std::vector<std::int64_t> known = known_labels(comm, fixed_map, warped_map);
-  const dist::Cut cut(comm, fixed_map.grid.domain());
-  const auto fixed = ranked(fixed_map, known, cut.own(comm)),
-             warped = ranked(warped_map, known, cut.own(comm));
-  const auto scores =
-      evaluation::compare_labels(ctx, comm, cut, fixed_map.grid.spacing_zyx(), fixed, warped);
+  const Grid grid = fixed_map.grid;
+  const dist::Cut cut(comm, grid.domain());
+  const auto fixed = ranked(std::move(fixed_map), known, cut.own(comm)),
+             warped = ranked(std::move(warped_map), known, cut.own(comm));
+  const auto scores = evaluation::compare_labels(ctx, comm, cut, grid.spacing_zyx(), fixed, warped);
   ordered_json table = ordered_json::array();
   for (const evaluation::LabelScore& s : scores.labels)
     table.push_back({{"label", known[static_cast<std::size_t>(s.label - 1)]},

@@ -27,18 +27,17 @@ struct JacobianCommand {
 };
 
 void run(const JacobianCommand& command, Context& ctx, dist::Comm& comm) {
-  const VoxelWarp warp(ctx, comm, command.warp);
+  const VoxelWarp warp = read_voxel_warp(ctx, comm, command.warp);
   const Box& domain = warp.cut.domain();
-  const VectorView<const float>& u = warp.window.view();
-  const auto s = dist::ordered_sum(comm, warp.cut,
-                                   jacobian::statistics(ctx, domain, warp.cut.own(comm), u, {}));
+  const auto s = dist::ordered_sum(
+      comm, warp.cut, jacobian::statistics(ctx, domain, warp.cut.own(comm), warp.u, {}));
   io::WriteOptions options;
   options.threads = ctx.threads;
   options.compression_level = command.compression;
   options.description = command.log ? "ffdp jacobian: log of the determinant" : "ffdp jacobian";
   ShardWriter writer(comm, command.output, warp.grid, io::Series{}, options);
   write_planes(ctx, writer, [&](View<float> determinant) {
-    jacobian::forward(ctx, domain, determinant.stored, u, determinant);
+    jacobian::forward(ctx, domain, determinant.stored, warp.u, determinant);
     if (!command.log) return;
     for (float& value : std::span(determinant.data, determinant.stored.volume()))
       value = value > 0 ? std::log(value) : std::numeric_limits<float>::quiet_NaN();
