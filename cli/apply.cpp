@@ -5,7 +5,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <span>
 #include <utility>
 
 #include "cli/chain_files.hpp"
@@ -43,19 +42,11 @@ bool keeps_labels(Interpolation interpolation) {
   return interpolation == Interpolation::nearest || interpolation == Interpolation::label;
 }
 
-/// Each rank maps a share of the rows.
 void apply_to_points(Context& ctx, dist::Comm& comm, const ApplyOptions& o) {
   if (!io::is_points_name(o.output))
     throw InvalidArgument(o.output + ": points are written as .csv, .tsv or .fcsv");
   io::PointsTable table = io::read_points(o.input);
-  const auto first_of = [&](int rank) {
-    return table.points.size() * static_cast<std::size_t>(rank) /
-           static_cast<std::size_t>(comm.size());
-  };
-  const std::size_t first = first_of(comm.rank()), end = first_of(comm.rank() + 1);
-  const std::span<Vec3> mine(table.points.data() + first, end - first);
-  open_chain(ctx, comm, o.transforms).map(ctx, mine);
-  table.points = comm.all_gather_lists(std::span<const Vec3>(mine));
+  open_chain(ctx, comm, o.transforms).map(ctx, comm, table.points);
   if (comm.rank() == 0) io::write_points(o.output, table);
 }
 

@@ -10,6 +10,7 @@
 #include "ffdp/core/error.hpp"
 #include "ffdp/core/log.hpp"
 #include "ffdp/dist/ordered_sum.hpp"
+#include "ffdp/ops/jacobian/jacobian.hpp"
 #include "ffdp/transforms/apply.hpp"
 #include "ffdp/transforms/invert.hpp"
 #include "ffdp/transforms/warp.hpp"
@@ -58,19 +59,14 @@ FieldSource first_ranks_source(dist::Comm& comm, const Grid& grid,
 FieldSource inverse_source(Context& ctx, dist::Comm& comm, const FieldSource& source) {
   const dist::Cut cut(comm, source.grid.domain());
   auto inverse =
-      transforms::invert_displacement(ctx, comm, inverse_tolerance, *source.read(cut.own(comm)));
+      transforms::invert_displacement(ctx, comm, inverse_tolerance, source.read(cut.own(comm)));
   if (inverse.residual.unconverged > 0)
     log(Level::warning, "invert: " + std::to_string(inverse.residual.unconverged) +
                             " voxels have no inverse to " + std::to_string(inverse_tolerance) +
                             " voxel; the largest residual is " +
                             std::to_string(inverse.residual.max) + " voxel");
-  const auto own = std::make_shared<const DisplacementImage>(std::move(inverse.image));
-  const auto read = [&comm, cut, own](const Box& box) -> DisplacementPointer {
-    if (cut.whole()) return own;
-    return std::make_shared<const DisplacementImage>(
-        DisplacementImage{own->grid, dist::fetched(Context(), comm, cut, own->data, box)});
-  };
-  return {source.grid, read};
+  return transforms::source_of_shards(
+      comm, std::make_shared<const DisplacementImage>(std::move(inverse.image)));
 }
 
 /// What rank 0 tells the others of a transform that it has read.
@@ -133,8 +129,8 @@ ChainFiles in_memory(const Chain& chain) {
 }
 
 /// The planes of a warp file that this rank makes.
-DisplacementPointer warp_planes(Context& ctx, const ChainFiles& chain, const Grid& grid,
-                                const Box& planes) {
+DisplacementPointer planes_of_warp(Context& ctx, const ChainFiles& chain, const Grid& grid,
+                                   const Box& planes) {
   const auto& steps = chain.steps();
   // A single displacement on this grid is written as it is.
   if (const FieldSource* first = chain.first_field();
@@ -154,20 +150,40 @@ void write_gathered(const std::string& path, const Chain& chain, const Grid* gri
   io::write_affine(path, *affine, grid != nullptr ? grid->centre() : Vec3{}, chain.dimension);
 }
 
-/// The displacement of a file, this rank's part; of a composite that of all its transforms on the
+/// What this rank owns of a field, and `halo` planes more on each side.
+Box planes_of(dist::Comm& comm, const Grid& grid, int halo) {
+  const Box domain = grid.domain();
+  return intersect(grow(dist::Cut(comm, domain).own(comm), Int3{halo, 0, 0}), domain);
+}
+
+/// The displacement of a file, this rank's planes; of a composite that of all its transforms on the
 /// grid of its first field.
-DisplacementImage warp_shard(Context& ctx, dist::Comm& comm, const std::string& path) {
+DisplacementImage warp_planes(Context& ctx, dist::Comm& comm, const std::string& path, int halo) {
   if (io::is_nifti(path)) {
     ShardReader reader(comm, path);
     io::require_displacement(reader.info());
-    return read_box(reader, dist::Cut(comm, reader.info().grid.domain()).own(comm));
+    return read_box(reader, planes_of(comm, reader.info().grid, halo));
   }
   const ChainFiles chain = open_file(comm, path);
   const FieldSource* first = chain.first_field();
   if (first == nullptr)
     throw InvalidArgument(path + ": holds no displacement field, a warp is wanted");
-  const Box own = dist::Cut(comm, first->grid.domain()).own(comm);
-  return transforms::compose(ctx, first->grid, own, chain.reaching(ctx, first->grid, own).chain);
+  const Box planes = planes_of(comm, first->grid, halo);
+  return transforms::compose(ctx, first->grid, planes,
+                             chain.reaching(ctx, first->grid, planes).chain);
+}
+
+/// Likewise, missing vectors marked.
+DisplacementImage marked_planes(Context& ctx, dist::Comm& comm, const std::string& path, int halo) {
+  DisplacementImage warp = warp_planes(ctx, comm, path, halo);
+  const dist::Cut cut(comm, warp.grid.domain());
+  const std::int64_t missing =
+      dist::sum_count(comm, cut, transforms::mark_missing(warp, cut.own(comm)));
+  if (missing > 0)
+    log(Level::warning, path + ": " + std::to_string(missing) + " of " +
+                            std::to_string(cut.domain().volume()) +
+                            " voxels hold no displacement: they are left out");
+  return warp;
 }
 
 }  // namespace
@@ -244,7 +260,7 @@ void write_chain(Context& ctx, dist::Comm& comm, const std::string& path, const 
   options.compression_level = compression_level;
   auto writer = ShardWriter::displacement(comm, path, *grid, options);
   const Box& own = writer.own();
-  const DisplacementPointer warp = warp_planes(ctx, chain, *grid, own);
+  const DisplacementPointer warp = planes_of_warp(ctx, chain, *grid, own);
   for (int c = 0; c < writer.components(); ++c) {
     if (!own.empty())
       writer.write(&warp->data.view()[c](own.lo[0], own.lo[1], own.lo[2]), own.volume());
@@ -260,19 +276,18 @@ void write_chain(Context& ctx, const std::string& path, const Chain& chain, cons
 }
 
 DisplacementImage read_warp(Context& ctx, dist::Comm& comm, const std::string& path) {
-  DisplacementImage warp = warp_shard(ctx, comm, path);
-  const dist::Cut cut(comm, warp.grid.domain());
-  const std::int64_t missing = dist::sum_count(comm, cut, transforms::mark_missing(warp));
-  if (missing > 0)
-    log(Level::warning, path + ": " + std::to_string(missing) + " of " +
-                            std::to_string(cut.domain().volume()) +
-                            " voxels hold no displacement: they are left out");
-  return warp;
+  return marked_planes(ctx, comm, path, 0);
 }
 
 DisplacementImage read_warp(Context& ctx, const std::string& path) {
   dist::SoloComm solo;
   return read_warp(ctx, solo, path);
+}
+
+VoxelWarp read_voxel_warp(Context& ctx, dist::Comm& comm, const std::string& path) {
+  DisplacementImage warp = marked_planes(ctx, comm, path, jacobian::halo());
+  const Grid grid = warp.grid;
+  return {grid, dist::Cut(comm, grid.domain()), transforms::to_voxels(ctx, std::move(warp))};
 }
 
 Image<std::uint8_t> read_mask(dist::Comm& comm, const std::string& path) {

@@ -8,6 +8,7 @@
 
 #include "ffdp/core/context.hpp"
 #include "ffdp/dist/comm.hpp"
+#include "ffdp/dist/cut.hpp"
 #include "ffdp/io/nifti.hpp"
 #include "ffdp/io/transform_file.hpp"
 #include "ffdp/transforms/chain_source.hpp"
@@ -56,6 +57,14 @@ void write_chain(Context& ctx, const std::string& path, const Chain& chain, cons
 /// voxels that are. Of a composite all of it, on the grid of its first field. Collective.
 DisplacementImage read_warp(Context& ctx, dist::Comm& comm, const std::string& path);
 DisplacementImage read_warp(Context& ctx, const std::string& path);
+
+/// The same in voxels, for its Jacobian. Collective.
+struct VoxelWarp {
+  Grid grid;
+  dist::Cut cut;
+  VectorField<float> u;  ///< [3,z,y,x] components z, y, x [voxels], over a plane more on each side
+};
+VoxelWarp read_voxel_warp(Context& ctx, dist::Comm& comm, const std::string& path);
 
 /// What this rank owns of the mask in an image file: inside where the value is neither 0 nor NaN.
 /// Throws where none is. Collective.

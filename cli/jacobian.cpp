@@ -7,7 +7,6 @@
 #include <memory>
 #include <span>
 #include <string>
-#include <utility>
 
 #include "cli/chain_files.hpp"
 #include "cli/commands.hpp"
@@ -16,8 +15,6 @@
 #include "cli/shard_files.hpp"
 
 #include "ffdp/dist/ordered_sum.hpp"
-#include "ffdp/dist/window.hpp"
-#include "ffdp/transforms/warp.hpp"
 
 namespace ffdp::cli {
 namespace {
@@ -30,21 +27,17 @@ struct JacobianCommand {
 };
 
 void run(const JacobianCommand& command, Context& ctx, dist::Comm& comm) {
-  DisplacementImage displacement = read_warp(ctx, comm, command.warp);
-  const Grid grid = displacement.grid;
-  const dist::Cut cut(comm, grid.domain());
-  const Box domain = grid.domain(), own = cut.own(comm);
-  const VectorField<float> shard = transforms::to_voxels(ctx, std::move(displacement));
-  const dist::VectorWindow u(ctx, comm, cut, shard,
-                             intersect(grow(own, Int3{jacobian::halo(), 0, 0}), domain));
-  const auto s = dist::ordered_sum(comm, cut, jacobian::statistics(ctx, domain, own, u.view(), {}));
+  const VoxelWarp warp = read_voxel_warp(ctx, comm, command.warp);
+  const Box& domain = warp.cut.domain();
+  const auto s = dist::ordered_sum(
+      comm, warp.cut, jacobian::statistics(ctx, domain, warp.cut.own(comm), warp.u, {}));
   io::WriteOptions options;
   options.threads = ctx.threads;
   options.compression_level = command.compression;
   options.description = command.log ? "ffdp jacobian: log of the determinant" : "ffdp jacobian";
-  ShardWriter writer(comm, command.output, grid, io::Series{}, options);
+  ShardWriter writer(comm, command.output, warp.grid, io::Series{}, options);
   write_planes(ctx, writer, [&](View<float> determinant) {
-    jacobian::forward(ctx, domain, determinant.stored, u.view(), determinant);
+    jacobian::forward(ctx, domain, determinant.stored, warp.u, determinant);
     if (!command.log) return;
     for (float& value : std::span(determinant.data, determinant.stored.volume()))
       value = value > 0 ? std::log(value) : std::numeric_limits<float>::quiet_NaN();

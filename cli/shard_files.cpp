@@ -60,7 +60,7 @@ void ShardReader::read_into(std::int64_t volume, View<T> out) {
     begin = std::min(begin, box.lo[0]);
     end = std::max(end, box.hi[0]);
   }
-  constexpr std::int64_t at_once = std::int64_t{1} << 22U;  // voxels
+  constexpr std::int64_t at_once = std::int64_t{1} << 20U;  // voxels
   const int planes = static_cast<int>(
       std::max<std::int64_t>(at_once / (std::int64_t{piece.size(1)} * piece.size(2)), 1));
   for (int z = begin; z < end; z += planes) {
@@ -133,22 +133,37 @@ void ShardWriter::write(const T* values, std::int64_t count) {
     part_.write(values, count);
 }
 
+namespace {
+
+struct Sizes {
+  std::int64_t head, members, tail, values;
+};
+
+/// The bytes of a stretch, one part after the other.
+std::vector<std::byte> joined(io::Stretch stretch, Sizes& sizes) {
+  sizes = {std::ssize(stretch.head), 0, std::ssize(stretch.tail), stretch.values};
+  for (const auto& member : stretch.members) sizes.members += std::ssize(member);
+  std::vector<std::byte> bytes = std::move(stretch.head);
+  bytes.reserve(static_cast<std::size_t>(sizes.head + sizes.members + sizes.tail));
+  for (auto& member : stretch.members) {
+    const std::vector<std::byte> taken = std::move(member);  // goes at once
+    bytes.insert(bytes.end(), taken.begin(), taken.end());
+  }
+  bytes.insert(bytes.end(), stretch.tail.begin(), stretch.tail.end());
+  return bytes;
+}
+
+}  // namespace
+
 /// Rank 0 appends what the others made, in the order of the planes.
 void ShardWriter::end_volume() {
   require(written_ == own_.volume(), path_ + ": " + std::to_string(written_) +
                                          " values written of the planes " + to_string(own_) + ", " +
                                          std::to_string(own_.volume()) + " are wanted");
   io::Stretch mine = part_.take();
-  std::vector<std::byte> bytes = std::move(mine.head);
-  const auto head = std::ssize(bytes);
-  for (const auto& member : mine.members) bytes.insert(bytes.end(), member.begin(), member.end());
-  const auto members = std::ssize(bytes) - head;
-  mine.members.clear();
-  bytes.insert(bytes.end(), mine.tail.begin(), mine.tail.end());
-  struct Sizes {
-    std::int64_t head, members, tail, values;
-  };
-  const auto all = comm_.all_gather(Sizes{head, members, std::ssize(mine.tail), mine.values});
+  Sizes sizes_of_mine;
+  std::vector<std::byte> bytes = joined(std::move(mine), sizes_of_mine);
+  const auto all = comm_.all_gather(sizes_of_mine);
   if (!writer_ && !bytes.empty()) {
     const dist::Send send{0, bytes.data(), bytes.size()};
     comm_.exchange({&send, 1}, {});
@@ -177,7 +192,8 @@ void ShardWriter::commit() {
 }
 
 void write_planes(Context& ctx, ShardWriter& writer, const MakePlanes& make) {
-  constexpr std::int64_t at_once = std::int64_t{1} << 23U;  // values
+  // Values made at once: on a device more of them, for each piece is waited for.
+  const std::int64_t at_once = std::int64_t{1} << (ctx.backend == Backend::cpu ? 21U : 23U);
   Box slab = writer.own();
   const int end = slab.hi[0];
   const std::int64_t plane = std::max<std::int64_t>(std::int64_t{slab.size(1)} * slab.size(2), 1);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <cmath>
-#include <iterator>
 #include <limits>
 #include <utility>
 
@@ -178,8 +177,9 @@ struct NiftiPart::State {
   /// Packs whole members.
   void pack() {
     const std::size_t whole = raw.size() / GzipMembers::member_bytes * GzipMembers::member_bytes;
-    Packed packed = members.pack({raw.data(), whole});
-    std::move(packed.begin(), packed.end(), std::back_inserter(stretch.members));
+    // They wait in no more memory than they fill.
+    for (const auto& member : members.pack({raw.data(), whole}))
+      stretch.members.emplace_back(member.begin(), member.end());
     raw.erase(raw.begin(), raw.begin() + static_cast<std::ptrdiff_t>(whole));
   }
 };

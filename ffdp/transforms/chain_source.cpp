@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <span>
 #include <utility>
 
+#include "ffdp/dist/fetch.hpp"
 #include "ffdp/ops/points/points.hpp"
 #include "ffdp/ops/vectors/vectors.hpp"
 
@@ -20,6 +22,15 @@ void widen(double& lo, double& hi, double factor, double from, double to) {
 }
 
 }  // namespace
+
+FieldSource source_of_shards(dist::Comm& comm, std::shared_ptr<const DisplacementImage> own) {
+  const dist::Cut cut(comm, own->grid.domain());
+  return {own->grid, [&comm, cut, own](const Box& box) {
+            if (cut.whole()) return own;
+            return std::make_shared<const DisplacementImage>(
+                DisplacementImage{own->grid, dist::fetched(Context(), comm, cut, own->data, box)});
+          }};
+}
 
 Bounds::Bounds(const Grid& grid, const Box& box)
     : empty_(box.empty()), map_(grid.to_world()), box_(box) {}
@@ -112,19 +123,25 @@ CompositeTransform ChainSource::gathered(const dist::Comm& comm) const {
   return result;
 }
 
-void ChainSource::map(Context& ctx, std::span<Vec3> points) const {
-  std::vector<Vec3> indices(points.size());
+void ChainSource::map(Context& ctx, dist::Comm& comm, std::vector<Vec3>& points) const {
+  const auto share = [&](int rank) {
+    return points.size() * static_cast<std::size_t>(rank) / static_cast<std::size_t>(comm.size());
+  };
+  const std::size_t first = share(comm.rank()), end = share(comm.rank() + 1);
+  const std::span<Vec3> mine(points.data() + first, end - first);
+  std::vector<Vec3> indices(mine.size());
   for (const Step& step : steps_) {
     CompositeTransform one;
     if (const auto* affine = std::get_if<Affine>(&step)) {
       one.append(*affine);
     } else {
       const auto& source = std::get<FieldSource>(step);
-      std::ranges::transform(points, indices.begin(), source.grid.to_index());
+      std::ranges::transform(mine, indices.begin(), source.grid.to_index());
       one.append(source.read(points::reach(linear, source.grid.domain(), indices)));
     }
-    one.map(ctx, points);
+    one.map(ctx, mine);
   }
+  points = comm.all_gather_lists(std::span<const Vec3>(mine));
 }
 
 }  // namespace ffdp::transforms

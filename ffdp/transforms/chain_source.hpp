@@ -3,7 +3,6 @@
 
 #include <functional>
 #include <memory>
-#include <span>
 #include <variant>
 #include <vector>
 
@@ -22,6 +21,10 @@ struct FieldSource {
   /// The field, stored over at least `box` [voxels of grid], which may be empty. Collective.
   std::function<std::shared_ptr<const DisplacementImage>(const Box& box)> read;
 };
+
+/// A displacement that is cut among the ranks. `comm` must outlive the source.
+/// @param own  stored over at least what this rank owns of its grid
+FieldSource source_of_shards(dist::Comm& comm, std::shared_ptr<const DisplacementImage> own);
 
 /// Where the voxels of a box may get to on their way through a chain.
 class Bounds {
@@ -66,8 +69,8 @@ class ChainSource {
   Reaching reaching(Context& ctx, const Grid& grid, const Box& box) const;
   /// The chain with whole fields on rank 0, and with empty ones on the others.
   CompositeTransform gathered(const dist::Comm& comm) const;
-  /// Maps points [mm] in place, each rank its own.
-  void map(Context& ctx, std::span<Vec3> points) const;
+  /// Maps points [mm] in place, which all ranks have; each rank maps a share of them.
+  void map(Context& ctx, dist::Comm& comm, std::vector<Vec3>& points) const;
 
  private:
   std::vector<Step> steps_;

@@ -46,6 +46,13 @@ class Inputs {
     if (made_.code != 0) return;
     warp_ = io::read_displacement(folder_ / "p_true_warp.nii.gz");
     io::write_displacement(folder_ / "raw_warp.nii", warp_, {});
+    io::write_displacement(
+        folder_ / "backwards.nii.gz",
+        {warp_.grid, test::make_vector_field(warp_.grid.domain(),
+                                             [&](int c, int z, int y, int x) {
+                                               return -0.9F * warp_.data.view()[c](z, y, x);
+                                             })},
+        {});
     write_coarse_warp();
     write_series();
     io::write_affine(folder_ / "turn.mat",
@@ -224,6 +231,38 @@ TEST_F(CommandsOnRanks, Composites) {
 TEST_F(CommandsOnRanks, Jacobian) {
   same_on_all("jacobian {}/p_true_warp.nii.gz -o a.nii.gz", 1);
   same_on_all("jacobian {}/holes_warp.nii.gz --log -o a.nii", 1);
+}
+
+TEST_F(CommandsOnRanks, EvaluateLabels) {
+  same_on_all(
+      "evaluate --fixed-labels {}/p_fixed_labels.nii.gz --warped-labels "
+      "{}/p_moving_labels.nii.gz --json a.json",
+      1);
+}
+
+TEST_F(CommandsOnRanks, EvaluateImages) {
+  const std::string images = "evaluate --fixed {}/p_fixed.nii.gz --warped {}/raw.nii --json a.json";
+  same_on_all(images, 1);
+  same_on_all(images + " --mask {}/p_fixed_labels.nii.gz --report a.html", 2);
+}
+
+TEST_F(CommandsOnRanks, EvaluateWarps) {
+  same_on_all(
+      "evaluate --warp {}/p_true_warp.nii.gz --mask {}/p_fixed_labels.nii.gz "
+      "--inverse-warp {}/backwards.nii.gz --true-warp {}/raw_warp.nii -t {}/turn.mat "
+      "--json a.json",
+      1);
+  same_on_all(
+      "evaluate --warp {}/holes_warp.nii.gz --inverse-warp {}/coarse_warp.nii.gz "
+      "--true-warp {}/coarse_warp.nii.gz -t {}/p_true_warp.nii.gz --json a.json",
+      1);
+}
+
+TEST_F(CommandsOnRanks, EvaluatePoints) {
+  same_on_all(
+      "evaluate --fixed-points {}/points.csv --moving-points {}/points.csv -t "
+      "{}/p_true_warp.nii.gz -t {}/turn.mat --json a.json",
+      1);
 }
 
 /// Files of several gzip members a rank.
