@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ffdp/transforms/apply.hpp"
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <optional>
+#include <utility>
 
+#include "cli/chain_files.hpp"
 #include "cli/commands.hpp"
 #include "cli/common.hpp"
+#include "cli/ranks.hpp"
+#include "cli/shard_files.hpp"
 
 #include "ffdp/core/error.hpp"
 #include "ffdp/io/points_csv.hpp"
@@ -30,19 +35,19 @@ struct ApplyOptions {
   std::string interpolation = "linear", outside = "0";
   std::vector<std::string> transforms;
   ApplyParams params;
-  int compression = 1;
+  int compression = 1, ranks = 1;
 };
 
 bool keeps_labels(Interpolation interpolation) {
   return interpolation == Interpolation::nearest || interpolation == Interpolation::label;
 }
 
-void apply_to_points(Context& ctx, const ApplyOptions& o) {
+void apply_to_points(Context& ctx, dist::Comm& comm, const ApplyOptions& o) {
   if (!io::is_points_name(o.output))
     throw InvalidArgument(o.output + ": points are written as .csv, .tsv or .fcsv");
   io::PointsTable table = io::read_points(o.input);
-  read_chain(ctx, o.transforms).map(ctx, table.points);
-  io::write_points(o.output, table);
+  open_chain(ctx, comm, o.transforms).map(ctx, comm, table.points);
+  if (comm.rank() == 0) io::write_points(o.output, table);
 }
 
 io::DataType output_type(const ApplyOptions& o, const io::NiftiInfo& input) {
@@ -51,50 +56,93 @@ io::DataType output_type(const ApplyOptions& o, const io::NiftiInfo& input) {
   return input.type == io::DataType::float64 ? input.type : io::DataType::float32;
 }
 
-/// The least value; NaN counts where there is nothing else.
+/// The lesser value; NaN counts where there is nothing else.
 template <class T>
-T least(const Field<T>& field) {
-  T result = *field.begin();
-  for (const T value : field)
-    if (value < result || result != result) result = value;
+T lesser(T a, T b) {
+  return b < a || a != a ? b : a;
+}
+
+/// The least value of an image, of which this rank has at least what it owns.
+template <class T>
+T least(dist::Comm& comm, const Image<T>& image) {
+  const Box own = dist::Cut(comm, image.grid.domain()).own(comm);
+  const View<const T> values = std::as_const(image.data).view();
+  T result = values(own.lo[0], own.lo[1], own.lo[2]);
+  for (int z = own.lo[0]; z < own.hi[0]; ++z)
+    for (int y = own.lo[1]; y < own.hi[1]; ++y)
+      for (int x = own.lo[2]; x < own.hi[2]; ++x) result = lesser(result, values(z, y, x));
+  for (const T value : comm.all_gather(result)) result = lesser(result, value);
   return result;
 }
 
+/// The smallest box that holds both.
+Box hull(const Box& a, const Box& b) {
+  if (a.empty()) return b;
+  Box result = a;
+  for (int axis = 0; axis < 3; ++axis) {
+    result.lo[axis] = std::min(a.lo[axis], b.lo[axis]);
+    result.hi[axis] = std::max(a.hi[axis], b.hi[axis]);
+  }
+  return result;
+}
+
+/// What the volumes of an input have in common.
+struct Resampling {
+  ApplyParams params;
+  std::optional<double> outside;  ///< none: the least of each volume
+  Grid grid;                      ///< of the output
+  CompositeTransform chain;       ///< as far as this rank's planes need it
+  Box reach;                      ///< what they need of the input
+};
+
+Resampling prepare(Context& ctx, dist::Comm& comm, const ApplyOptions& o,
+                   const io::NiftiInfo& input, const Grid& grid, const ChainFiles& files,
+                   const Box& own) {
+  const Box domain = input.grid.domain();
+  Resampling r{o.params, parse_outside(o.outside), grid, {}, domain};
+  auto reaching = files.reaching(ctx, grid, own);
+  r.chain = std::move(reaching.chain);
+  if (!transforms::needs_whole(r.params))
+    r.reach = reaching.bounds.voxels(input.grid, transforms::halo(r.params));
+  if (!r.outside) r.reach = hull(r.reach, dist::Cut(comm, domain).own(comm));
+  return r;
+}
+
 template <class T>
-void apply_to_volume(Context& ctx, const ApplyOptions& o, io::NiftiReader& input,
-                     std::int64_t volume, const Grid& grid, const CompositeTransform& chain,
-                     io::NiftiWriter& writer) {
-  const Image<T> moving = input.read_volume<T>(volume);
-  ApplyParams params = o.params;
-  const auto outside = parse_outside(o.outside);
-  params.fill = outside ? *outside : static_cast<double>(least(moving.data));
+void apply_to_volume(Context& ctx, dist::Comm& comm, const Resampling& r, ShardReader& input,
+                     std::int64_t volume, ShardWriter& writer) {
+  const Image<T> moving{input.info().grid, input.read<T>(r.reach, volume)};
+  ApplyParams params = r.params;
+  params.fill = r.outside ? *r.outside : static_cast<double>(least(comm, moving));
   const auto write = [&](auto values) {
     writer.write(values.data(), static_cast<std::int64_t>(values.size()));
   };
-  if (keeps_labels(o.params.interpolation))
-    transforms::apply_label<T>(ctx, params, grid, chain, moving, write);
+  if (keeps_labels(params.interpolation))
+    transforms::apply_label<T>(ctx, params, r.grid, writer.own(), r.chain, moving, write);
   else
-    transforms::apply<T>(ctx, params, grid, chain, moving, write);
+    transforms::apply<T>(ctx, params, r.grid, writer.own(), r.chain, moving, write);
+  writer.end_volume();
 }
 
-void apply_to_image(Context& ctx, const ApplyOptions& o) {
+void apply_to_image(Context& ctx, dist::Comm& comm, const ApplyOptions& o) {
   if (o.reference.empty()) throw InvalidArgument(o.input + ": --reference is wanted for an image");
-  io::NiftiReader reader(o.input);
+  ShardReader reader(comm, o.input);
   const io::NiftiInfo& input = reader.info();
   const bool warp = input.intent == io::intent_vector || input.intent == io::intent_displacement;
   if (io::is_displacement(input) && warp)
     throw IoError(o.input + ": is a displacement field, whose vectors would have to be turned; " +
                   "ffdp compose puts warps together");
   const Grid grid = io::read_info(o.reference).grid;
-  const Chain chain = read_chain(ctx, o.transforms);
+  const ChainFiles files = open_chain(ctx, comm, o.transforms);
   io::WriteOptions options;
   options.type = output_type(o, input);
   options.threads = ctx.threads;
   options.compression_level = o.compression;
-  io::NiftiWriter writer(o.output, grid, input.series(), options);
+  ShardWriter writer(comm, o.output, grid, input.series(), options);
+  const Resampling r = prepare(ctx, comm, o, input, grid, files, writer.own());
   for (std::int64_t volume = 0; volume < input.volumes() * input.components(); ++volume)
     io::visit(input.value_type(), [&](auto zero) {
-      apply_to_volume<decltype(zero)>(ctx, o, reader, volume, grid, chain, writer);
+      apply_to_volume<decltype(zero)>(ctx, comm, r, reader, volume, writer);
     });
   writer.commit();
 }
@@ -127,6 +175,7 @@ void add_apply(CLI::App& app) {
                       "are rounded and clamped. Default: the input's for nearest and label, else "
                       "float32");
   add_compression(*command, o->compression);
+  add_ranks(*command, o->ranks);
   add_common(*command, o->common);
   command->footer(
       "As in antsApplyTransforms, the input image meets the last transform first: give the warp,\n"
@@ -141,13 +190,14 @@ void add_apply(CLI::App& app) {
       "  ffdp apply -i fixed_points.csv -t out/1Warp.nii.gz -t out/0GenericAffine.mat "
       "-o moving_points.csv");
   command->callback([o] {
-    Context ctx = start(o->common);
     o->params.interpolation = interpolations.at(CLI::detail::to_lower(o->interpolation));
     parse_outside(o->outside);
-    if (io::is_points_name(o->input))
-      apply_to_points(ctx, *o);
-    else
-      apply_to_image(ctx, *o);
+    on_ranks(o->common, o->ranks, [&](Context& ctx, dist::Comm& comm) {
+      if (io::is_points_name(o->input))
+        apply_to_points(ctx, comm, *o);
+      else
+        apply_to_image(ctx, comm, *o);
+    });
   });
 }
 

@@ -9,9 +9,6 @@
 #include <CLI/CLI.hpp>
 
 #include "ffdp/core/context.hpp"
-#include "ffdp/io/nifti.hpp"
-#include "ffdp/io/transform_file.hpp"
-#include "ffdp/transforms/composite_transform.hpp"
 
 namespace ffdp::cli {
 
@@ -47,44 +44,13 @@ int default_threads();
 /// CPU context; sends the library's warnings to stderr unless quiet.
 Context start(const Common& common);
 
-/// The mask in an image file: inside where the value is neither 0 nor NaN. Throws where none is.
-Image<std::uint8_t> read_mask(const std::string& path);
-
 /// A --default-value: nothing for "min", the least of an image. Throws for what is no number.
 std::optional<double> parse_outside(const std::string& text);
 
 /// ", N left out", or nothing for 0.
 std::string left_out(std::int64_t count);
 
-/// A warp to be judged, NaN where it holds no displacement; says how many voxels that are. Of a
-/// composite all of it, on the grid of its first field.
-DisplacementImage read_warp(Context& ctx, const std::string& path);
-
-/// Adds -t, --transform FILE or [FILE,1], repeatable.
-CLI::Option* add_transforms(CLI::App& command, std::vector<std::string>& transforms);
-
-/// A -t argument: FILE or [FILE,useInverse], with or without blanks.
-struct TransformArgument {
-  std::string path;
-  bool inverted = false;
-};
-TransformArgument parse_transform_argument(const std::string& text);
-
-/// A chain, and whether ITK has it as 2-D or as 3-D transforms.
-struct Chain : transforms::CompositeTransform {
-  int dimension = 3;  ///< 2 where all of it was read from 2-D transforms
-};
-
-/// The chain of -t arguments, ANTs' way: the moving image meets the last one first, so a point of
-/// the reference meets the first one first.
-Chain read_chain(Context& ctx, const std::vector<std::string>& arguments);
-
 /// Adds --compression.
 void add_compression(CLI::App& command, int& level);
-
-/// Writes a chain by the ending of `path`: a warp (.nii, .nii.gz) on `grid`, an affine (.mat, .txt,
-/// .tfm) or a composite (.h5). `grid` may be null where none is needed.
-void write_chain(Context& ctx, const std::string& path, const Chain& chain, const Grid* grid,
-                 int compression_level);
 
 }  // namespace ffdp::cli

@@ -2,8 +2,10 @@
 #include <memory>
 #include <optional>
 
+#include "cli/chain_files.hpp"
 #include "cli/commands.hpp"
 #include "cli/common.hpp"
+#include "cli/ranks.hpp"
 
 namespace ffdp::cli {
 namespace {
@@ -12,7 +14,7 @@ struct ComposeOptions {
   Common common;
   std::string reference, output;
   std::vector<std::string> transforms;
-  int compression = 1;
+  int compression = 1, ranks = 1;
 };
 
 }  // namespace
@@ -28,17 +30,19 @@ void add_compose(CLI::App& app) {
                    "warp (.nii, .nii.gz), affine (.mat, .txt, .tfm) or composite (.h5)")
       ->required();
   add_compression(*command, o->compression);
+  add_ranks(*command, o->ranks);
   add_common(*command, o->common);
   command->footer(
       "Examples:\n"
       "  ffdp compose -r fixed.nii.gz -t 1Warp.nii.gz -t 0GenericAffine.mat -o total.nii.gz\n"
       "  ffdp compose -t second.mat -t [first.txt,1] -o both.mat");
   command->callback([o] {
-    Context ctx = start(o->common);
     std::optional<Grid> grid;
     if (!o->reference.empty()) grid = io::read_info(o->reference).grid;
-    write_chain(ctx, o->output, read_chain(ctx, o->transforms), grid ? &*grid : nullptr,
-                o->compression);
+    on_ranks(o->common, o->ranks, [&](Context& ctx, dist::Comm& comm) {
+      write_chain(ctx, comm, o->output, open_chain(ctx, comm, o->transforms),
+                  grid ? &*grid : nullptr, o->compression);
+    });
   });
 }
 

@@ -12,6 +12,8 @@
 #include "ffdp/core/copy.hpp"
 #include "ffdp/core/error.hpp"
 #include "ffdp/io/atomic_file.hpp"
+#include "ffdp/io/nifti.hpp"
+#include "ffdp/io/transform_file.hpp"
 #include "ffdp/transforms/warp.hpp"
 
 namespace ffdp::cli {
@@ -109,7 +111,7 @@ void describe(const Affine& a) {
 void describe(const std::shared_ptr<const DisplacementImage>& d) {
   print_grid(d->grid);
   DisplacementImage field{d->grid, copy_to(Context{}, Backend::cpu, d->data)};
-  const std::int64_t missing = transforms::mark_missing(field);
+  const std::int64_t missing = transforms::mark_missing(field, field.grid.domain());
   const std::int64_t voxels = field.grid.domain().volume();
   const float* const data = field.data.data();
   double sum = 0, most = 0;

@@ -2,8 +2,10 @@
 #include <memory>
 #include <optional>
 
+#include "cli/chain_files.hpp"
 #include "cli/commands.hpp"
 #include "cli/common.hpp"
+#include "cli/ranks.hpp"
 
 namespace ffdp::cli {
 namespace {
@@ -11,16 +13,8 @@ namespace {
 struct InvertOptions {
   Common common;
   std::string transform, reference, output;
-  int compression = 1;
+  int compression = 1, ranks = 1;
 };
-
-/// The grid of the first displacement in the chain, if there is one.
-std::optional<Grid> grid_of(const transforms::CompositeTransform& chain) {
-  for (const auto& step : chain.steps())
-    if (const auto* field = std::get_if<std::shared_ptr<const DisplacementImage>>(&step))
-      return (*field)->grid;
-  return std::nullopt;
-}
 
 }  // namespace
 
@@ -35,6 +29,7 @@ void add_invert(CLI::App& app) {
                    "warp (.nii, .nii.gz), affine (.mat, .txt, .tfm) or composite (.h5)")
       ->required();
   add_compression(*command, o->compression);
+  add_ranks(*command, o->ranks);
   add_common(*command, o->common);
   command->footer(
       "A warp is inverted to 0.01 voxel on its own grid; voxels without an inverse are reported.\n"
@@ -42,11 +37,13 @@ void add_invert(CLI::App& app) {
       "  ffdp invert -t 0GenericAffine.mat -o inverse.mat\n"
       "  ffdp invert -t 1Warp.nii.gz -o 1InverseWarp.nii.gz");
   command->callback([o] {
-    Context ctx = start(o->common);
-    const auto inverse = read_chain(ctx, {"[" + o->transform + ",1]"});
-    std::optional<Grid> grid = grid_of(inverse);
-    if (!o->reference.empty()) grid = io::read_info(o->reference).grid;
-    write_chain(ctx, o->output, inverse, grid ? &*grid : nullptr, o->compression);
+    on_ranks(o->common, o->ranks, [&](Context& ctx, dist::Comm& comm) {
+      const ChainFiles inverse = open_chain(ctx, comm, {"[" + o->transform + ",1]"});
+      std::optional<Grid> grid;
+      if (const auto* field = inverse.first_field()) grid = field->grid;
+      if (!o->reference.empty()) grid = io::read_info(o->reference).grid;
+      write_chain(ctx, comm, o->output, inverse, grid ? &*grid : nullptr, o->compression);
+    });
   });
 }
 

@@ -5,13 +5,16 @@
 #include <cstdio>
 #include <limits>
 #include <memory>
+#include <span>
 #include <string>
-#include <utility>
 
+#include "cli/chain_files.hpp"
 #include "cli/commands.hpp"
 #include "cli/common.hpp"
+#include "cli/ranks.hpp"
+#include "cli/shard_files.hpp"
 
-#include "ffdp/transforms/warp.hpp"
+#include "ffdp/dist/ordered_sum.hpp"
 
 namespace ffdp::cli {
 namespace {
@@ -19,28 +22,28 @@ namespace {
 struct JacobianCommand {
   std::string warp, output;
   bool log = false;
-  int compression = 1;
+  int compression = 1, ranks = 1;
   Common common;
 };
 
-void run(const JacobianCommand& command) {
-  Context ctx = start(command.common);
-  DisplacementImage displacement = read_warp(ctx, command.warp);
-  const Grid grid = displacement.grid;
-  const VectorField<float> u = transforms::to_voxels(ctx, std::move(displacement));
-  const Box domain = grid.domain();
-  const jacobian::Statistics s = jacobian::statistics(ctx, domain, domain, u, {}).total();
-  Image<float> determinant{grid, Field<float>(Backend::cpu, domain)};
-  jacobian::forward(ctx, domain, domain, u, determinant.data);
-  if (command.log)
-    for (float& value : determinant.data)
-      value = value > 0 ? std::log(value) : std::numeric_limits<float>::quiet_NaN();
+void run(const JacobianCommand& command, Context& ctx, dist::Comm& comm) {
+  const VoxelWarp warp = read_voxel_warp(ctx, comm, command.warp);
+  const Box& domain = warp.cut.domain();
+  const auto s = dist::ordered_sum(
+      comm, warp.cut, jacobian::statistics(ctx, domain, warp.cut.own(comm), warp.u, {}));
   io::WriteOptions options;
   options.threads = ctx.threads;
   options.compression_level = command.compression;
   options.description = command.log ? "ffdp jacobian: log of the determinant" : "ffdp jacobian";
-  io::write_image(command.output, determinant, options);
-  if (command.common.quiet) return;
+  ShardWriter writer(comm, command.output, warp.grid, io::Series{}, options);
+  write_planes(ctx, writer, [&](View<float> determinant) {
+    jacobian::forward(ctx, domain, determinant.stored, warp.u, determinant);
+    if (!command.log) return;
+    for (float& value : std::span(determinant.data, determinant.stored.volume()))
+      value = value > 0 ? std::log(value) : std::numeric_limits<float>::quiet_NaN();
+  });
+  writer.commit();
+  if (command.common.quiet || !speaks()) return;
   std::printf("determinant %.6g to %.6g, SDlogJ %.6g, %lld of %lld voxels folded%s\nwrote %s\n",
               s.min, s.max, s.sd_log(), static_cast<long long>(s.folded),
               static_cast<long long>(s.count), left_out(s.missing).c_str(), command.output.c_str());
@@ -59,8 +62,12 @@ void add_jacobian(CLI::App& app) {
   sub->add_option("-o,--output", command->output, "Image to write")->required();
   sub->add_flag("--log", command->log, "Write its logarithm, NaN where it is not positive");
   add_compression(*sub, command->compression);
+  add_ranks(*sub, command->ranks);
   add_common(*sub, command->common);
-  sub->callback([command] { run(*command); });
+  sub->callback([command] {
+    on_ranks(command->common, command->ranks,
+             [&](Context& ctx, dist::Comm& comm) { run(*command, ctx, comm); });
+  });
 }
 
 }  // namespace ffdp::cli

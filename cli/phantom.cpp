@@ -13,6 +13,8 @@
 
 #include "cli/commands.hpp"
 #include "cli/common.hpp"
+#include "cli/ranks.hpp"
+#include "cli/shard_files.hpp"
 #include "cli/sizes.hpp"
 #include <CLI/CLI.hpp>
 
@@ -37,10 +39,10 @@ struct PhantomCommand {
   std::vector<double> rotate{0, 0, 0}, translate{0, 0, 0};
   double zoom = 1;
   bool pair = false;
+  int ranks = 1;
   Common common;
 };
 
-/// "160x192x224" or "1.5": three numbers in file order, one number thrice.
 /// Rotation about x, then y, then z [degrees], zoom and shift [mm], about the world's origin.
 Affine pose_of(const PhantomCommand& command) {
   Mat3 linear = Affine{}.linear;
@@ -58,65 +60,77 @@ Affine pose_of(const PhantomCommand& command) {
   return {linear, {command.translate[0], command.translate[1], command.translate[2]}};
 }
 
-/// Calls body(slab) for slabs of whole planes of about 64 MiB, in file order.
+/// Calls body(slab) for slabs of `own` of about 64 MiB, in file order.
 template <class Body>
-void for_each_slab(const Grid& grid, Body&& body) {
-  const std::int64_t plane = std::int64_t{grid.size[1]} * grid.size[2];
+void for_each_slab(const Box& own, Body&& body) {
+  const std::int64_t plane = std::max<std::int64_t>(std::int64_t{own.size(1)} * own.size(2), 1);
   const int planes = static_cast<int>(std::max<std::int64_t>(1, (std::int64_t{16} << 20) / plane));
-  for (int z = 0; z < grid.size[0]; z += planes) {
-    Box slab = grid.domain();
+  for (int z = own.lo[0]; z < own.hi[0]; z += planes) {
+    Box slab = own;
     slab.lo[0] = z;
-    slab.hi[0] = std::min(grid.size[0], z + planes);
+    slab.hi[0] = std::min(own.hi[0], z + planes);
     body(slab);
   }
 }
 
-void say_written(const PhantomCommand& command, const std::string& path) {
-  if (!command.common.quiet) std::printf("wrote %s\n", path.c_str());
-}
+/// One rank that makes phantoms.
+struct Maker {
+  const PhantomCommand& command;
+  Grid grid;
+  Context& ctx;
+  dist::Comm& comm;
 
-void write_brain(const PhantomCommand& command, const Grid& grid, const Phantom& phantom,
-                 const std::string& image_path, const std::string& labels_path) {
-  Context ctx = start(command.common);
-  io::WriteOptions options;
-  options.threads = ctx.threads;
-  options.description = "ffdp phantom";
-  options.type = io::data_type_from_string(command.type);
-  io::NiftiWriter image(image_path, grid, {}, options);
+  io::WriteOptions options(const std::string& description) const {
+    io::WriteOptions o;
+    o.threads = ctx.threads;
+    o.description = description;
+    return o;
+  }
+  void say_written(const std::string& path) const {
+    if (!command.common.quiet && speaks()) std::printf("wrote %s\n", path.c_str());
+  }
+};
+
+void write_brain(const Maker& m, const Phantom& phantom, const std::string& image_path,
+                 const std::string& labels_path) {
+  io::WriteOptions options = m.options("ffdp phantom");
+  options.type = io::data_type_from_string(m.command.type);
+  ShardWriter image(m.comm, image_path, m.grid, io::Series{}, options);
   options.type = io::DataType::uint8;
-  io::NiftiWriter labels(labels_path, grid, {}, options);
-  for_each_slab(grid, [&](const Box& slab) {
+  ShardWriter labels(m.comm, labels_path, m.grid, io::Series{}, options);
+  for_each_slab(image.own(), [&](const Box& slab) {
     Field<float> values(Backend::cpu, slab);
     Field<std::uint8_t> numbers(Backend::cpu, slab);
-    make_phantom(ctx, phantom, grid, slab, values, numbers);
-    image.write(values.data(), values.size());
-    labels.write(numbers.data(), numbers.size());
+    make_phantom(m.ctx, phantom, m.grid, slab, values, numbers);
+    image.write(static_cast<const float*>(values.data()), values.size());
+    labels.write(static_cast<const std::uint8_t*>(numbers.data()), numbers.size());
   });
-  image.commit();
-  labels.commit();
-  say_written(command, image_path);
-  say_written(command, labels_path);
+  for (ShardWriter* writer : {&image, &labels}) {
+    writer->end_volume();
+    writer->commit();
+  }
+  m.say_written(image_path);
+  m.say_written(labels_path);
 }
 
-void write_true_warp(const PhantomCommand& command, const Grid& grid, const Phantom& fixed,
-                     const Phantom& moving) {
-  Context ctx = start(command.common);
-  io::WriteOptions options;
-  options.threads = ctx.threads;
-  const std::string path = command.output + "_true_warp.nii.gz";
-  io::NiftiWriter writer = io::NiftiWriter::displacement(path, grid, options);
-  for (int c = 0; c < writer.components(); ++c)  // the file holds all x, then all y, then all z
-    for_each_slab(grid, [&](const Box& slab) {
+void write_true_warp(const Maker& m, const Phantom& fixed, const Phantom& moving) {
+  const std::string path = m.command.output + "_true_warp.nii.gz";
+  auto writer = ShardWriter::displacement(m.comm, path, m.grid, m.options("ffdp"));
+  for (int c = 0; c < writer.components(); ++c) {  // the file holds all x, then all y, then all z
+    for_each_slab(writer.own(), [&](const Box& slab) {
       VectorField<float> warp(Backend::cpu, slab);
-      make_true_warp(ctx, fixed, moving, grid, slab, warp);
-      writer.write(warp.view()[c].data, slab.volume());
+      make_true_warp(m.ctx, fixed, moving, m.grid, slab, warp);
+      writer.write(static_cast<const float*>(warp.view()[c].data), slab.volume());
     });
+    writer.end_volume();
+  }
   writer.commit();
-  say_written(command, path);
+  m.say_written(path);
 }
 
-void run(const PhantomCommand& command) {
+void run(const PhantomCommand& command, Context& ctx, dist::Comm& comm) {
   const Grid grid = centred_grid(command.size, command.spacing);
+  const Maker maker{command, grid, ctx, comm};
   Phantom phantom;
   phantom.contrast = phantom::contrast_from(command.contrast);
   phantom.subject = phantom.warp = command.seed;
@@ -131,16 +145,15 @@ void run(const PhantomCommand& command) {
     moving.contrast = phantom::contrast_from(command.moving_contrast);
   if (!command.pair) {
     phantom.pose = moving.pose;
-    write_brain(command, grid, phantom, command.output + ".nii.gz",
-                command.output + "_labels.nii.gz");
+    write_brain(maker, phantom, command.output + ".nii.gz", command.output + "_labels.nii.gz");
     return;
   }
   phantom.warp_mm = command.warp_mm;
-  write_brain(command, grid, phantom, command.output + "_fixed.nii.gz",
+  write_brain(maker, phantom, command.output + "_fixed.nii.gz",
               command.output + "_fixed_labels.nii.gz");
-  write_brain(command, grid, moving, command.output + "_moving.nii.gz",
+  write_brain(maker, moving, command.output + "_moving.nii.gz",
               command.output + "_moving_labels.nii.gz");
-  write_true_warp(command, grid, phantom, moving);
+  write_true_warp(maker, phantom, moving);
 }
 
 }  // namespace
@@ -181,8 +194,12 @@ void add_phantom(CLI::App& app) {
   sub->add_option("--type", command->type,
                   "Voxel type of the images: float32, uint16, int16, uint8")
       ->capture_default_str();
+  add_ranks(*sub, command->ranks);
   add_common(*sub, command->common);
-  sub->callback([command] { run(*command); });
+  sub->callback([command] {
+    on_ranks(command->common, command->ranks,
+             [&](Context& ctx, dist::Comm& comm) { run(*command, ctx, comm); });
+  });
 }
 
 }  // namespace ffdp::cli

@@ -12,6 +12,7 @@
 
 #include "ffdp/core/device.hpp"
 #include "ffdp/core/error.hpp"
+#include "ffdp/io/nifti.hpp"
 
 namespace ffdp::cli {
 namespace {

@@ -51,6 +51,24 @@ void run_ranks(int ranks, const std::function<void(dist::Comm&)>& body) {
   body(solo);
 }
 
+void add_ranks(CLI::App& command, int& ranks) {
+  command
+      .add_option("--ranks", ranks,
+                  "share the work among N ranks of this process, each with --threads; the result "
+                  "is the same at any number. On several machines: mpirun -n N ffdp ...")
+      ->check(CLI::Range(1, 4096));
+}
+
+void on_ranks(const Common& common, int ranks,
+              const std::function<void(Context&, dist::Comm&)>& body) {
+  start(common);
+  run_ranks(ranks, [&](dist::Comm& comm) {
+    Context ctx;
+    ctx.threads = common.threads > 0 ? common.threads : threads_of(comm);
+    body(ctx, comm);
+  });
+}
+
 int threads_of(dist::Comm& comm) {
   return std::max(1, default_threads() / dist::on_this_machine(comm).ranks);
 }

@@ -4,6 +4,10 @@
 #include <functional>
 #include <string>
 
+#include "cli/common.hpp"
+#include <CLI/CLI.hpp>
+
+#include "ffdp/core/context.hpp"
 #include "ffdp/dist/comm.hpp"
 
 namespace ffdp::cli {
@@ -11,6 +15,12 @@ namespace ffdp::cli {
 /// Runs `body` as all ranks of a command: those that mpirun or srun started as processes, else
 /// `ranks` threads of this one. An error of one rank ends all.
 void run_ranks(int ranks, const std::function<void(dist::Comm&)>& body);
+
+/// Adds --ranks.
+void add_ranks(CLI::App& command, int& ranks);
+/// Runs `body` as all ranks of a command that works on CPUs, each with the threads of `common`.
+void on_ranks(const Common& common, int ranks,
+              const std::function<void(Context&, dist::Comm&)>& body);
 
 /// The threads that a rank takes where nobody says: those of this machine, shared out among its
 /// ranks; at least one. Collective.

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "cli/chain_files.hpp"
 #include "cli/shard_files.hpp"
 
 #include "ffdp/core/error.hpp"
@@ -22,21 +23,11 @@ std::vector<Image<float>> read_images(dist::Comm& comm, const std::vector<std::s
   reading.reserve(paths.size());
   const auto policy = comm.size() == 1 ? std::launch::async : std::launch::deferred;
   for (const auto& path : paths)
-    reading.push_back(std::async(policy, [&comm, &path] { return read_shard(comm, path); }));
+    reading.push_back(std::async(policy, [&comm, &path] { return read_shard<float>(comm, path); }));
   std::vector<Image<float>> images;
   images.reserve(paths.size());
   for (auto& image : reading) images.push_back(image.get());
   return images;
-}
-
-/// Likewise of a mask, which every rank reads whole: 1 B/voxel of what it keeps.
-Image<std::uint8_t> mask_shard(dist::Comm& comm, const std::string& path) {
-  Image<std::uint8_t> mask = read_mask(path);
-  const dist::Cut cut(comm, mask.grid.domain());
-  if (cut.whole()) return mask;
-  Field<std::uint8_t> own(Backend::cpu, cut.own(comm));
-  dist::copy_voxels(Context(), std::as_const(mask.data).view(), own.view(), own.stored());
-  return {mask.grid, std::move(own)};
 }
 
 /// Voxels along the axes in use: a slice has two of them, whichever they are.
@@ -86,8 +77,8 @@ registration::Inputs read_inputs(Context& ctx, dist::Comm& comm, const RegisterO
   in.moving = moving.get();
   in.fixed_names = o.fixed;
   in.moving_names = o.moving;
-  if (!o.fixed_mask.empty()) in.fixed_mask = mask_shard(comm, o.fixed_mask);
-  if (!o.moving_mask.empty()) in.moving_mask = mask_shard(comm, o.moving_mask);
+  if (!o.fixed_mask.empty()) in.fixed_mask = read_mask(comm, o.fixed_mask);
+  if (!o.moving_mask.empty()) in.moving_mask = read_mask(comm, o.moving_mask);
   if (!o.start.empty()) {
     const auto chain = read_chain(ctx, o.start);
     const Affine* affine = chain.as_affine();

@@ -19,7 +19,7 @@ struct RegisterOptions {
   std::vector<std::string> images, fixed, moving, metrics, settings, start;
   std::string fixed_mask, moving_mask, preset = "default", recipe, iterations, shrink, winsorize,
                                        initialization, linear, device = "auto", memory,
-                                       moving_access, transport = "auto";
+                                       transport = "auto", moving_access;
   int ranks = 1;  ///< threads that each have a share of the images
   int gpus = 0;   ///< 0, or as many ranks, each on a GPU of its own
   double step = 0, sigma_update = -1, sigma_warp = -1;

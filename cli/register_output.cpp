@@ -80,11 +80,10 @@ Context for_job(const Context& ctx) {
 /// Writes a displacement in voxels as LPS mm.
 void write_warp(Context& ctx, dist::Comm& comm, const OutputOptions& o, const std::string& name,
                 const Grid& grid, const VectorField<float>& displacement) {
-  ShardWriter writer(ctx, comm, o.prefix + name, grid, ShardWriter::Content::displacement,
-                     write_options(ctx, o));
+  auto writer = ShardWriter::displacement(comm, o.prefix + name, grid, write_options(ctx, o));
   const Mat3 to_world = grid.to_world().linear;
   for (int c = 0; c < writer.components(); ++c)
-    writer.write([&](View<float> out) {
+    write_planes(ctx, writer, [&](View<float> out) {
       vectors::component(ctx, out.stored, to_world[c], displacement, out);
     });
   writer.commit();
@@ -141,9 +140,8 @@ void write_warped(Context& ctx, dist::Comm& comm, const OutputOptions& o, const 
   const auto u = view_of(result.displacement);
   const Box own = dist::Cut(comm, grid.domain()).own(comm);
   const dist::Window window(ctx, comm, moving, reach(ctx, p, own, u));
-  ShardWriter writer(ctx, comm, o.prefix + name, grid, ShardWriter::Content::image,
-                     write_options(ctx, o));
-  writer.write([&](View<float> out) {
+  ShardWriter writer(comm, o.prefix + name, grid, io::Series{}, write_options(ctx, o));
+  write_planes(ctx, writer, [&](View<float> out) {
     sampler::forward_uncounted(ctx, p, grid.domain(), out.stored, window.view(), u, {}, out);
   });
   writer.commit();
@@ -168,9 +166,8 @@ void write_inverse_warped(Context& ctx, dist::Comm& comm, const OutputOptions& o
     v = inverse_window->view();
   }
   const dist::Window window(ctx, comm, fixed, reach(ctx, at_both, own, v));
-  ShardWriter writer(ctx, comm, o.prefix + name, grid, ShardWriter::Content::image,
-                     write_options(ctx, o));
-  writer.write([&](View<float> out) {
+  ShardWriter writer(comm, o.prefix + name, grid, io::Series{}, write_options(ctx, o));
+  write_planes(ctx, writer, [&](View<float> out) {
     const Box slab = out.stored;
     VectorField<float> displacement;
     if (v) {

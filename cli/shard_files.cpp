@@ -2,153 +2,252 @@
 #include "cli/shard_files.hpp"
 
 #include <algorithm>
-#include <iterator>
-#include <span>
 #include <utility>
 #include <vector>
 
 #include "ffdp/core/copy.hpp"
 #include "ffdp/core/error.hpp"
-#include "ffdp/dist/fetch.hpp"
 
 namespace ffdp::cli {
 
-Image<float> read_shard(dist::Comm& comm, const std::string& path) {
-  const io::NiftiInfo info = io::read_info(path);
-  const dist::Cut cut(comm, info.grid.domain());
-  const Box own = cut.own(comm);
-  if (cut.whole()) return io::read_image<float>(path);
-  require(info.volumes() == 1 && info.components() == 1,
-          path + ": holds " + std::to_string(info.volumes()) + " volumes of " +
-              std::to_string(info.components()) + " components, one of each is wanted");
-  if (!info.compressed) return {info.grid, io::NiftiReader(path).read_box<float>(own, 0)};
-  Image<float> image{info.grid, {}};
-  const auto bytes = [](const Field<float>& field) {
-    return static_cast<std::size_t>(field.size()) * sizeof(float);
+void hand_out(dist::Comm& comm, const Box& box, const dist::Strided& from,
+              const std::vector<Box>& boxes, const dist::Strided& to) {
+  const Context ctx;
+  const auto copied = [&](const dist::Strided& shape, const Box& part, std::byte* memory) {
+    dist::Strided packed = shape;
+    packed.data = memory;
+    packed.stored = part;
+    packed.stride_y = part.size(2);
+    packed.stride_z = packed.stride_y * part.size(1);
+    packed.stride_c = part.volume();
+    return packed;
   };
-  if (comm.rank() != 0) {
-    image.data = Field<float>(Backend::cpu, own);
-    const dist::Receive receive{0, image.data.data(), bytes(image.data)};
-    comm.exchange({}, {&receive, 1});
-    return image;
-  }
-  io::NiftiReader reader(path);
-  image.data = reader.read_box<float>(own, 0);
-  for (int rank = 1; rank < comm.size(); ++rank) {
-    const Field<float> part = reader.read_box<float>(cut.own(rank), 0);
-    const dist::Send send{rank, part.data(), bytes(part)};
-    comm.exchange({&send, 1}, {});
-  }
-  return image;
-}
-
-ShardWriter::ShardWriter(Context& ctx, dist::Comm& comm, const std::string& path, const Grid& grid,
-                         Content content, const io::WriteOptions& options)
-    : ctx_(ctx), comm_(comm), cut_(comm, grid.domain()), packer_(path, options) {
-  if (comm.rank() == 0) {
-    if (content == Content::displacement)
-      writer_.emplace(io::NiftiWriter::displacement(path, grid, options));
-    else
-      writer_.emplace(path, grid, io::Series{}, options);
-    components_ = writer_->components();
-  }
-  comm.broadcast(&components_, sizeof(components_), 0);
-}
-
-/// Planes after which gzip members begin anew: those of about 1 MiB, at least one.
-int ShardWriter::member_planes() const {
-  const std::int64_t bytes = std::int64_t{4} * cut_.domain().size(1) * cut_.domain().size(2);
-  return static_cast<int>(std::clamp<std::int64_t>(
-      static_cast<std::int64_t>(io::GzipMembers::member_bytes) / bytes, 1, cut_.domain().size(0)));
-}
-
-/// Members begin at multiples of member_planes(). Planes that straddle two ranks are packed by the
-/// lower one, to which the upper one sends what it lacks.
-void ShardWriter::write(const MakePlanes& make) {
-  const Box domain = cut_.domain();
-  // Where every rank has everything, rank 0 writes.
-  const Box own = cut_.whole() && comm_.rank() != 0 ? Box{} : cut_.own(comm_);
-  const int planes = member_planes();
-  const auto first_from = [&](int z) {
-    const int offset = z - domain.lo[0];
-    return std::min(domain.lo[0] + (offset + planes - 1) / planes * planes, domain.hi[0]);
+  const auto bytes = [&](const Box& part) {
+    return static_cast<std::size_t>(part.volume() * to.components) * to.element;
   };
-  Box mine = own, below = own, above = own;
-  Field<float> given, taken;
-  if (!cut_.whole()) {
-    mine.lo[0] = first_from(own.lo[0]);
-    mine.hi[0] = std::max(mine.lo[0], own.hi[0]);
-    below.hi[0] = std::min(mine.lo[0], own.hi[0]);
-    above.lo[0] = std::max(own.hi[0], mine.lo[0]);
-    above.hi[0] = mine.lo[0] < own.hi[0] ? first_from(own.hi[0]) : above.lo[0];
-    given = Field<float>(ctx_.backend, below);
-    if (!below.empty()) make(given);
-    taken = dist::fetched(ctx_, comm_, cut_, given, above.empty() ? Box{} : above);
-  }
-  constexpr std::int64_t wanted = std::int64_t{1} << 23U;  // values made at once
-  const std::int64_t plane = std::int64_t{domain.size(1)} * domain.size(2);
-  const int step = planes * static_cast<int>(std::max<std::int64_t>(wanted / (plane * planes), 1));
-  for (int z = mine.lo[0]; !mine.empty() && z < mine.hi[0]; z += step) {
-    Box slab = mine;
-    slab.lo[0] = z;
-    slab.hi[0] = std::min(z + step, mine.hi[0]);
-    make_and_pack(make, slab,
-                  slab.hi[0] == mine.hi[0] ? std::as_const(taken).view() : View<const float>{});
-  }
-  collect();
-}
-
-/// Makes and packs some planes, and after them those of the rank above.
-void ShardWriter::make_and_pack(const MakePlanes& make, const Box& planes,
-                                View<const float> above) {
-  Field<float> values(ctx_.backend, planes);
-  make(values);
-  const auto extra = static_cast<std::size_t>(above.data ? above.stored.volume() : 0);
-  std::vector<float> host(static_cast<std::size_t>(values.size()) + extra);
-  copy_bytes(ctx_, Backend::cpu, host.data(), ctx_.backend, values.data(),
-             static_cast<std::size_t>(values.size()) * sizeof(float));
-  if (extra > 0)
-    copy_bytes(ctx_, Backend::cpu, host.data() + values.size(), ctx_.backend, above.data,
-               extra * sizeof(float));
-  const std::span<const float> all(host);
-  const std::size_t group =
-      static_cast<std::size_t>(member_planes()) * planes.size(1) * planes.size(2);
-  io::Packed part = packer_.pack(all, group);
-  std::move(part.begin(), part.end(), std::back_inserter(packed_));
-  values_ += static_cast<std::int64_t>(all.size());
-  if (writer_) writer_->append(std::exchange(packed_, {}), std::exchange(values_, 0));
-}
-
-/// Rank 0 appends what the others made, in the order of the planes.
-void ShardWriter::collect() {
-  std::vector<std::byte> bytes;
-  for (const auto& piece : packed_) bytes.insert(bytes.end(), piece.begin(), piece.end());
-  packed_.clear();
-  struct Size {
-    std::int64_t bytes, values;
-  };
-  const auto sizes = comm_.all_gather(Size{std::ssize(bytes), std::exchange(values_, 0)});
-  if (!writer_) {
-    const dist::Send send{0, bytes.data(), bytes.size()};
-    comm_.exchange({&send, 1}, {});
-    return;
-  }
-  for (int rank = 1; rank < comm_.size(); ++rank) {
-    const Size& size = sizes[static_cast<std::size_t>(rank)];
-    std::vector<std::byte> part(static_cast<std::size_t>(size.bytes));
-    const dist::Receive receive{rank, part.data(), part.size()};
-    comm_.exchange({}, {&receive, 1});
-    if (size.values > 0) {
-      io::Packed packed;
-      packed.push_back(std::move(part));
-      writer_->append(std::move(packed), size.values);
+  for (int rank = 0; rank < comm.size(); ++rank) {
+    const Box part = intersect(box, boxes[static_cast<std::size_t>(rank)]);
+    if (part.empty() || (comm.rank() != 0 && comm.rank() != rank)) continue;
+    if (rank == 0) {
+      dist::copy_voxels(ctx, from, to, part);
+      continue;
+    }
+    std::vector<std::byte> memory(bytes(part));
+    const dist::Strided packed = copied(to, part, memory.data());
+    if (comm.rank() == 0) {
+      dist::copy_voxels(ctx, from, packed, part);
+      const dist::Send send{rank, memory.data(), memory.size()};
+      comm.exchange({&send, 1}, {});
+    } else {
+      const dist::Receive receive{0, memory.data(), memory.size()};
+      comm.exchange({}, {&receive, 1});
+      dist::copy_voxels(ctx, packed, to, part);
     }
   }
+}
+
+template <class T>
+void ShardReader::read_into(std::int64_t volume, View<T> out) {
+  require(info().grid.domain().contains(out.stored),
+          info().path + ": box " + to_string(out.stored) + " is asked, the image is " +
+              to_string(info().grid.domain()));
+  if (!info().compressed || comm_.size() == 1) return reader_.read_into<T>(volume, out);
+  const std::vector<Box> boxes = comm_.all_gather(out.stored);
+  Box piece = info().grid.domain();
+  int begin = piece.hi[0], end = piece.lo[0];
+  for (const Box& box : boxes) {
+    if (box.empty()) continue;
+    begin = std::min(begin, box.lo[0]);
+    end = std::max(end, box.hi[0]);
+  }
+  constexpr std::int64_t at_once = std::int64_t{1} << 20U;  // voxels
+  const int planes = static_cast<int>(
+      std::max<std::int64_t>(at_once / (std::int64_t{piece.size(1)} * piece.size(2)), 1));
+  for (int z = begin; z < end; z += planes) {
+    piece.lo[0] = z;
+    piece.hi[0] = std::min(z + planes, end);
+    Field<T> values;
+    if (comm_.rank() == 0) values = reader_.read_box<T>(piece, volume);
+    hand_out(comm_, piece, std::as_const(values).view(), boxes, out);
+  }
+}
+
+template <class T>
+Field<T> ShardReader::read(const Box& box, std::int64_t volume) {
+  Field<T> field(Backend::cpu, box);
+  read_into<T>(volume, field);
+  return field;
+}
+
+template <class T>
+Image<T> read_shard(dist::Comm& comm, const std::string& path) {
+  ShardReader reader(comm, path);
+  const io::NiftiInfo& info = reader.info();
+  io::require_scalar(info);
+  return {info.grid, reader.read<T>(dist::Cut(comm, info.grid.domain()).own(comm), 0)};
+}
+
+ShardWriter::ShardWriter(dist::Comm& comm, const std::string& path, const Grid& grid,
+                         const io::WriteOptions& options, const Open& open)
+    : comm_(comm),
+      path_(path),
+      domain_(grid.domain()),
+      value_bytes_(static_cast<std::int64_t>(io::size_of(options.type))),
+      part_(path, options) {
+  const dist::Cut cut(comm, domain_);
+  // Where every rank has everything, rank 0 writes.
+  if (!cut.whole() || comm.rank() == 0) own_ = cut.own(comm);
+  if (comm.rank() == 0) {
+    writer_.emplace(open());
+    components_ = writer_->components();
+    position_ = writer_->position();
+  }
+  comm.broadcast(&components_, sizeof(components_), 0);
+  comm.broadcast(&position_, sizeof(position_), 0);
+  begin_volume();
+}
+
+ShardWriter::ShardWriter(dist::Comm& comm, const std::string& path, const Grid& grid,
+                         const io::Series& series, const io::WriteOptions& options)
+    : ShardWriter(comm, path, grid, options,
+                  [&] { return io::NiftiWriter(path, grid, series, options); }) {}
+
+ShardWriter ShardWriter::displacement(dist::Comm& comm, const std::string& path, const Grid& grid,
+                                      const io::WriteOptions& options) {
+  return {comm, path, grid, options,
+          [&] { return io::NiftiWriter::displacement(path, grid, options); }};
+}
+
+void ShardWriter::begin_volume() {
+  const std::int64_t plane = std::int64_t{domain_.size(1)} * domain_.size(2);
+  part_.begin(position_ + own_.lo[0] * plane * value_bytes_);
+  written_ = 0;
+}
+
+template <class T>
+void ShardWriter::write(const T* values, std::int64_t count) {
+  written_ += count;
+  if (writer_)
+    writer_->write(values, count);
+  else
+    part_.write(values, count);
+}
+
+namespace {
+
+struct Sizes {
+  std::int64_t head, members, tail, values;
+};
+
+/// The bytes of a stretch, one part after the other.
+std::vector<std::byte> joined(io::Stretch stretch, Sizes& sizes) {
+  sizes = {std::ssize(stretch.head), 0, std::ssize(stretch.tail), stretch.values};
+  for (const auto& member : stretch.members) sizes.members += std::ssize(member);
+  std::vector<std::byte> bytes = std::move(stretch.head);
+  bytes.reserve(static_cast<std::size_t>(sizes.head + sizes.members + sizes.tail));
+  for (auto& member : stretch.members) {
+    const std::vector<std::byte> taken = std::move(member);  // goes at once
+    bytes.insert(bytes.end(), taken.begin(), taken.end());
+  }
+  bytes.insert(bytes.end(), stretch.tail.begin(), stretch.tail.end());
+  return bytes;
+}
+
+}  // namespace
+
+/// Rank 0 appends what the others made, in the order of the planes.
+void ShardWriter::end_volume() {
+  require(written_ == own_.volume(), path_ + ": " + std::to_string(written_) +
+                                         " values written of the planes " + to_string(own_) + ", " +
+                                         std::to_string(own_.volume()) + " are wanted");
+  io::Stretch mine = part_.take();
+  Sizes sizes_of_mine;
+  std::vector<std::byte> bytes = joined(std::move(mine), sizes_of_mine);
+  const auto all = comm_.all_gather(sizes_of_mine);
+  if (!writer_ && !bytes.empty()) {
+    const dist::Send send{0, bytes.data(), bytes.size()};
+    comm_.exchange({&send, 1}, {});
+  }
+  for (int rank = 1; writer_ && rank < comm_.size(); ++rank) {
+    const Sizes& sizes = all[static_cast<std::size_t>(rank)];
+    if (sizes.values == 0) continue;
+    bytes.resize(static_cast<std::size_t>(sizes.head + sizes.members + sizes.tail));
+    const dist::Receive receive{rank, bytes.data(), bytes.size()};
+    comm_.exchange({}, {&receive, 1});
+    const auto tail_at = bytes.begin() + sizes.head + sizes.members;
+    io::Stretch part{.head = {bytes.begin(), bytes.begin() + sizes.head},
+                     .members = {},
+                     .tail = {tail_at, bytes.end()},
+                     .values = sizes.values};
+    if (sizes.members > 0) part.members.emplace_back(bytes.begin() + sizes.head, tail_at);
+    writer_->append(std::move(part));
+  }
+  position_ += domain_.volume() * value_bytes_;
+  begin_volume();
 }
 
 void ShardWriter::commit() {
   if (writer_) writer_->commit();
   comm_.barrier();
 }
+
+void write_planes(Context& ctx, ShardWriter& writer, const MakePlanes& make) {
+  // Values made at once: on a device more of them, for each piece is waited for.
+  const std::int64_t at_once = std::int64_t{1} << (ctx.backend == Backend::cpu ? 21U : 23U);
+  Box slab = writer.own();
+  const int end = slab.hi[0];
+  const std::int64_t plane = std::max<std::int64_t>(std::int64_t{slab.size(1)} * slab.size(2), 1);
+  const int planes = static_cast<int>(std::max<std::int64_t>(at_once / plane, 1));
+  for (int z = slab.lo[0]; z < end; z += planes) {
+    slab.lo[0] = z;
+    slab.hi[0] = std::min(z + planes, end);
+    Field<float> values(ctx.backend, slab);
+    make(values);
+    if (ctx.backend != Backend::cpu) values = copy_to(ctx, Backend::cpu, values);
+    writer.write(static_cast<const float*>(values.data()), values.size());
+  }
+  writer.end_volume();
+}
+
+template void ShardReader::read_into(std::int64_t, View<std::uint8_t>);
+template void ShardReader::read_into(std::int64_t, View<std::int8_t>);
+template void ShardReader::read_into(std::int64_t, View<std::uint16_t>);
+template void ShardReader::read_into(std::int64_t, View<std::int16_t>);
+template void ShardReader::read_into(std::int64_t, View<std::uint32_t>);
+template void ShardReader::read_into(std::int64_t, View<std::int32_t>);
+template void ShardReader::read_into(std::int64_t, View<std::uint64_t>);
+template void ShardReader::read_into(std::int64_t, View<std::int64_t>);
+template void ShardReader::read_into(std::int64_t, View<float>);
+template void ShardReader::read_into(std::int64_t, View<double>);
+template Field<std::uint8_t> ShardReader::read(const Box&, std::int64_t);
+template Field<std::int8_t> ShardReader::read(const Box&, std::int64_t);
+template Field<std::uint16_t> ShardReader::read(const Box&, std::int64_t);
+template Field<std::int16_t> ShardReader::read(const Box&, std::int64_t);
+template Field<std::uint32_t> ShardReader::read(const Box&, std::int64_t);
+template Field<std::int32_t> ShardReader::read(const Box&, std::int64_t);
+template Field<std::uint64_t> ShardReader::read(const Box&, std::int64_t);
+template Field<std::int64_t> ShardReader::read(const Box&, std::int64_t);
+template Field<float> ShardReader::read(const Box&, std::int64_t);
+template Field<double> ShardReader::read(const Box&, std::int64_t);
+template Image<std::uint8_t> read_shard(dist::Comm&, const std::string&);
+template Image<std::int8_t> read_shard(dist::Comm&, const std::string&);
+template Image<std::uint16_t> read_shard(dist::Comm&, const std::string&);
+template Image<std::int16_t> read_shard(dist::Comm&, const std::string&);
+template Image<std::uint32_t> read_shard(dist::Comm&, const std::string&);
+template Image<std::int32_t> read_shard(dist::Comm&, const std::string&);
+template Image<std::uint64_t> read_shard(dist::Comm&, const std::string&);
+template Image<std::int64_t> read_shard(dist::Comm&, const std::string&);
+template Image<float> read_shard(dist::Comm&, const std::string&);
+template Image<double> read_shard(dist::Comm&, const std::string&);
+template void ShardWriter::write(const std::uint8_t*, std::int64_t);
+template void ShardWriter::write(const std::int8_t*, std::int64_t);
+template void ShardWriter::write(const std::uint16_t*, std::int64_t);
+template void ShardWriter::write(const std::int16_t*, std::int64_t);
+template void ShardWriter::write(const std::uint32_t*, std::int64_t);
+template void ShardWriter::write(const std::int32_t*, std::int64_t);
+template void ShardWriter::write(const std::uint64_t*, std::int64_t);
+template void ShardWriter::write(const std::int64_t*, std::int64_t);
+template void ShardWriter::write(const float*, std::int64_t);
+template void ShardWriter::write(const double*, std::int64_t);
 
 }  // namespace ffdp::cli

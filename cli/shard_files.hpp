@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -8,48 +9,88 @@
 #include "ffdp/core/context.hpp"
 #include "ffdp/core/image.hpp"
 #include "ffdp/dist/cut.hpp"
+#include "ffdp/dist/fetch.hpp"
 #include "ffdp/io/nifti.hpp"
 
-/// Files that many ranks read and write together; no rank holds a whole one.
+/// Files that many ranks read and write together; no rank holds a whole one. All calls are
+/// collective where nothing else is said.
 namespace ffdp::cli {
 
-/// What this rank owns of the image in a file of one volume. A raw file is read by every rank where
-/// its part lies; a compressed one by rank 0, which hands on the parts of the others. Collective.
-Image<float> read_shard(dist::Comm& comm, const std::string& path);
+/// An image file of which each rank gets the box that it names. A raw file is read by every rank
+/// where its box lies; a compressed one by rank 0, which hands on the parts of the others.
+class ShardReader {
+ public:
+  ShardReader(dist::Comm& comm, const std::string& path) : comm_(comm), reader_(path) {}
 
-/// Fills `out` with the values of the planes that it is stored over.
-using MakePlanes = std::function<void(View<float> out)>;
+  const io::NiftiInfo& info() const { return reader_.info(); }
+  /// The voxels of `box`, which may be empty.
+  template <class T>
+  Field<T> read(const Box& box, std::int64_t volume);
+  /// The same, of the voxels that `out` is stored over, without gaps between rows and planes.
+  template <class T>
+  void read_into(std::int64_t volume, View<T> out);
 
-/// A float32 NIfTI file whose planes the ranks make and compress, and which rank 0 writes. Its
-/// bytes do not depend on the number of ranks: gzip members begin at fixed planes. All calls are
-/// collective.
+ private:
+  dist::Comm& comm_;
+  io::NiftiReader reader_;
+};
+
+/// What this rank owns of the image in a file of one volume.
+template <class T>
+Image<T> read_shard(dist::Comm& comm, const std::string& path);
+
+/// Copies voxels of a field that rank 0 has to the ranks.
+/// @param box    [voxels] that `from` is stored over, known to all ranks
+/// @param from   on rank 0
+/// @param boxes  what each rank wants; it gets what lies in `box`
+/// @param to     stored over at least what this rank wants of it
+void hand_out(dist::Comm& comm, const Box& box, const dist::Strided& from,
+              const std::vector<Box>& boxes, const dist::Strided& to);
+
+/// A NIfTI file whose values the ranks make and compress, and which rank 0 writes: the bytes that
+/// io::NiftiWriter alone would write.
 class ShardWriter {
  public:
-  /// An image, or with `displacement` one of those (io::NiftiWriter::displacement).
-  enum class Content { image, displacement };
-  ShardWriter(Context& ctx, dist::Comm& comm, const std::string& path, const Grid& grid,
-              Content content, const io::WriteOptions& options);
+  /// @param options  with the threads of this rank
+  ShardWriter(dist::Comm& comm, const std::string& path, const Grid& grid, const io::Series& series,
+              const io::WriteOptions& options);
+  /// See io::NiftiWriter::displacement.
+  static ShardWriter displacement(dist::Comm& comm, const std::string& path, const Grid& grid,
+                                  const io::WriteOptions& options);
 
+  /// The planes of each volume or component whose values this rank writes; empty on some ranks
+  /// where the grid is not cut.
+  const Box& own() const { return own_; }
   /// 1, or the components of a displacement in the file.
   int components() const { return components_; }
-  /// Writes the next component. `make` is called for a few planes at a time, all of which this rank
-  /// owns.
-  void write(const MakePlanes& make);
+  /// Writes the next values of this rank's planes, in file order. Not collective.
+  template <class T>
+  void write(const T* values, std::int64_t count);
+  /// Ends a volume or component, of which every rank has written its planes.
+  void end_volume();
   void commit();
 
  private:
-  int member_planes() const;
-  void make_and_pack(const MakePlanes& make, const Box& planes, View<const float> above);
-  void collect();
+  using Open = std::function<io::NiftiWriter()>;
+  ShardWriter(dist::Comm& comm, const std::string& path, const Grid& grid,
+              const io::WriteOptions& options, const Open& open);
+  void begin_volume();
 
-  Context& ctx_;
   dist::Comm& comm_;
-  dist::Cut cut_;
-  io::NiftiPacker packer_;
+  std::string path_;
+  Box domain_, own_;
+  std::int64_t value_bytes_;
+  io::NiftiPart part_;
   std::optional<io::NiftiWriter> writer_;  ///< on rank 0
   int components_ = 1;
-  io::Packed packed_;        ///< of this component, as far as not written
-  std::int64_t values_ = 0;  ///< in packed_
+  std::int64_t position_ = 0;  ///< of the volume [bytes]
+  std::int64_t written_ = 0;   ///< of this rank's planes [values]
 };
+
+/// Fills `out` with the values of the planes that it is stored over.
+using MakePlanes = std::function<void(View<float> out)>;
+/// Writes the next volume or component. `make` is called for a few planes at a time, on the backend
+/// of the context.
+void write_planes(Context& ctx, ShardWriter& writer, const MakePlanes& make);
 
 }  // namespace ffdp::cli

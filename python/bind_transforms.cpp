@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bindings.hpp"
-#include "cli/common.hpp"
+#include "cli/chain_files.hpp"
 
 #include "ffdp/io/transform_file.hpp"
 #include "ffdp/transforms/apply.hpp"

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "cli/ants/grammar.hpp"
-#include "cli/common.hpp"
+#include "cli/chain_files.hpp"
 
 namespace ffdp::cli::ants {
 

@@ -5,6 +5,7 @@
 #include <limits>
 #include <utility>
 
+#include "cli/chain_files.hpp"
 #include "cli/common.hpp"
 
 #include "ffdp/core/copy.hpp"

@@ -7,6 +7,7 @@
 
 #include "cli/ants/grammar.hpp"
 #include "cli/ants/programs.hpp"
+#include "cli/chain_files.hpp"
 
 #include "ffdp/core/error.hpp"
 #include "ffdp/transforms/warp.hpp"

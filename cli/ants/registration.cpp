@@ -20,6 +20,7 @@
 #include "ffdp/core/device.hpp"
 #include "ffdp/core/error.hpp"
 #include "ffdp/io/atomic_file.hpp"
+#include "ffdp/io/nifti.hpp"
 #include "ffdp/io/transform_file.hpp"
 #include "ffdp/transforms/warp.hpp"
 

@@ -7,6 +7,7 @@
 #include "cli/ants/interpolator.hpp"
 
 #include "ffdp/core/error.hpp"
+#include "ffdp/io/nifti.hpp"
 #include "ffdp/io/transform_file.hpp"
 
 namespace ffdp::cli::ants {

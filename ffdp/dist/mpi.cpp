@@ -43,9 +43,18 @@ void check(int code) {
 
 /// Each rank says now and then that it is alive, from a thread of its own and on a communicator of
 /// its own: a process that is stopped or lost falls silent, one that computes for long does not.
+///
+/// A rank finds a silent peer where it waits for its messages. One that waits for its GPU, whose
+/// work waits for the peer's, cannot look: some seconds later this thread ends the run.
 class Pulse {
  public:
-  Pulse(int rank, int size) : rank_(rank), size_(size), heard_(static_cast<std::size_t>(size)) {
+  using Report = std::function<void(const std::string&)>;
+  Pulse(int rank, int size, double timeout, Report report)
+      : rank_(rank),
+        size_(size),
+        timeout_(timeout),
+        report_(std::move(report)),
+        heard_(static_cast<std::size_t>(size)) {
     check(MPI_Comm_dup(MPI_COMM_WORLD, &comm_));
     for (auto& when : heard_) when = Clock::now().time_since_epoch().count();
     thread_ = std::thread([this] { beat(); });
@@ -57,6 +66,10 @@ class Pulse {
   ~Pulse() {
     stop_ = true;
     thread_.join();
+  }
+  std::string text(int rank) const {
+    return "comm: rank " + std::to_string(rank) + " has been silent for " +
+           std::to_string(static_cast<int>(silence(rank))) + " s: it is lost or hangs";
   }
   /// Since the rank was heard of [s].
   double silence(int rank) const {
@@ -89,6 +102,12 @@ class Pulse {
         heard_[static_cast<std::size_t>(status.MPI_SOURCE)] =
             Clock::now().time_since_epoch().count();
       }
+      for (int r = 0; r < size_; ++r) {
+        constexpr double patience = 4;  // longer than a rank that waits for its messages [s]
+        if (r == rank_ || silence(r) < timeout_ + patience) continue;
+        report_("rank " + std::to_string(rank_) + ": " + text(r));
+        MPI_Abort(MPI_COMM_WORLD, 1);
+      }
       std::this_thread::sleep_for(std::chrono::milliseconds(20));
     }
     for (auto& request : requests)
@@ -99,6 +118,8 @@ class Pulse {
   }
 
   int rank_, size_;
+  double timeout_;
+  Report report_;
   MPI_Comm comm_ = MPI_COMM_NULL;
   char sign_ = 1;
   std::vector<std::atomic<Clock::rep>> heard_;
@@ -164,9 +185,7 @@ class MpiPending final : public Comm::Pending {
       std::this_thread::sleep_for(std::chrono::microseconds(50));
       for (std::size_t i = 0; i < requests_.size(); ++i)
         if (requests_[i] != MPI_REQUEST_NULL && pulse_.silence(peers_[i]) > timeout_)
-          throw CommError("comm: rank " + std::to_string(peers_[i]) + " has been silent for " +
-                          std::to_string(static_cast<int>(pulse_.silence(peers_[i]))) +
-                          " s: it is lost or hangs");
+          throw CommError(pulse_.text(peers_[i]));
     }
   }
 
@@ -196,10 +215,10 @@ class MpiPending final : public Comm::Pending {
 
 class MpiComm final : public Comm {
  public:
-  explicit MpiComm(double timeout) : timeout_(timeout) {
+  MpiComm(double timeout, const Pulse::Report& report) : timeout_(timeout) {
     check(MPI_Comm_rank(MPI_COMM_WORLD, &rank_));
     check(MPI_Comm_size(MPI_COMM_WORLD, &size_));
-    pulse_ = std::make_unique<Pulse>(rank_, size_);
+    pulse_ = std::make_unique<Pulse>(rank_, size_, timeout, report);
   }
   int rank() const override { return rank_; }
   int size() const override { return size_; }
@@ -227,7 +246,7 @@ void run_mpi(double timeout, const std::function<void(Comm&)>& body,
     require(provided == MPI_THREAD_MULTIPLE,
             "mpi: this MPI does not let several threads call it (MPI_THREAD_MULTIPLE)");
     MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
-    MpiComm comm(timeout);
+    MpiComm comm(timeout, report);
     body(comm);
     comm.barrier();
   } catch (const std::exception& error) {

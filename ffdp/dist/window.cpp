@@ -7,6 +7,9 @@ Window::Window(const Context& ctx, Comm& comm, const ImageRef& image, const Box&
     : view_(image.data) {
   const Cut cut(comm, image.grid.domain());
   if (cut.whole()) return;
+  double missing = image.data.stored.contains(box) ? 0 : 1;
+  comm.all_max({&missing, 1});
+  if (missing == 0) return;
   visit(image.data, [&]<class T>(View<const T> mine) {
     const auto field = std::make_shared<Field<T>>(ctx.backend, box);
     Fetch(comm, cut, box)(ctx, mine, field->view());

@@ -9,7 +9,7 @@
 namespace ffdp::dist {
 
 /// The voxels of a box of an image whose parts lie with the ranks: fetched from them, or, where
-/// every rank has everything, the image itself.
+/// every rank has what it asks for, the image itself.
 class Window {
  public:
   Window() = default;

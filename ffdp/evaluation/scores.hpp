@@ -7,6 +7,7 @@
 
 #include "ffdp/core/context.hpp"
 #include "ffdp/core/image.hpp"
+#include "ffdp/dist/cut.hpp"
 #include "ffdp/ops/jacobian/jacobian.hpp"
 
 /// How good a registration is. docs/evaluation.md says how each figure is defined.
@@ -35,6 +36,12 @@ struct LabelScores {
 /// @param warped   [z,y,x] stored as `fixed`
 LabelScores compare_labels(Context& ctx, const Vec3& spacing, const View<const std::int32_t>& fixed,
                            const View<const std::int32_t>& warped);
+/// The same of maps that are cut among ranks. Surface distances of a label are made by one rank,
+/// which fetches the box that the label fills in both maps. Collective.
+/// @param cut  both maps are stored over what this rank owns
+LabelScores compare_labels(Context& ctx, dist::Comm& comm, const dist::Cut& cut,
+                           const Vec3& spacing, const View<const std::int32_t>& fixed,
+                           const View<const std::int32_t>& warped);
 
 struct Similarity {
   double ncc = 0;           ///< correlation of the intensities [1]
@@ -45,6 +52,11 @@ struct Similarity {
 /// @param mask  [z,y,x] nonzero where a voxel counts; null for all
 Similarity compare_images(Context& ctx, const View<const float>& fixed,
                           const View<const float>& warped, const View<const std::uint8_t>& mask);
+/// The same of images that are cut among ranks. Collective.
+/// @param cut  images and mask are stored over what this rank owns
+Similarity compare_images(Context& ctx, dist::Comm& comm, const dist::Cut& cut,
+                          const View<const float>& fixed, const View<const float>& warped,
+                          const View<const std::uint8_t>& mask);
 
 /// Target registration errors, of points mapped by the transform and where they should be [mm]; NaN
 /// where there is none.
@@ -58,6 +70,12 @@ PointScores compare_points(std::span<const Vec3> mapped, std::span<const Vec3> w
 /// Distances between two warps [mm] at the voxels of their common grid.
 /// @param mask  [z,y,x] nonzero where a voxel counts, stored as both; null for all
 PointScores compare_warps(const VectorView<const float>& warp, const VectorView<const float>& truth,
+                          const View<const std::uint8_t>& mask);
+/// The same of warps that are cut among ranks. Rank 0 gathers the distances, 8 bytes a voxel, for
+/// their percentiles. Collective.
+/// @param cut  warps and mask are stored over what this rank owns
+PointScores compare_warps(dist::Comm& comm, const dist::Cut& cut,
+                          const VectorView<const float>& warp, const VectorView<const float>& truth,
                           const View<const std::uint8_t>& mask);
 
 }  // namespace ffdp::evaluation

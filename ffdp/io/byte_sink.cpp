@@ -13,9 +13,12 @@ constexpr std::size_t members_per_thread = 2;  // evens out members that compres
 
 ByteSink::ByteSink(const std::string& path, int level, int threads)
     : file_(path), level_(level), members_(path, level, threads) {
-  if (level > 0)
-    raw_.resize(members_per_thread * static_cast<std::size_t>(std::max(threads, 1)) *
-                GzipMembers::member_bytes);
+  if (level > 0) raw_.resize(batch_bytes(threads));
+}
+
+std::size_t ByteSink::batch_bytes(int threads) {
+  return members_per_thread * static_cast<std::size_t>(std::max(threads, 1)) *
+         GzipMembers::member_bytes;
 }
 
 void ByteSink::write(const void* data, std::size_t bytes) {
@@ -37,7 +40,7 @@ void ByteSink::write(const void* data, std::size_t bytes) {
 void ByteSink::flush() {
   if (filled_ == 0) return;
   const std::size_t filled = std::exchange(filled_, 0);
-  append(members_.pack({raw_.data(), filled}, filled));
+  append(members_.pack({raw_.data(), filled}));
 }
 
 void ByteSink::append(Packed packed) {

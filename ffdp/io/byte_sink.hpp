@@ -23,6 +23,8 @@ class ByteSink {
   ByteSink& operator=(ByteSink&&) = delete;
   ~ByteSink() = default;
 
+  /// Compressed at once by so many threads [bytes].
+  static std::size_t batch_bytes(int threads);
   void write(const void* data, std::size_t bytes);
   /// Puts what GzipMembers packed, here or elsewhere, into the file. What was written before ends
   /// its member.

@@ -63,12 +63,12 @@ GzipMembers::GzipMembers(GzipMembers&&) noexcept = default;
 GzipMembers& GzipMembers::operator=(GzipMembers&&) noexcept = default;
 GzipMembers::~GzipMembers() = default;
 
-Packed GzipMembers::pack(std::span<const std::byte> data, std::size_t group) {
+Packed GzipMembers::pack(std::span<const std::byte> data) {
+  if (data.empty()) return {};
   if (compressors_.empty()) return {{data.begin(), data.end()}};
   std::vector<std::span<const std::byte>> parts;
   for (std::size_t at = 0; at < data.size(); at += parts.back().size())
-    parts.push_back(
-        data.subspan(at, std::min({member_bytes, group - at % group, data.size() - at})));
+    parts.push_back(data.subspan(at, std::min(member_bytes, data.size() - at)));
   Packed members(parts.size());
   Context ctx;
   ctx.threads = static_cast<int>(compressors_.size());

@@ -26,8 +26,8 @@ class GzipMembers {
   GzipMembers& operator=(const GzipMembers&) = delete;
   ~GzipMembers();
 
-  /// Members of 1 MiB, and a shorter one at the end of every `group` bytes and of `data`.
-  Packed pack(std::span<const std::byte> data, std::size_t group);
+  /// Members of 1 MiB, and a shorter one at the end of `data`.
+  Packed pack(std::span<const std::byte> data);
 
  private:
   class Compressor;

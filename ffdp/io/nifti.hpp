@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -107,6 +108,9 @@ class NiftiReader {
   /// kept. Defined for all types of DataType.
   template <class T>
   Field<T> read_box(const Box& box, std::int64_t volume);
+  /// The same, of the voxels that `out` is stored over, without gaps between rows and planes.
+  template <class T>
+  void read_into(std::int64_t volume, View<T> out);
   /// One whole volume.
   template <class T>
   Image<T> read_volume(std::int64_t volume);
@@ -130,6 +134,14 @@ Image<T> read_image(const std::string& path);
 /// displacement (x and y negated).
 DisplacementImage read_displacement(const std::string& path);
 bool is_displacement(const NiftiInfo& info);
+/// Throws IoError unless the file holds a displacement field; warns where its intent is another.
+void require_displacement(const NiftiInfo& info);
+/// Reads a part of one.
+/// @param read  reads the voxels of a component of the file into a view of that part
+/// @param out   [3,z,y,x] LPS mm, component c is world axis c (x, y, z); dense over the part
+void read_displacement(const NiftiInfo& info,
+                       const std::function<void(std::int64_t component, View<float> to)>& read,
+                       VectorView<float> out);
 
 /// How a file is written.
 struct WriteOptions {
@@ -138,6 +150,14 @@ struct WriteOptions {
   int compression_level = 1;         ///< of .nii.gz: 1 (fast) to 12 (small)
   int threads = 1;                   ///< for compression
   std::string description = "ffdp";  ///< at most 79 characters are kept
+};
+
+/// A stretch of a file as NiftiPart makes it.
+struct Stretch {
+  std::vector<std::byte> head;  ///< uncompressed, up to where a gzip member begins in the file
+  Packed members;               ///< compressed where the file is
+  std::vector<std::byte> tail;  ///< uncompressed, from where the last member begins
+  std::int64_t values = 0;
 };
 
 /// Writes a file value by value in file order (x fastest, then y, z, volume or component), so that
@@ -163,8 +183,10 @@ class NiftiWriter {
   int components() const;
   template <class T>
   void write(const T* values, std::int64_t count);
-  /// Appends `count` values that a NiftiPacker packed.
-  void append(Packed packed, std::int64_t count);
+  /// Where the next value will lie in the uncompressed file [bytes].
+  std::int64_t position() const;
+  /// Appends what a NiftiPart made, from position() on.
+  void append(Stretch stretch);
   /// Ends the file; all values must have been written.
   void commit();
 
@@ -175,17 +197,30 @@ class NiftiWriter {
   std::unique_ptr<State> state_;
 };
 
-/// Makes the bytes that values become in a file, so that several ranks can make the parts of one.
-class NiftiPacker {
+/// Makes the bytes of a stretch of a file apart from its NiftiWriter, so that several ranks can
+/// make the parts of one: the file has the bytes that the writer alone would give it.
+class NiftiPart {
  public:
-  /// @param path  of the file; its name says whether it is compressed
-  NiftiPacker(const std::string& path, const WriteOptions& options);
-  /// @param group  members of a compressed file begin anew after so many values
-  Packed pack(std::span<const float> values, std::size_t group);
+  /// @param path     of the file; its name says whether it is compressed
+  /// @param options  those of the writer
+  NiftiPart(const std::string& path, const WriteOptions& options);
+  NiftiPart(NiftiPart&&) noexcept;
+  NiftiPart& operator=(NiftiPart&&) noexcept;
+  NiftiPart(const NiftiPart&) = delete;
+  NiftiPart& operator=(const NiftiPart&) = delete;
+  ~NiftiPart();
+
+  /// Begins a stretch.
+  /// @param position  of its first value in the uncompressed file (see NiftiWriter::position)
+  void begin(std::int64_t position);
+  template <class T>
+  void write(const T* values, std::int64_t count);
+  /// The bytes of the stretch, which ends here.
+  Stretch take();
 
  private:
-  WriteOptions options_;
-  GzipMembers members_;
+  struct State;
+  std::unique_ptr<State> state_;
 };
 
 template <class T>

@@ -145,6 +145,13 @@ Field<T> NiftiReader::read_box(const Box& box, std::int64_t volume) {
   require(info_.grid.domain().contains(box), info_.path + ": box " + to_string(box) +
                                                  " is asked, the image is " +
                                                  to_string(info_.grid.domain()));
+  Field<T> field(Backend::cpu, box);
+  read_into<T>(volume, field);
+  return field;
+}
+
+template <class T>
+void NiftiReader::read_into(std::int64_t volume, View<T> out) {
   const std::int64_t volumes = info_.volumes() * info_.components();
   require(volume >= 0 && volume < volumes, info_.path + ": volume " + std::to_string(volume) +
                                                " is asked, the file has " +
@@ -152,12 +159,10 @@ Field<T> NiftiReader::read_box(const Box& box, std::int64_t volume) {
   if (!info_.unsupported.empty())
     throw IoError(info_.path + ": voxels are " + info_.unsupported +
                   ", real numbers of 8 to 64 bits are supported");
-  Field<T> field(Backend::cpu, box);
   if (info_.interleaved && info_.components() > 1)
-    read_component<T>(*source_, info_, volume, field);
+    read_component<T>(*source_, info_, volume, out);
   else
-    read_view<T>(*source_, info_, volume * info_.grid.domain().volume(), field);
-  return field;
+    read_view<T>(*source_, info_, volume * info_.grid.domain().volume(), out);
 }
 
 template <class T>
@@ -179,34 +184,40 @@ bool is_displacement(const NiftiInfo& info) {
          (info.components() == 3 || (info.components() == 2 && info.grid.size[0] == 1));
 }
 
-DisplacementImage read_displacement(const std::string& path) {
-  const OpenNifti file = open_nifti(path);
-  ByteSource& source = *file.source;
-  const NiftiInfo& info = file.info;
+void require_displacement(const NiftiInfo& info) {
   if (!is_displacement(info) || !info.unsupported.empty())
-    throw IoError(path + ": " + std::to_string(info.dimension) + " dimensions, " +
+    throw IoError(info.path + ": " + std::to_string(info.dimension) + " dimensions, " +
                   std::to_string(info.volumes()) + " volumes, " +
                   std::to_string(info.components()) +
                   " components; a displacement field has dim = [5, nx, ny, nz, 1, 3]");
-  log_warnings(info);
   if (info.intent != intent_vector && info.intent != intent_displacement)
-    log(Level::warning, path + ": intent " + std::to_string(info.intent) +
+    log(Level::warning, info.path + ": intent " + std::to_string(info.intent) +
                             ", read as a displacement field in LPS mm (intent 1007)");
-  DisplacementImage image{info.grid, VectorField<float>(Backend::cpu, info.grid.domain())};
-  const std::int64_t voxels = info.grid.domain().volume();
+}
+
+void read_displacement(const NiftiInfo& info,
+                       const std::function<void(std::int64_t component, View<float> to)>& read,
+                       VectorView<float> out) {
+  const std::int64_t voxels = out.stored.volume();
   for (int c = 0; c < 3; ++c) {
-    const View<float> component = image.data.view()[c];
+    const View<float> component = out[c];
     if (c >= info.volumes() * info.components()) {
       std::fill(component.data, component.data + voxels, 0.0F);
       continue;
     }
-    if (info.interleaved)
-      read_component<float>(source, info, c, component);
-    else
-      read_view<float>(source, info, c * voxels, component);
+    read(c, component);
     if (info.intent == intent_displacement && c < 2)
       for (std::int64_t i = 0; i < voxels; ++i) component.data[i] = -component.data[i];
   }
+}
+
+DisplacementImage read_displacement(const std::string& path) {
+  NiftiReader reader(path);
+  const NiftiInfo& info = reader.info();
+  require_displacement(info);
+  DisplacementImage image{info.grid, VectorField<float>(Backend::cpu, info.grid.domain())};
+  read_displacement(
+      info, [&](std::int64_t c, View<float> to) { reader.read_into<float>(c, to); }, image.data);
   return image;
 }
 
@@ -220,6 +231,16 @@ template Field<std::uint64_t> NiftiReader::read_box(const Box&, std::int64_t);
 template Field<std::int64_t> NiftiReader::read_box(const Box&, std::int64_t);
 template Field<float> NiftiReader::read_box(const Box&, std::int64_t);
 template Field<double> NiftiReader::read_box(const Box&, std::int64_t);
+template void NiftiReader::read_into(std::int64_t, View<std::uint8_t>);
+template void NiftiReader::read_into(std::int64_t, View<std::int8_t>);
+template void NiftiReader::read_into(std::int64_t, View<std::uint16_t>);
+template void NiftiReader::read_into(std::int64_t, View<std::int16_t>);
+template void NiftiReader::read_into(std::int64_t, View<std::uint32_t>);
+template void NiftiReader::read_into(std::int64_t, View<std::int32_t>);
+template void NiftiReader::read_into(std::int64_t, View<std::uint64_t>);
+template void NiftiReader::read_into(std::int64_t, View<std::int64_t>);
+template void NiftiReader::read_into(std::int64_t, View<float>);
+template void NiftiReader::read_into(std::int64_t, View<double>);
 template Image<std::uint8_t> NiftiReader::read_volume(std::int64_t);
 template Image<std::int8_t> NiftiReader::read_volume(std::int64_t);
 template Image<std::uint16_t> NiftiReader::read_volume(std::int64_t);

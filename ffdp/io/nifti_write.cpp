@@ -48,7 +48,8 @@ int compression_of(const std::string& path, const WriteOptions& options) {
 struct NiftiWriter::State {
   HeaderContent content;
   ByteSink sink;
-  std::int64_t expected = 0, written = 0;
+  std::int64_t expected = 0, written = 0;  ///< [values]
+  std::int64_t begin = 0;                  ///< of the values in the file [bytes]
   std::string path;
 
   State(const std::string& name, HeaderContent header, const WriteOptions& options)
@@ -59,6 +60,7 @@ struct NiftiWriter::State {
         path(name) {
     const std::string bytes = make_header(content);
     sink.write(bytes.data(), bytes.size());
+    begin = std::ssize(bytes);
   }
 };
 
@@ -146,24 +148,69 @@ void NiftiWriter::write(const T* values, std::int64_t number) {
              [&](const void* data, std::size_t bytes) { state_->sink.write(data, bytes); });
 }
 
-void NiftiWriter::append(Packed packed, std::int64_t number) {
-  count(number);
-  state_->sink.append(std::move(packed));
+std::int64_t NiftiWriter::position() const {
+  return state_->begin + state_->written * static_cast<std::int64_t>(size_of(state_->content.type));
 }
 
-NiftiPacker::NiftiPacker(const std::string& path, const WriteOptions& options)
-    : options_(options), members_(path, compression_of(path, options), options.threads) {}
+void NiftiWriter::append(Stretch stretch) {
+  count(stretch.values);
+  state_->sink.write(stretch.head.data(), stretch.head.size());
+  if (!stretch.members.empty()) state_->sink.append(std::move(stretch.members));
+  state_->sink.write(stretch.tail.data(), stretch.tail.size());
+}
 
-Packed NiftiPacker::pack(std::span<const float> values, std::size_t group) {
-  const std::size_t group_bytes = group * size_of(options_.type);
-  if (options_.type == DataType::float32 && options_.slope == 1 && options_.intercept == 0)
-    return members_.pack(std::as_bytes(values), group_bytes);
-  std::vector<std::byte> stored;
-  for_stored(options_, values.data(), std::ssize(values), [&](const void* data, std::size_t bytes) {
-    const auto* from = static_cast<const std::byte*>(data);
-    stored.insert(stored.end(), from, from + bytes);
+struct NiftiPart::State {
+  WriteOptions options;
+  GzipMembers members;
+  std::size_t batch;      ///< packed at once [bytes]
+  std::size_t missing{};  ///< of the head [bytes]
+  std::vector<std::byte> raw{};
+  Stretch stretch{};
+
+  void put(const std::byte* data, std::size_t bytes) {
+    const std::size_t first = std::min(missing, bytes);
+    stretch.head.insert(stretch.head.end(), data, data + first);
+    missing -= first;
+    raw.insert(raw.end(), data + first, data + bytes);
+    if (raw.size() >= batch) pack();
+  }
+  /// Packs whole members.
+  void pack() {
+    const std::size_t whole = raw.size() / GzipMembers::member_bytes * GzipMembers::member_bytes;
+    // They wait in no more memory than they fill.
+    for (const auto& member : members.pack({raw.data(), whole}))
+      stretch.members.emplace_back(member.begin(), member.end());
+    raw.erase(raw.begin(), raw.begin() + static_cast<std::ptrdiff_t>(whole));
+  }
+};
+
+NiftiPart::NiftiPart(const std::string& path, const WriteOptions& options)
+    : state_(new State{options, GzipMembers(path, compression_of(path, options), options.threads),
+                       ByteSink::batch_bytes(options.threads)}) {}
+NiftiPart::NiftiPart(NiftiPart&&) noexcept = default;
+NiftiPart& NiftiPart::operator=(NiftiPart&&) noexcept = default;
+NiftiPart::~NiftiPart() = default;
+
+void NiftiPart::begin(std::int64_t position) {
+  constexpr std::size_t member = GzipMembers::member_bytes;
+  state_->missing = (member - static_cast<std::size_t>(position) % member) % member;
+  state_->stretch = {};
+}
+
+template <class T>
+void NiftiPart::write(const T* values, std::int64_t count) {
+  State& s = *state_;
+  s.stretch.values += count;
+  for_stored(s.options, values, count, [&](const void* data, std::size_t bytes) {
+    s.put(static_cast<const std::byte*>(data), bytes);
   });
-  return members_.pack(stored, group_bytes);
+}
+
+Stretch NiftiPart::take() {
+  State& s = *state_;
+  s.pack();
+  s.stretch.tail = std::exchange(s.raw, {});
+  return std::exchange(s.stretch, {});
 }
 
 void NiftiWriter::commit() {
@@ -199,6 +246,16 @@ template void NiftiWriter::write(const std::uint64_t*, std::int64_t);
 template void NiftiWriter::write(const std::int64_t*, std::int64_t);
 template void NiftiWriter::write(const float*, std::int64_t);
 template void NiftiWriter::write(const double*, std::int64_t);
+template void NiftiPart::write(const std::uint8_t*, std::int64_t);
+template void NiftiPart::write(const std::int8_t*, std::int64_t);
+template void NiftiPart::write(const std::uint16_t*, std::int64_t);
+template void NiftiPart::write(const std::int16_t*, std::int64_t);
+template void NiftiPart::write(const std::uint32_t*, std::int64_t);
+template void NiftiPart::write(const std::int32_t*, std::int64_t);
+template void NiftiPart::write(const std::uint64_t*, std::int64_t);
+template void NiftiPart::write(const std::int64_t*, std::int64_t);
+template void NiftiPart::write(const float*, std::int64_t);
+template void NiftiPart::write(const double*, std::int64_t);
 template void write_image(const std::string&, const Image<std::uint8_t>&, const WriteOptions&);
 template void write_image(const std::string&, const Image<std::int8_t>&, const WriteOptions&);
 template void write_image(const std::string&, const Image<std::uint16_t>&, const WriteOptions&);

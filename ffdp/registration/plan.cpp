@@ -37,21 +37,26 @@ class RankShare {
 };
 
 /// Planes that a rank fetches of the moving image beyond those that a map without shift reaches
-/// (deformable/moving_samples.cpp), and a shift of as many.
-constexpr int moving_margin = 8;
+/// (deformable/moving_samples.cpp), and a shift of some.
+constexpr int moving_margin = 16;
 
 /// Memory of the images on a level's own grids: the level's images and what ranks fetch of the
 /// fixed ones, what they fetch of the moving ones, and, while they are shrunk, the two partly
 /// shrunk ones (ops/resize).
 struct LevelImages {
   std::int64_t kept = 0, fetched = 0, shrinking = 0;
-  LevelImages(const Extent& extent, double spacing, int fixed_rim) {
+  /// @param element  bytes of a voxel of the moving image of full size
+  LevelImages(const Extent& extent, double spacing, int fixed_rim, std::int64_t element) {
     const auto add = [&](const Grid& full, int masks, int images, int rim, std::int64_t& window) {
       const Grid level = level_grid(full, spacing, 8);
       const RankShare share(level, extent.ranks);
-      const std::int64_t voxel = std::int64_t{images} * (masks ? 5 : 4);
+      const bool moving = &full == &extent.moving, finest = level.size == full.size;
+      const std::int64_t voxel =
+          images * ((finest && moving ? element : std::int64_t{4}) + (masks ? 1 : 0));
       if (!share.whole()) window += share.voxels(rim) * voxel;
-      if (level.size == full.size) return;
+      // The fixed image itself has these rims.
+      if (finest && !share.whole() && !moving) window -= share.voxels() * std::int64_t{images} * 4;
+      if (finest) return;
       // Each rank shrinks a part, of levels too that are then gathered.
       const std::int64_t planes = (level.size[0] + extent.ranks - 1) / extent.ranks;
       const std::int64_t made = planes * full.size[1] * full.size[2] * 4;
@@ -95,6 +100,8 @@ class Planner {
   Plan take() { return std::move(plan_); }
 
  private:
+  std::int64_t moving_element() const { return plan_.mode == MemoryMode::compact ? 2 : 4; }
+
   PlanStage& add(std::string name, const Grid& grid, std::int64_t bytes) {
     plan_.peak = std::max(plan_.peak, bytes);
     return plan_.stages.emplace_back(PlanStage{std::move(name), grid.size, bytes, 0, 0, 0});
@@ -104,7 +111,8 @@ class Planner {
     const double finest = finest_spacing(extent_.fixed);
     for (const LinearStage& stage : config_.linear)
       for (double resolution : stage.resolutions) {
-        const LevelImages level(extent_, resolution * finest, metric_reach(stage.metric));
+        const LevelImages level(extent_, resolution * finest, metric_reach(stage.metric),
+                                moving_element());
         const Grid grid = level_grid(extent_.fixed, resolution * finest, 8);
         // Warped image and gradient; LNCC's workspace.
         const std::int64_t work =
@@ -162,7 +170,7 @@ class Planner {
     const double spacing = shrink * finest_spacing(extent_.fixed);
     DeformableLevel level{.grid = level_grid(extent_.fixed, spacing, 8)};
     const RankShare share(level.grid, extent_.ranks);
-    const LevelImages images(extent_, spacing, halo.warped);
+    const LevelImages images(extent_, spacing, halo.warped, moving_element());
     level.voxels = share.voxels();
     // Going both ways the first warp waits, and moving is resampled to the grid of fixed.
     const std::int64_t waiting =

@@ -16,6 +16,7 @@
 #include "ffdp/ops/intensity/intensity.hpp"
 #include "ffdp/ops/sampler/sampler.hpp"
 #include "ffdp/ops/vectors/vectors.hpp"
+#include "ffdp/registration/deformable/level.hpp"
 #include "ffdp/registration/images/preparation.hpp"
 #include "ffdp/registration/linear/initialize.hpp"
 #include "ffdp/registration/plan.hpp"
@@ -99,10 +100,11 @@ class Masks {
       const auto all = dist::ordered_sum(
           comm, cut, intensity::statistics(ctx, cut.own(comm), images[i].data, (*this)(i)));
       if (all.not_finite == 0) continue;
-      log(Level::warning, names[i] + ": " + std::to_string(all.not_finite) + " of " +
-                              std::to_string(all.not_finite + all.count) +
-                              " voxels are NaN, infinite or beyond the range of float32: they are "
-                              "left out");
+      log(ffdp::Level::warning,
+          names[i] + ": " + std::to_string(all.not_finite) + " of " +
+              std::to_string(all.not_finite + all.count) +
+              " voxels are NaN, infinite or beyond the range of float32: they are "
+              "left out");
       masks_.back() = finite(ctx, images[i], common.get());
       ++different_;
     }
@@ -146,19 +148,29 @@ void prepare(Context& ctx, dist::Comm& comm, const Config& config, Inputs& in,
   }
 }
 
-/// The images as the stages use them: those of the inputs, or half-precision copies of the moving
-/// ones, for which those of the inputs are given up.
+/// The images as the stages use them: the fixed ones with the rims that the finest level looks at,
+/// the moving ones those of the inputs, or half-precision copies, for which those of the inputs are
+/// given up.
 class Working {
  public:
-  Working(Context& ctx, Inputs& in, const Masks& fixed_masks, const Masks& moving_masks,
-          MemoryMode memory) {
-    for (std::size_t i = 0; i < in.fixed.size(); ++i)
+  /// @param rim  planes beyond those that this rank owns
+  Working(Context& ctx, dist::Comm& comm, Inputs& in, const Masks& fixed_masks,
+          const Masks& moving_masks, MemoryMode memory, int rim) {
+    for (std::size_t i = 0; i < in.fixed.size(); ++i) {
+      add_rims(ctx, comm, in.fixed[i], rim);
       pairs.push_back(
           {in.fixed[i], keep(ctx, in.moving[i], memory), fixed_masks.at(i), moving_masks.at(i)});
+    }
   }
   std::vector<Pair> pairs;
 
  private:
+  static void add_rims(Context& ctx, dist::Comm& comm, Image<float>& image, int rim) {
+    const dist::Cut cut(comm, image.grid.domain());
+    if (cut.whole()) return;
+    const Box around = intersect(grow(cut.own(comm), Int3{rim, 0, 0}), cut.domain());
+    image.data = dist::fetched(ctx, comm, cut, image.data, around);
+  }
   ImageRef keep(Context& ctx, Image<float>& image, MemoryMode memory) {
     if (memory != MemoryMode::compact) return image;
     const Box own = image.data.stored();
@@ -291,7 +303,9 @@ Result register_images(Context& ctx, dist::Comm& comm, const Config& config, Inp
   prepare(ctx, comm, config, in, *fixed_masks, *moving_masks);
   result.fixed_grid = grid;
   const DeformableMemory memory{result.plan.mode, {config.moving_access, result.plan.moving_room}};
-  std::optional<Working> working(std::in_place, ctx, in, *fixed_masks, *moving_masks, memory.mode);
+  std::optional<Working> working(std::in_place, ctx, comm, in, *fixed_masks, *moving_masks,
+                                 memory.mode,
+                                 full.deformable.empty() ? 0 : Halo(full.deformable[0]).warped);
   const std::vector<Pair>& pairs = working->pairs;
   clock.stage("preparation");
 

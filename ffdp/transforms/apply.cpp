@@ -37,12 +37,13 @@ void voxel_points(const Grid& grid, const Affine& affine, std::int64_t begin,
   }
 }
 
-/// Maps the voxels of the grid through the chain and then by `last`, makes a value of each point
-/// by value_of(serial_context, first voxel, points, values) on all threads, and hands the values
-/// on in order.
+/// Maps the voxels of planes of the grid through the chain and then by `last`, makes a value of
+/// each point by value_of(serial_context, first voxel, points, values) on all threads, and hands
+/// the values on in order.
 template <class T, class ValueOf>
-void for_each_mapped(const Context& ctx, const Grid& grid, const CompositeTransform& transform,
-                     const Affine& last, ValueOf&& value_of, const Consumer<T>& consume) {
+void for_each_mapped(const Context& ctx, const Grid& grid, const Box& planes,
+                     const CompositeTransform& transform, const Affine& last, ValueOf&& value_of,
+                     const Consumer<T>& consume) {
   CompositeTransform chain;
   chain.append(grid.to_world());
   chain.append(transform);
@@ -57,7 +58,8 @@ void for_each_mapped(const Context& ctx, const Grid& grid, const CompositeTransf
     std::vector<Vec3> points = std::vector<Vec3>(task_points);
   };
   std::vector<Worker> workers(static_cast<std::size_t>(ctx.threads));
-  const std::int64_t voxels = grid.domain().volume(), batch = task_points * batch_tasks;
+  const std::int64_t voxels = planes.volume(), batch = task_points * batch_tasks;
+  const std::int64_t before = std::int64_t{planes.lo[0]} * grid.size[1] * grid.size[2];
   std::vector<T> values(static_cast<std::size_t>(std::min(batch, voxels)));
   for (std::int64_t start = 0; start < voxels; start += batch) {
     const std::int64_t count = std::min(batch, voxels - start);
@@ -66,7 +68,7 @@ void for_each_mapped(const Context& ctx, const Grid& grid, const CompositeTransf
       const std::size_t begin = static_cast<std::size_t>(t * task_points);
       const std::size_t n =
           static_cast<std::size_t>(std::min(task_points, count - t * task_points));
-      const std::int64_t voxel = start + t * task_points;
+      const std::int64_t voxel = before + start + t * task_points;
       const std::span<Vec3> points(worker.points.data(), n);
       voxel_points(grid, first, voxel, points);
       rest.map(worker.serial, points);
@@ -76,10 +78,24 @@ void for_each_mapped(const Context& ctx, const Grid& grid, const CompositeTransf
   }
 }
 
-void check(const Grid& fixed_grid, bool has_moving) {
-  require(!fixed_grid.domain().empty(),
-          "apply: the reference grid " + to_string(fixed_grid.domain()) + " is empty");
-  require(has_moving, "apply: the moving image is empty");
+void check_planes(const Grid& grid, const Box& planes) {
+  require(!grid.domain().empty(),
+          "apply: the reference grid " + to_string(grid.domain()) + " is empty");
+  require(planes.empty() || (grid.domain().contains(planes) && planes.size(1) == grid.size[1] &&
+                             planes.size(2) == grid.size[2]),
+          "apply: the box " + to_string(planes) + " is asked, planes of " +
+              to_string(grid.domain()) + " are wanted");
+}
+
+template <class T>
+void check(const ApplyParams& params, const Grid& fixed_grid, const Box& planes,
+           const Image<T>& moving) {
+  check_planes(fixed_grid, planes);
+  const Box domain = moving.grid.domain();
+  require(!domain.empty(), "apply: the moving image is empty");
+  require(!needs_whole(params) || moving.data.stored() == domain,
+          "apply: the moving image is stored over " + to_string(moving.data.stored()) +
+              ", B-splines need all of " + to_string(domain));
 }
 
 template <class T>
@@ -116,10 +132,10 @@ points::Mode mode_of(Interpolation interpolation) {
 
 template <class T>
 void apply_sampled(Context& ctx, const points::Params& params, const Grid& fixed_grid,
-                   const CompositeTransform& transform, const Grid& moving_grid,
+                   const Box& planes, const CompositeTransform& transform, const Grid& moving_grid,
                    View<const T> moving, const Consumer<double>& consume) {
   for_each_mapped<double>(
-      ctx, fixed_grid, transform, moving_grid.to_index(),
+      ctx, fixed_grid, planes, transform, moving_grid.to_index(),
       [&](Context& serial, std::int64_t, std::span<const Vec3> at, std::span<double> out) {
         points::sample(serial, params, moving_grid.domain(), moving, at, out);
       },
@@ -128,12 +144,12 @@ void apply_sampled(Context& ctx, const points::Params& params, const Grid& fixed
 
 /// By a kernel: value(point, weights) inside the moving image, `fill` outside.
 template <class Out, class Value>
-void apply_kernel(Context& ctx, const Grid& fixed_grid, const CompositeTransform& transform,
-                  const Grid& moving_grid, Out fill, const Value& value,
-                  const Consumer<Out>& consume) {
+void apply_kernel(Context& ctx, const Grid& fixed_grid, const Box& planes,
+                  const CompositeTransform& transform, const Grid& moving_grid, Out fill,
+                  const Value& value, const Consumer<Out>& consume) {
   const Box domain = moving_grid.domain();
   for_each_mapped<Out>(
-      ctx, fixed_grid, transform, moving_grid.to_index(),
+      ctx, fixed_grid, planes, transform, moving_grid.to_index(),
       [&](Context&, std::int64_t, std::span<const Vec3> at, std::span<Out> out) {
         PointWeights scratch;
         for (std::size_t i = 0; i < at.size(); ++i)
@@ -144,10 +160,10 @@ void apply_kernel(Context& ctx, const Grid& fixed_grid, const CompositeTransform
 
 template <class T>
 void apply_kernel(Context& ctx, const ApplyParams& params, const Grid& fixed_grid,
-                  const CompositeTransform& transform, const Grid& moving_grid,
+                  const Box& planes, const CompositeTransform& transform, const Grid& moving_grid,
                   View<const T> moving, const Consumer<double>& consume) {
   apply_kernel<double>(
-      ctx, fixed_grid, transform, moving_grid, params.fill,
+      ctx, fixed_grid, planes, transform, moving_grid, params.fill,
       [&](const Vec3& q, PointWeights& w) {
         return kernel_value(params.kernel, moving_grid.domain(), moving, q, w);
       },
@@ -156,40 +172,63 @@ void apply_kernel(Context& ctx, const ApplyParams& params, const Grid& fixed_gri
 
 }  // namespace
 
+bool needs_whole(const ApplyParams& params) {
+  return params.interpolation == Interpolation::bspline ||
+         (params.interpolation == Interpolation::kernel &&
+          params.kernel.kind == Kernel::Kind::bspline);
+}
+
+int halo(const ApplyParams& params) {
+  switch (params.interpolation) {
+    case Interpolation::nearest:
+      return points::halo(points::Mode::nearest);
+    case Interpolation::sinc:
+      return points::halo(points::Mode::sinc);
+    case Interpolation::linear:
+    case Interpolation::label:
+      return points::halo(points::Mode::linear);
+    case Interpolation::bspline:
+    case Interpolation::kernel:
+    case Interpolation::kernel_label:
+      break;
+  }
+  throw InvalidArgument("apply: no halo is known of this interpolation, it gets whole images");
+}
+
 template <class T>
-void apply(Context& ctx, const ApplyParams& params, const Grid& fixed_grid,
+void apply(Context& ctx, const ApplyParams& params, const Grid& fixed_grid, const Box& planes,
            const CompositeTransform& transform, const Image<T>& moving,
            const Consumer<double>& consume) {
-  check(fixed_grid, !moving.data.empty());
+  check(params, fixed_grid, planes, moving);
   if (params.interpolation == Interpolation::kernel) {
     if (params.kernel.kind != Kernel::Kind::bspline)
-      return apply_kernel<T>(ctx, params, fixed_grid, transform, moving.grid, moving.data.view(),
-                             consume);
+      return apply_kernel<T>(ctx, params, fixed_grid, planes, transform, moving.grid,
+                             moving.data.view(), consume);
     Field<double> coefficients(Backend::cpu, moving.data.stored());
     std::copy(moving.data.begin(), moving.data.end(), coefficients.begin());
     spline_coefficients(ctx, params.kernel.order, coefficients.view());
-    return apply_kernel<double>(ctx, params, fixed_grid, transform, moving.grid,
+    return apply_kernel<double>(ctx, params, fixed_grid, planes, transform, moving.grid,
                                 std::as_const(coefficients).view(), consume);
   }
   const points::Params sampling{mode_of(params.interpolation), params.fill};
   if (sampling.mode != points::Mode::bspline)
-    return apply_sampled<T>(ctx, sampling, fixed_grid, transform, moving.grid, moving.data.view(),
-                            consume);
+    return apply_sampled<T>(ctx, sampling, fixed_grid, planes, transform, moving.grid,
+                            moving.data.view(), consume);
   // float holds the coefficients of 8- and 16-bit images to 1e-7 of their range.
   using Coefficient =
       std::conditional_t<(sizeof(T) > 2) && !std::is_same_v<T, float>, double, float>;
   Field<Coefficient> coefficients(ctx.backend, moving.data.stored());
   std::copy(moving.data.begin(), moving.data.end(), coefficients.begin());
   points::bspline_coefficients(ctx, coefficients.view());
-  apply_sampled<Coefficient>(ctx, sampling, fixed_grid, transform, moving.grid, coefficients.view(),
-                             consume);
+  apply_sampled<Coefficient>(ctx, sampling, fixed_grid, planes, transform, moving.grid,
+                             coefficients.view(), consume);
 }
 
 template <class T>
-void apply_label(Context& ctx, const ApplyParams& params, const Grid& fixed_grid,
+void apply_label(Context& ctx, const ApplyParams& params, const Grid& fixed_grid, const Box& planes,
                  const CompositeTransform& transform, const Image<T>& moving,
                  const Consumer<T>& consume) {
-  check(fixed_grid, !moving.data.empty());
+  check(params, fixed_grid, planes, moving);
   require(params.interpolation == Interpolation::nearest ||
               params.interpolation == Interpolation::label ||
               params.interpolation == Interpolation::kernel_label,
@@ -199,13 +238,13 @@ void apply_label(Context& ctx, const ApplyParams& params, const Grid& fixed_grid
   const Box domain = moving.grid.domain();
   if (params.interpolation == Interpolation::kernel_label)
     return apply_kernel<T>(
-        ctx, fixed_grid, transform, moving.grid, fill,
+        ctx, fixed_grid, planes, transform, moving.grid, fill,
         [&](const Vec3& q, PointWeights& w) {
           return kernel_label(params.kernel, domain, image, q, w);
         },
         consume);
   for_each_mapped<T>(
-      ctx, fixed_grid, transform, moving.grid.to_index(),
+      ctx, fixed_grid, planes, transform, moving.grid.to_index(),
       [&](Context& serial, std::int64_t, std::span<const Vec3> at, std::span<T> out) {
         if (params.interpolation == Interpolation::nearest)
           points::nearest_label<T>(serial, domain, image, fill, at, out);
@@ -215,12 +254,12 @@ void apply_label(Context& ctx, const ApplyParams& params, const Grid& fixed_grid
       consume);
 }
 
-void compose(Context& ctx, const Grid& grid, const CompositeTransform& transform,
+void compose(Context& ctx, const Grid& grid, const Box& planes, const CompositeTransform& transform,
              const Consumer<Vec3>& consume) {
-  check(grid, true);
+  check_planes(grid, planes);
   const Affine to_world = grid.to_world();
   for_each_mapped<Vec3>(
-      ctx, grid, transform, Affine{},
+      ctx, grid, planes, transform, Affine{},
       [&](Context&, std::int64_t begin, std::span<const Vec3> ends, std::span<Vec3> out) {
         voxel_points(grid, to_world, begin, out);
         for (std::size_t i = 0; i < ends.size(); ++i)
@@ -230,13 +269,18 @@ void compose(Context& ctx, const Grid& grid, const CompositeTransform& transform
 }
 
 DisplacementImage compose(Context& ctx, const Grid& grid, const CompositeTransform& transform) {
-  DisplacementImage result{grid, VectorField<float>(ctx.backend, grid.domain())};
-  const std::int64_t voxels = grid.domain().volume();
+  return compose(ctx, grid, grid.domain(), transform);
+}
+
+DisplacementImage compose(Context& ctx, const Grid& grid, const Box& planes,
+                          const CompositeTransform& transform) {
+  DisplacementImage result{grid, VectorField<float>(ctx.backend, planes)};
+  const std::int64_t voxels = planes.volume();
   float* const data = result.data.data();
   std::int64_t done = 0;
   // Fields with sentinels as large as a float can hold must not become infinite.
   constexpr double most = std::numeric_limits<float>::max();
-  compose(ctx, grid, transform, [&](std::span<const Vec3> vectors) {
+  compose(ctx, grid, planes, transform, [&](std::span<const Vec3> vectors) {
     for (std::size_t i = 0; i < vectors.size(); ++i)
       for (std::size_t c = 0; c < 3; ++c)
         data[static_cast<std::int64_t>(c) * voxels + done + static_cast<std::int64_t>(i)] =
@@ -246,45 +290,56 @@ DisplacementImage compose(Context& ctx, const Grid& grid, const CompositeTransfo
   return result;
 }
 
-template void apply(Context&, const ApplyParams&, const Grid&, const CompositeTransform&,
-                    const Image<std::uint8_t>&, const Consumer<double>&);
-template void apply(Context&, const ApplyParams&, const Grid&, const CompositeTransform&,
-                    const Image<std::int8_t>&, const Consumer<double>&);
-template void apply(Context&, const ApplyParams&, const Grid&, const CompositeTransform&,
-                    const Image<std::uint16_t>&, const Consumer<double>&);
-template void apply(Context&, const ApplyParams&, const Grid&, const CompositeTransform&,
-                    const Image<std::int16_t>&, const Consumer<double>&);
-template void apply(Context&, const ApplyParams&, const Grid&, const CompositeTransform&,
-                    const Image<std::uint32_t>&, const Consumer<double>&);
-template void apply(Context&, const ApplyParams&, const Grid&, const CompositeTransform&,
-                    const Image<std::int32_t>&, const Consumer<double>&);
-template void apply(Context&, const ApplyParams&, const Grid&, const CompositeTransform&,
-                    const Image<std::uint64_t>&, const Consumer<double>&);
-template void apply(Context&, const ApplyParams&, const Grid&, const CompositeTransform&,
-                    const Image<std::int64_t>&, const Consumer<double>&);
-template void apply(Context&, const ApplyParams&, const Grid&, const CompositeTransform&,
-                    const Image<float>&, const Consumer<double>&);
-template void apply(Context&, const ApplyParams&, const Grid&, const CompositeTransform&,
-                    const Image<double>&, const Consumer<double>&);
-template void apply_label(Context&, const ApplyParams&, const Grid&, const CompositeTransform&,
-                          const Image<std::uint8_t>&, const Consumer<std::uint8_t>&);
-template void apply_label(Context&, const ApplyParams&, const Grid&, const CompositeTransform&,
-                          const Image<std::int8_t>&, const Consumer<std::int8_t>&);
-template void apply_label(Context&, const ApplyParams&, const Grid&, const CompositeTransform&,
-                          const Image<std::uint16_t>&, const Consumer<std::uint16_t>&);
-template void apply_label(Context&, const ApplyParams&, const Grid&, const CompositeTransform&,
-                          const Image<std::int16_t>&, const Consumer<std::int16_t>&);
-template void apply_label(Context&, const ApplyParams&, const Grid&, const CompositeTransform&,
-                          const Image<std::uint32_t>&, const Consumer<std::uint32_t>&);
-template void apply_label(Context&, const ApplyParams&, const Grid&, const CompositeTransform&,
-                          const Image<std::int32_t>&, const Consumer<std::int32_t>&);
-template void apply_label(Context&, const ApplyParams&, const Grid&, const CompositeTransform&,
-                          const Image<std::uint64_t>&, const Consumer<std::uint64_t>&);
-template void apply_label(Context&, const ApplyParams&, const Grid&, const CompositeTransform&,
-                          const Image<std::int64_t>&, const Consumer<std::int64_t>&);
-template void apply_label(Context&, const ApplyParams&, const Grid&, const CompositeTransform&,
-                          const Image<float>&, const Consumer<float>&);
-template void apply_label(Context&, const ApplyParams&, const Grid&, const CompositeTransform&,
-                          const Image<double>&, const Consumer<double>&);
+template void apply(Context&, const ApplyParams&, const Grid&, const Box&,
+                    const CompositeTransform&, const Image<std::uint8_t>&, const Consumer<double>&);
+template void apply(Context&, const ApplyParams&, const Grid&, const Box&,
+                    const CompositeTransform&, const Image<std::int8_t>&, const Consumer<double>&);
+template void apply(Context&, const ApplyParams&, const Grid&, const Box&,
+                    const CompositeTransform&, const Image<std::uint16_t>&,
+                    const Consumer<double>&);
+template void apply(Context&, const ApplyParams&, const Grid&, const Box&,
+                    const CompositeTransform&, const Image<std::int16_t>&, const Consumer<double>&);
+template void apply(Context&, const ApplyParams&, const Grid&, const Box&,
+                    const CompositeTransform&, const Image<std::uint32_t>&,
+                    const Consumer<double>&);
+template void apply(Context&, const ApplyParams&, const Grid&, const Box&,
+                    const CompositeTransform&, const Image<std::int32_t>&, const Consumer<double>&);
+template void apply(Context&, const ApplyParams&, const Grid&, const Box&,
+                    const CompositeTransform&, const Image<std::uint64_t>&,
+                    const Consumer<double>&);
+template void apply(Context&, const ApplyParams&, const Grid&, const Box&,
+                    const CompositeTransform&, const Image<std::int64_t>&, const Consumer<double>&);
+template void apply(Context&, const ApplyParams&, const Grid&, const Box&,
+                    const CompositeTransform&, const Image<float>&, const Consumer<double>&);
+template void apply(Context&, const ApplyParams&, const Grid&, const Box&,
+                    const CompositeTransform&, const Image<double>&, const Consumer<double>&);
+template void apply_label(Context&, const ApplyParams&, const Grid&, const Box&,
+                          const CompositeTransform&, const Image<std::uint8_t>&,
+                          const Consumer<std::uint8_t>&);
+template void apply_label(Context&, const ApplyParams&, const Grid&, const Box&,
+                          const CompositeTransform&, const Image<std::int8_t>&,
+                          const Consumer<std::int8_t>&);
+template void apply_label(Context&, const ApplyParams&, const Grid&, const Box&,
+                          const CompositeTransform&, const Image<std::uint16_t>&,
+                          const Consumer<std::uint16_t>&);
+template void apply_label(Context&, const ApplyParams&, const Grid&, const Box&,
+                          const CompositeTransform&, const Image<std::int16_t>&,
+                          const Consumer<std::int16_t>&);
+template void apply_label(Context&, const ApplyParams&, const Grid&, const Box&,
+                          const CompositeTransform&, const Image<std::uint32_t>&,
+                          const Consumer<std::uint32_t>&);
+template void apply_label(Context&, const ApplyParams&, const Grid&, const Box&,
+                          const CompositeTransform&, const Image<std::int32_t>&,
+                          const Consumer<std::int32_t>&);
+template void apply_label(Context&, const ApplyParams&, const Grid&, const Box&,
+                          const CompositeTransform&, const Image<std::uint64_t>&,
+                          const Consumer<std::uint64_t>&);
+template void apply_label(Context&, const ApplyParams&, const Grid&, const Box&,
+                          const CompositeTransform&, const Image<std::int64_t>&,
+                          const Consumer<std::int64_t>&);
+template void apply_label(Context&, const ApplyParams&, const Grid&, const Box&,
+                          const CompositeTransform&, const Image<float>&, const Consumer<float>&);
+template void apply_label(Context&, const ApplyParams&, const Grid&, const Box&,
+                          const CompositeTransform&, const Image<double>&, const Consumer<double>&);
 
 }  // namespace ffdp::transforms

@@ -32,26 +32,52 @@ struct ApplyParams {
 template <class T>
 using Consumer = std::function<void(std::span<const T> values)>;
 
-/// Resamples `moving` to `fixed_grid` through `transform` (fixed to moving points), handing the
-/// values on in pieces: no coordinate field and no output of full size is made. The result does
-/// not depend on the number of threads.
+/// Resamples `moving` to planes of `fixed_grid` through `transform` (fixed to moving points),
+/// handing the values on in pieces: no coordinate field and no output of full size is made. The
+/// result depends neither on the number of threads nor on which planes are made together.
+/// @param planes     whole planes of fixed_grid
+/// @param transform  its fields are stored over at least what these planes reach (ChainSource)
+/// @param moving     likewise; whole for bspline and the B-spline kernel
 template <class T>
-void apply(Context& ctx, const ApplyParams& params, const Grid& fixed_grid,
+void apply(Context& ctx, const ApplyParams& params, const Grid& fixed_grid, const Box& planes,
            const CompositeTransform& transform, const Image<T>& moving,
            const Consumer<double>& consume);
 
 /// As apply, for nearest and both kinds of label interpolation: values stay of type T. `fill` must
 /// be a whole number that T holds where T is an integer.
 template <class T>
-void apply_label(Context& ctx, const ApplyParams& params, const Grid& fixed_grid,
+void apply_label(Context& ctx, const ApplyParams& params, const Grid& fixed_grid, const Box& planes,
                  const CompositeTransform& transform, const Image<T>& moving,
                  const Consumer<T>& consume);
 
-/// The displacement p -> transform(p) - p at the voxels of `grid`, LPS mm.
+/// Whether apply needs the whole moving image.
+bool needs_whole(const ApplyParams& params);
+/// Half width of the voxels around a point that apply reads, where it does not [voxels].
+int halo(const ApplyParams& params);
+
+/// All planes at once.
+template <class T>
+void apply(Context& ctx, const ApplyParams& params, const Grid& fixed_grid,
+           const CompositeTransform& transform, const Image<T>& moving,
+           const Consumer<double>& consume) {
+  apply<T>(ctx, params, fixed_grid, fixed_grid.domain(), transform, moving, consume);
+}
+template <class T>
+void apply_label(Context& ctx, const ApplyParams& params, const Grid& fixed_grid,
+                 const CompositeTransform& transform, const Image<T>& moving,
+                 const Consumer<T>& consume) {
+  apply_label<T>(ctx, params, fixed_grid, fixed_grid.domain(), transform, moving, consume);
+}
+
+/// The displacement p -> transform(p) - p at the voxels of planes of `grid`, LPS mm; stored over
+/// them.
+DisplacementImage compose(Context& ctx, const Grid& grid, const Box& planes,
+                          const CompositeTransform& transform);
+/// The same, of all planes.
 DisplacementImage compose(Context& ctx, const Grid& grid, const CompositeTransform& transform);
 
 /// As compose, handing on pieces of vectors in the order of voxels.
-void compose(Context& ctx, const Grid& grid, const CompositeTransform& transform,
+void compose(Context& ctx, const Grid& grid, const Box& planes, const CompositeTransform& transform,
              const Consumer<Vec3>& consume);
 
 }  // namespace ffdp::transforms

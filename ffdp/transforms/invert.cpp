@@ -26,21 +26,28 @@ VectorField<float> inverse_warp(Context& ctx, dist::Comm& comm, const dist::Cut&
 
 InverseDisplacement invert_displacement(Context& ctx, double tolerance_voxels,
                                         const DisplacementImage& displacement) {
-  const Grid& grid = displacement.grid;
-  const Box domain = grid.domain();
+  dist::SoloComm solo;
+  const std::shared_ptr<const DisplacementImage> callers(&displacement, [](const auto*) {});
+  return invert_displacement(ctx, solo, tolerance_voxels, callers);
+}
+
+InverseDisplacement invert_displacement(Context& ctx, dist::Comm& comm, double tolerance_voxels,
+                                        std::shared_ptr<const DisplacementImage> displacement) {
+  const Grid grid = displacement->grid;
+  const dist::Cut cut(comm, grid.domain());
+  const Box own = cut.own(comm);
   const auto [nz, ny, nx] = grid.size;
   const float limit = 4.0F * static_cast<float>(std::max({nz, ny, nx}));
-  VectorField<float> u(ctx.backend, domain);
+  VectorField<float> u(ctx.backend, own);
   // Cut, for sentinels as large as a float can hold.
-  vectors::transform(ctx, domain, grid.to_index().linear, limit, displacement.data, u);
+  vectors::transform(ctx, own, grid.to_index().linear, limit, displacement->data, u);
+  displacement.reset();
 
   InverseDisplacement result{{grid, {}}, {}};
-  dist::SoloComm solo;
-  result.image.data =
-      inverse_warp(ctx, solo, dist::Cut(solo, domain), u, tolerance_voxels, &result.residual);
+  result.image.data = inverse_warp(ctx, comm, cut, u, tolerance_voxels, &result.residual);
   VectorField<float>& v = result.image.data;
   constexpr float no_limit = std::numeric_limits<float>::max();
-  vectors::transform(ctx, domain, grid.to_world().linear, no_limit, v, v);
+  vectors::transform(ctx, own, grid.to_world().linear, no_limit, v, v);
   return result;
 }
 

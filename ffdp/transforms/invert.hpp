@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <memory>
+
 #include "ffdp/core/context.hpp"
 #include "ffdp/core/image.hpp"
 #include "ffdp/dist/cut.hpp"
@@ -24,5 +26,10 @@ struct InverseDisplacement {
 };
 InverseDisplacement invert_displacement(Context& ctx, double tolerance_voxels,
                                         const DisplacementImage& displacement);
+/// The same on many ranks. Collective.
+/// @param displacement  stored over at least what this rank owns of its grid; let go of early
+/// @return the image stored over what this rank owns
+InverseDisplacement invert_displacement(Context& ctx, dist::Comm& comm, double tolerance_voxels,
+                                        std::shared_ptr<const DisplacementImage> displacement);
 
 }  // namespace ffdp::transforms

@@ -26,32 +26,34 @@ VectorView<float> view_of(float* data, const Box& box) {
 }  // namespace
 
 DisplacementImage to_world(Context& ctx, const Grid& grid, VectorField<float> displacement) {
-  vectors::transform(ctx, grid.domain(), grid.to_world().linear, no_limit, displacement,
+  vectors::transform(ctx, displacement.stored(), grid.to_world().linear, no_limit, displacement,
                      displacement);
   return {grid, std::move(displacement)};
 }
 
 VectorField<float> to_voxels(Context& ctx, DisplacementImage displacement) {
-  vectors::transform(ctx, displacement.grid.domain(), displacement.grid.to_index().linear, no_limit,
+  vectors::transform(ctx, displacement.data.stored(), displacement.grid.to_index().linear, no_limit,
                      displacement.data, displacement.data);
   return std::move(displacement.data);
 }
 
-std::int64_t mark_missing(DisplacementImage& displacement) {
+std::int64_t mark_missing(DisplacementImage& displacement, const Box& counted) {
   const Grid& grid = displacement.grid;
   double diagonal = 0;
   for (int a = 0; a < 3; ++a) diagonal += std::pow(grid.size[a] * grid.spacing_zyx()[a], 2);
   const double longest = 100 * diagonal;  // squared
-  const std::int64_t voxels = grid.domain().volume();
-  float* const data = displacement.data.data();
+  const Box& box = displacement.data.stored();
+  const VectorView<float> vectors = displacement.data.view();
   std::int64_t missing = 0;
-  for (std::int64_t i = 0; i < voxels; ++i) {
-    double square = 0;
-    for (int c = 0; c < 3; ++c) square += std::pow(static_cast<double>(data[c * voxels + i]), 2);
-    if (square <= longest) continue;
-    ++missing;
-    for (int c = 0; c < 3; ++c) data[c * voxels + i] = std::numeric_limits<float>::quiet_NaN();
-  }
+  for (int z = box.lo[0]; z < box.hi[0]; ++z)
+    for (int y = box.lo[1]; y < box.hi[1]; ++y)
+      for (int x = box.lo[2]; x < box.hi[2]; ++x) {
+        double square = 0;
+        for (int c = 0; c < 3; ++c) square += std::pow(static_cast<double>(vectors[c](z, y, x)), 2);
+        if (square <= longest) continue;
+        missing += counted.contains(z, y, x);
+        for (int c = 0; c < 3; ++c) vectors[c](z, y, x) = std::numeric_limits<float>::quiet_NaN();
+      }
   return missing;
 }
 

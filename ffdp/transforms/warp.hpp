@@ -8,14 +8,17 @@
 
 namespace ffdp::transforms {
 
-/// u [3,z,y,x] in voxels (components z, y, x) as a displacement in LPS mm, and back; in place.
+/// u [3,z,y,x] in voxels (components z, y, x) as a displacement in LPS mm, and back; in place. The
+/// field may be stored over a part of the grid.
 DisplacementImage to_world(Context& ctx, const Grid& grid, VectorField<float> displacement);
 VectorField<float> to_voxels(Context& ctx, DisplacementImage displacement);
 
 /// Sets vectors to NaN that are no displacements but marks of places without one: NaN or infinite
-/// in a component, or longer than ten times the diagonal of the grid (1e20, -32768, ... mm).
-/// @return how many [voxels]
-std::int64_t mark_missing(DisplacementImage& displacement);
+/// in a component, or longer than ten times the diagonal of the grid (1e20, -32768, ... mm). The
+/// field may be stored over a part of the grid.
+/// @param counted  a part of what is stored
+/// @return how many there are in `counted` [voxels]
+std::int64_t mark_missing(DisplacementImage& displacement, const Box& counted);
 
 /// Smooths u around voxels where the Jacobian determinant is below `least`, until there are none
 /// (or `rounds` are over), and nowhere else. Collective.

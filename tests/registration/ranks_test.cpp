@@ -197,6 +197,44 @@ TEST_P(Ranks, GiveTheBitsOfOne) {
     });
 }
 
+class RanksOnGpus : public Ranks {};
+INSTANTIATE_TEST_SUITE_P(Stages, RanksOnGpus, testing::ValuesIn(cases()),
+                         testing::PrintToStringParamName());
+
+/// Ranks take the GPUs of this machine in turn: all of this runs on one, too.
+TEST_P(RanksOnGpus, GiveTheBitsOfOne) {
+  if (!test::has_device()) return;
+  const int gpus = cuda_devices();
+  std::vector<Case> both(2, GetParam());
+  both[1].config.memory = MemoryMode::compact;
+  for (const Case& c : both) {
+    dist::SoloComm solo;
+    select_device(0);
+    const Bytes one = run(c, solo, nullptr, Backend::cuda);
+    const float moved = *std::max_element(one.fields.begin(), one.fields.end());
+    EXPECT_GT(moved, 0.5F) << "a registration of nothing";
+    const auto expect_one = [&](const Case& of, int ranks, dist::Transport transport) {
+      dist::run_threads(ranks, [&](dist::Comm& comm) {
+        select_device(comm.rank() % gpus);
+        comm.use_device(transport);
+        EXPECT_TRUE(run(of, comm, nullptr, Backend::cuda) == one)
+            << "rank " << comm.rank() << " of " << ranks << ", " << comm.transport() << ", way "
+            << static_cast<int>(of.config.moving_access)
+            << (c.config.memory == MemoryMode::compact ? ", compact" : "");
+      });
+    };
+    for (const int ranks : {2, 3, 4}) expect_one(c, ranks, dist::Transport::peer);
+    expect_one(c, 2, dist::Transport::staged);
+    for (const MovingAccess access :
+         {MovingAccess::replicate, MovingAccess::fetch, MovingAccess::ring}) {
+      Case way = c;
+      way.config.moving_access = access;
+      expect_one(way, 3, dist::Transport::peer);
+    }
+    if (gpus >= 2 && test::has_nccl()) expect_one(c, 2, dist::Transport::nccl);
+  }
+}
+
 /// The moving image's axes lie askew, so that a part of the fixed image reaches nearly all of it.
 /// However a rank gets at it, the bits are those of one rank.
 TEST(RanksMoving, EveryWayToTheMovingImageGivesTheBitsOfOne) {
@@ -220,37 +258,6 @@ TEST(RanksMoving, EveryWayToTheMovingImageGivesTheBitsOfOne) {
                                            << ", rank " << comm.rank() << " of " << ranks;
         });
     }
-  }
-}
-
-class RanksOnGpus : public Ranks {};
-INSTANTIATE_TEST_SUITE_P(Stages, RanksOnGpus, testing::ValuesIn(cases()),
-                         testing::PrintToStringParamName());
-
-/// Ranks take the GPUs of this machine in turn: all of this runs on one, too.
-TEST_P(RanksOnGpus, GiveTheBitsOfOne) {
-  if (!test::has_device()) return;
-  const int gpus = cuda_devices();
-  std::vector<Case> both(2, GetParam());
-  both[1].config.memory = MemoryMode::compact;
-  for (const Case& c : both) {
-    dist::SoloComm solo;
-    select_device(0);
-    const Bytes one = run(c, solo, nullptr, Backend::cuda);
-    const float moved = *std::max_element(one.fields.begin(), one.fields.end());
-    EXPECT_GT(moved, 0.5F) << "a registration of nothing";
-    const auto expect_one = [&](int ranks, dist::Transport transport) {
-      dist::run_threads(ranks, [&](dist::Comm& comm) {
-        select_device(comm.rank() % gpus);
-        comm.use_device(transport);
-        EXPECT_TRUE(run(c, comm, nullptr, Backend::cuda) == one)
-            << "rank " << comm.rank() << " of " << ranks << ", " << comm.transport()
-            << (c.config.memory == MemoryMode::compact ? ", compact" : "");
-      });
-    };
-    for (const int ranks : {2, 3, 4}) expect_one(ranks, dist::Transport::peer);
-    expect_one(2, dist::Transport::staged);
-    if (gpus >= 2 && test::has_nccl()) expect_one(2, dist::Transport::nccl);
   }
 }
 

@@ -100,6 +100,11 @@ void Level<T>::widen_warp() {
 template <class T>
 VectorField<float> Level<T>::take() {
   if (cut_.whole()) return std::move(u_);
+  synchronize(ctx_);
+  first_ = {};  // makes room
+  second_ = {};
+  for (Term& term : terms_) term.warped = {};
+  vectors_ = {};
   VectorField<float> own(ctx_.backend, own_);
   dist::copy_voxels(ctx_, std::as_const(u_).view(), own.view(), own_);
   synchronize(ctx_);
@@ -228,7 +233,7 @@ template <class T>
 void Level<T>::fetch_rims() {
   if (warp_rims_) (*warp_rims_)(ctx_, std::as_const(u_).view(), u_.view());
   for (LevelPair& pair : pairs_)
-    pair.moving().prepare(ctx_, comm_, around(halo_.warped), around(halo_.gradient), u_);
+    pair.moving().prepare(ctx_, comm_, around(halo_.warped), around(halo_.gradient), u_, change_);
 }
 
 /// Metric, gradient, first smoothing, moments: slab by slab.
@@ -330,6 +335,7 @@ void Level<T>::iterate() {
   update_moments();
   if (iteration_ == 0 && stage_.optimizer == Optimizer::adam) choose_epsilon();
   take_step();
+  change_ = 1.001 * stage_.step;  // in float
   ++iteration_;
 }
 
@@ -354,6 +360,7 @@ void Level<T>::describe(Standing& standing) const {
 template <class T>
 void Level<T>::resume(const Standing& standing) {
   iteration_ = static_cast<int>(standing.levels.back().costs.size());
+  change_ = std::numeric_limits<double>::infinity();
   adam_.epsilon = standing.epsilon;
   for (std::size_t i = 0; i < terms_.size(); ++i) terms_[i].factor = standing.factors.at(i);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <limits>
 #include <optional>
 #include <vector>
 
@@ -50,6 +51,7 @@ class Level {
   void describe(Standing& standing) const;
   /// Goes on from a checkpoint, whose fields have been loaded.
   void resume(const Standing& standing);
+  /// The warp; no more iterations.
   VectorField<float> take();
 
  private:
@@ -95,6 +97,7 @@ class Level {
   std::vector<Term> terms_;
   std::vector<LevelPair>& pairs_;
   int planes_, iteration_ = 0;
+  double change_ = std::numeric_limits<double>::infinity();  ///< of u by the last step [voxels]
   adam::Params adam_;
   std::optional<Mat3> restriction_;  ///< of the gradient, z, y, x
   VectorField<float> u_;             ///< over around(halo_.warp)

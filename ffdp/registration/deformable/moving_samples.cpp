@@ -11,20 +11,9 @@
 namespace ffdp::registration {
 namespace {
 
-/// Lasts several iterations, which move a voxel by half of one [voxels].
-constexpr int margin = 4;
-
-/// What a box of voxels reaches with its displacement.
-Box reach_of(Context& ctx, const sampler::Params& params, const Box& box,
-             VectorView<const float> displacement) {
-  const vectors::Extent extent = vectors::extent(ctx, box, displacement);
-  Vec3 least{}, most{};
-  for (int c = 0; c < 3; ++c) {
-    least[c] = static_cast<double>(extent.lo[c]);
-    most[c] = static_cast<double>(extent.hi[c]);
-  }
-  return sampler::reach(params, box, least, most);
-}
+/// Displacements are looked at anew when they may have changed by so much: not in every iteration,
+/// which they change by half of one [voxels].
+constexpr double most_drift = 6;
 
 }  // namespace
 
@@ -51,14 +40,43 @@ MovingSamples::MovingSamples(const sampler::Params& params, const Box& domain,
       fixed_mask_(fixed_mask),
       limit_(limit) {}
 
+/// The least and the largest displacement of all ranks. A step composes and averages vectors, so
+/// that none leaves these bounds by more than the step is long, wherever the rank is that made it.
+void MovingSamples::measure(Context& ctx, dist::Comm& comm, const Box& box,
+                            VectorView<const float> displacement) {
+  const vectors::Extent extent = vectors::extent(ctx, box, displacement);
+  std::array<double, 6> bounds{};
+  for (std::size_t c = 0; c < 3; ++c) {
+    bounds[c] = std::max(-static_cast<double>(extent.lo[c]), 0.0);
+    bounds[3 + c] = std::max(static_cast<double>(extent.hi[c]), 0.0);
+  }
+  comm.all_max(bounds);
+  for (std::size_t c = 0; c < 3; ++c) {
+    least_[c] = -bounds[c];
+    most_[c] = bounds[3 + c];
+  }
+  drift_ = 0;
+}
+
+/// What a box of voxels reaches of the moving image while displacements change by `change`.
+Box MovingSamples::reached(const Box& box, double change) const {
+  Vec3 least = least_, most = most_;
+  for (std::size_t c = 0; c < 3; ++c) {
+    least[c] -= change;
+    most[c] += change;
+  }
+  return sampler::reach(params_, box, least, most);
+}
+
 void MovingSamples::choose(Context& ctx, dist::Comm& comm, const Box& warped, const Box& gradient,
                            VectorView<const float> displacement) {
   const dist::Cut cut(comm, params_.moving_domain);
   access_ = cut.whole() ? MovingAccess::replicate : limit_.access;
   if (access_ != MovingAccess::automatic) return;
   const std::int64_t voxel = bytes_of(image_.data.storage) + (mask_ ? 1 : 0);
-  const Box reached = enlarged(reach_of(ctx, params_, warped, displacement));
-  std::array most{static_cast<double>(reached.volume() * voxel),
+  measure(ctx, comm, warped, displacement);
+  const std::int64_t fetched = reached(warped, 2 * most_drift).volume() * voxel;
+  std::array most{static_cast<double>(fetched),
                   static_cast<double>(ring_bytes(cut, voxel, warped.volume(), gradient.volume()))};
   comm.all_max(most);
   access_ = choose_access(limit_, {.replicate = params_.moving_domain.volume() * voxel,
@@ -66,22 +84,19 @@ void MovingSamples::choose(Context& ctx, dist::Comm& comm, const Box& warped, co
                                    .ring = static_cast<std::int64_t>(most[1])});
 }
 
-Box MovingSamples::enlarged(const Box& reached) const {
-  return intersect(grow(reached, margin), params_.moving_domain);
-}
-
 void MovingSamples::prepare(Context& ctx, dist::Comm& comm, const Box& warped, const Box& gradient,
-                            VectorView<const float> displacement) {
+                            VectorView<const float> displacement, double change) {
+  drift_ += change;
   if (!access_) choose(ctx, comm, warped, gradient, displacement);
   if (access_ == MovingAccess::replicate) {
     if (held_.empty()) hold(ctx, comm, params_.moving_domain);
-  } else if (access_ == MovingAccess::fetch) {
-    const Box needed = reach_of(ctx, params_, warped, displacement);
-    double missing = held_.contains(needed) ? 0 : 1;
-    comm.all_max({&missing, 1});
-    if (missing > 0) hold(ctx, comm, enlarged(needed));
-  } else {
+  } else if (access_ == MovingAccess::ring) {
     pass_round(ctx, comm, warped, gradient, displacement);
+  } else if (held_.empty() || drift_ > most_drift) {
+    measure(ctx, comm, warped, displacement);
+    double missing = held_.contains(reached(warped, most_drift)) ? 0 : 1;
+    comm.all_max({&missing, 1});
+    if (missing > 0) hold(ctx, comm, reached(warped, 2 * most_drift));
   }
 }
 

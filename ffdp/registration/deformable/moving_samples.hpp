@@ -52,8 +52,10 @@ class MovingSamples {
   /// @param warped        voxels that will be warped, the same ones at every call
   /// @param gradient      voxels whose gradient will be asked for: planes of `warped`
   /// @param displacement  [3,z,y,x] u [voxels], over at least `warped`
+  /// @param change        length of the step that made it from that of the last call, by
+  ///                      composition and averages; infinity: it may be any [voxels]
   void prepare(Context& ctx, dist::Comm& comm, const Box& warped, const Box& gradient,
-               VectorView<const float> displacement);
+               VectorView<const float> displacement, double change);
   /// The warped image over `box`; NaN where a sample is outside or masked.
   void warp(Context& ctx, const Box& box, VectorView<const float> displacement,
             View<float> warped) const;
@@ -68,7 +70,9 @@ class MovingSamples {
  private:
   void choose(Context& ctx, dist::Comm& comm, const Box& warped, const Box& gradient,
               VectorView<const float> displacement);
-  Box enlarged(const Box& reached) const;
+  void measure(Context& ctx, dist::Comm& comm, const Box& box,
+               VectorView<const float> displacement);
+  Box reached(const Box& box, double change) const;
   void hold(Context& ctx, dist::Comm& comm, const Box& box);
   void pass_round(Context& ctx, dist::Comm& comm, const Box& warped, const Box& gradient,
                   VectorView<const float> displacement);
@@ -80,7 +84,9 @@ class MovingSamples {
   View<const std::uint8_t> fixed_mask_;
   MovingLimit limit_;
   std::optional<MovingAccess> access_;  ///< chosen by the first prepare()
-  Box held_;                            ///< of the windows
+  Vec3 least_{}, most_{};  ///< of all displacements, when they were last measured [voxels]
+  double drift_ = 0;       ///< by how much they may have changed since [voxels]
+  Box held_;               ///< of the windows
   dist::Window window_;
   dist::MaskWindow mask_window_;
   std::optional<dist::Ring> ring_;
