@@ -194,7 +194,7 @@ void run_rank(dist::Comm& comm, const Command& command) {
   ctx.threads = o.common.threads > 0 ? o.common.threads : threads_of(comm);
   registration::Inputs inputs = read_inputs(ctx, comm, o);
   LabelWriter labels;
-  if (first && !o.output.moving_labels.empty()) labels = read_labels(o.output.moving_labels);
+  if (!o.output.moving_labels.empty()) labels = read_labels(comm, o.output.moving_labels);
   if (first) prepare_output(o.output.prefix);
   const auto checkpoint = checkpoint_of(command, comm, inputs);
   const double read_seconds = elapsed();

@@ -7,6 +7,7 @@
 #include <future>
 #include <memory>
 #include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -184,54 +185,58 @@ void write_inverse_warped(Context& ctx, dist::Comm& comm, const OutputOptions& o
 }
 
 template <class T>
-LabelWriter read_labels_as(io::NiftiReader& reader) {
+LabelWriter read_labels_as(dist::Comm& of_reader, ShardReader& reader) {
   const io::NiftiInfo& info = reader.info();
+  const dist::Cut cut(of_reader, info.grid.domain());
   const auto volumes = std::make_shared<std::vector<Image<T>>>();
   for (std::int64_t v = 0; v < info.volumes() * info.components(); ++v)
-    volumes->push_back(reader.read_volume<T>(v));
-  return [volumes, series = info.series(), type = info.value_type()](
-             Context& ctx, const OutputOptions& o, const Grid& grid,
-             const transforms::CompositeTransform& chain) {
+    volumes->push_back({info.grid, reader.read<T>(cut.own(of_reader), v)});
+  return [volumes, cut, series = info.series(), type = info.value_type()](
+             Context& ctx, dist::Comm& comm, const OutputOptions& o, const Grid& grid,
+             const transforms::ChainSource& chain) {
     io::WriteOptions options = write_options(ctx, o);
     options.type = type;
-    io::NiftiWriter writer(o.prefix + "WarpedLabels.nii.gz", grid, series, options);
-    for (const Image<T>& labels : *volumes)
+    ShardWriter writer(comm, o.prefix + "WarpedLabels.nii.gz", grid, series, options);
+    const transforms::ApplyParams params{.interpolation = transforms::Interpolation::label};
+    const auto reaching = chain.reaching(ctx, grid, writer.own());
+    const Grid& moving_grid = volumes->front().grid;
+    const Box reach = reaching.bounds.voxels(moving_grid, transforms::halo(params));
+    for (const Image<T>& labels : *volumes) {
+      Image<T> window;
+      if (!cut.whole()) window = {moving_grid, dist::fetched(ctx, comm, cut, labels.data, reach)};
       transforms::apply_label<T>(
-          ctx, {.interpolation = transforms::Interpolation::label}, grid, chain, labels,
+          ctx, params, grid, writer.own(), reaching.chain, cut.whole() ? labels : window,
           [&](std::span<const T> values) { writer.write(values.data(), std::ssize(values)); });
+      writer.end_volume();
+    }
     writer.commit();
   };
 }
 
-/// Labels are warped by rank 0, to which the whole warp goes for it.
-void write_gathered_labels(const Context& ctx, dist::Comm& comm, const OutputOptions& o,
-                           const LabelWriter& labels, registration::Result& result) {
+/// Each rank warps the labels of its planes. Takes the displacement.
+void write_labels(const Context& ctx, dist::Comm& comm, const OutputOptions& o,
+                  const LabelWriter& labels, registration::Result& result) {
   const Grid& grid = result.fixed_grid;
   Context host;
   host.threads = ctx.threads;
-  transforms::CompositeTransform chain;
+  transforms::ChainSource chain;
   if (!result.displacement.empty()) {
     if (ctx.backend == Backend::cuda)
       result.displacement = copy_to(ctx, Backend::cpu, result.displacement);
-    const dist::Cut cut(comm, grid.domain());
-    if (!cut.whole())
-      result.displacement = dist::fetched(host, comm, cut, result.displacement,
-                                          comm.rank() == 0 ? grid.domain() : Box{});
-    if (comm.rank() == 0)
-      chain.append(std::make_shared<const DisplacementImage>(
-          transforms::to_world(host, grid, std::move(result.displacement))));
+    chain.append(transforms::source_of_shards(
+        comm, std::make_shared<const DisplacementImage>(
+                  transforms::to_world(host, grid, std::move(result.displacement)))));
   }
   chain.append(result.affine);
-  if (comm.rank() == 0) labels(host, o, grid, chain);
-  comm.barrier();
+  labels(host, comm, o, grid, chain);
 }
 
 }  // namespace
 
-LabelWriter read_labels(const std::string& path) {
-  io::NiftiReader reader(path);
+LabelWriter read_labels(dist::Comm& comm, const std::string& path) {
+  ShardReader reader(comm, path);
   return io::visit(reader.info().value_type(),
-                   [&](auto zero) { return read_labels_as<decltype(zero)>(reader); });
+                   [&](auto zero) { return read_labels_as<decltype(zero)>(comm, reader); });
 }
 
 void prepare_output(const std::string& prefix) {
@@ -288,7 +293,7 @@ std::vector<std::string> write_result(Context& ctx, dist::Comm& comm, const Outp
   if (o.moving_labels.empty()) return written;
   written.emplace_back("WarpedLabels.nii.gz");
   result.inverse = VectorField<float>();
-  write_gathered_labels(ctx, comm, o, originals.labels, result);
+  write_labels(ctx, comm, o, originals.labels, result);
   return written;
 }
 

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "ffdp/registration/register.hpp"
-#include "ffdp/transforms/composite_transform.hpp"
+#include "ffdp/transforms/chain_source.hpp"
 
 namespace ffdp::cli {
 
@@ -39,16 +39,16 @@ void prepare_output(const std::string& prefix);
 /// The record of a registration: PREFIX.json, or ffdp.json where the prefix is a folder.
 std::string record_name(const std::string& prefix);
 
-/// Warps what it holds to a grid and writes it as WarpedLabels.
-using LabelWriter = std::function<void(Context&, const OutputOptions&, const Grid&,
-                                       const transforms::CompositeTransform&)>;
+/// Warps what it holds to a grid and writes it as WarpedLabels. Collective.
+using LabelWriter = std::function<void(Context&, dist::Comm&, const OutputOptions&, const Grid&,
+                                       const transforms::ChainSource&)>;
 
-/// Reads all volumes and components of a label map.
-LabelWriter read_labels(const std::string& path);
+/// Reads what this rank owns of all volumes and components of a label map. Collective.
+LabelWriter read_labels(dist::Comm& comm, const std::string& path);
 
-/// What the warped images are made from, of images what this rank owns, as it was read: files may
-/// change during the work, and may bear the names of outputs. Empty where nothing is made from it;
-/// rank 0 has the labels.
+/// What the warped images and labels are made from, what this rank owns of them, as it was read:
+/// files may change during the work, and may bear the names of outputs. Empty where nothing is made
+/// from it.
 struct Originals {
   Image<float> fixed, moving;
   Grid moving_grid;

@@ -149,12 +149,17 @@ DisplacementImage read_field(const Group& group, std::size_t axes) {
   return image;
 }
 
+/// A new dataset that does not tell when it was made, so that equal files have equal bytes.
+Handle create_dataset(hid_t group, const char* name, hid_t type, hid_t space) {
+  const Handle how(H5Pcreate(H5P_DATASET_CREATE), H5Pclose);
+  H5Pset_obj_track_times(how, false);
+  return {H5Dcreate2(group, name, type, space, H5P_DEFAULT, how, H5P_DEFAULT), H5Dclose};
+}
+
 void write_values(hid_t group, const char* name, const std::vector<double>& values) {
   const hsize_t count = values.size();
   const Handle space(H5Screate_simple(1, &count, nullptr), H5Sclose);
-  const Handle set(
-      H5Dcreate2(group, name, H5T_IEEE_F64LE, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT),
-      H5Dclose);
+  const Handle set = create_dataset(group, name, H5T_IEEE_F64LE, space);
   if (H5Dwrite(set, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()) < 0)
     throw IoError(std::string(name) + " cannot be written");
 }
@@ -164,8 +169,7 @@ void write_string(hid_t group, const char* name, const std::string& text) {
   H5Tset_size(type, H5T_VARIABLE);
   const hsize_t one = 1;
   const Handle space(H5Screate_simple(1, &one, nullptr), H5Sclose);
-  const Handle set(H5Dcreate2(group, name, type, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT),
-                   H5Dclose);
+  const Handle set = create_dataset(group, name, type, space);
   const char* pointer = text.c_str();
   if (H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, static_cast<const void*>(&pointer)) < 0)
     throw IoError(std::string(name) + " cannot be written");
@@ -186,9 +190,7 @@ void write_field(hid_t group, const DisplacementImage& image, int axes) {
   const auto width = static_cast<hsize_t>(axes);
   const hsize_t count = width * static_cast<hsize_t>(voxels);
   const Handle space(H5Screate_simple(1, &count, nullptr), H5Sclose);
-  const Handle set(H5Dcreate2(group, "TransformParameters", H5T_IEEE_F32LE, space, H5P_DEFAULT,
-                              H5P_DEFAULT, H5P_DEFAULT),
-                   H5Dclose);
+  const Handle set = create_dataset(group, "TransformParameters", H5T_IEEE_F32LE, space);
   const std::int64_t piece = 1 << 18;
   std::vector<float> values(width * static_cast<std::size_t>(piece));
   for (std::int64_t begin = 0; begin < voxels; begin += piece) {

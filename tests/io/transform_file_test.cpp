@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ffdp/io/transform_file.hpp"
 
+#include <chrono>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <iterator>
+#include <thread>
 
 #include "tests/support/compare.hpp"
 #include "tests/support/data.hpp"
@@ -79,6 +82,19 @@ TEST(TransformFile, ACompositeComesBackInOrder) {
   EXPECT_THROW(write_composite(folder.path() + "/no/such/folder.h5", {Transform(sample)}, 3),
                IoError);
   EXPECT_EQ(folder.count(), 1U);
+}
+
+/// HDF5 marks datasets with the second in which they are made unless told otherwise.
+TEST(TransformFile, CompositesOfTwoMomentsHaveTheSameBytes) {
+  const test::TemporaryFolder folder;
+  const auto written = [&](const std::string& name) {
+    write_composite(folder / name, {Transform(sample)}, 3);
+    std::ifstream file(folder / name, std::ios::binary);
+    return std::string(std::istreambuf_iterator<char>(file), {});
+  };
+  const std::string first = written("a.h5");
+  std::this_thread::sleep_for(std::chrono::milliseconds(1100));
+  EXPECT_TRUE(written("b.h5") == first);
 }
 
 /// Reads an ITK text file with this transform.
