@@ -111,7 +111,9 @@ void free_bytes([[maybe_unused]] Backend backend, void* pointer) noexcept {
 #if defined(FFDP_HAS_CUDA)
   if (backend == Backend::cuda) {
     device_memory().remove(pointer);
-    // Waits for all streams of the device; an error belongs to an earlier call, which reports it.
+    // cudaFree alone does not wait for a copy between GPUs that another stream has still to begin.
+    // An error here belongs to an earlier call, which reports it itself.
+    cudaDeviceSynchronize();
     cudaFree(pointer);
     return;
   }
