@@ -53,7 +53,8 @@ struct Locator {
         sz(static_cast<Offset>(image.stride_z)),
         sy(static_cast<Offset>(image.stride_y)) {}
 
-  AxisCell along(const Row& r, int axis, int x) const {
+  /// Inlined by force: as a call it would keep the loops below from being vectorised well.
+  [[gnu::always_inline]] AxisCell along(const Row& r, int axis, int x) const {
     const float q = mapped(r.map, axis, static_cast<float>(x), r.uz[x], r.uy[x], r.ux[x]);
     return axis_cell(q, domain.lo[axis], domain.hi[axis]);
   }
@@ -129,9 +130,10 @@ constexpr float missing = std::numeric_limits<float>::quiet_NaN();
 /// What becomes of a sample whose cell is not stored.
 enum class Absent { outside, left };
 
-/// One row of the warped image, NaN outside.
+/// One row of the warped image, NaN outside. Locator and row by value, for what is referred to
+/// might change with every store to `out`.
 template <Absent absent, class Locate>
-void resample_row(const Locate& locate, const Row& row, const Box& compute, float* out) {
+void resample_row(const Locate locate, const Row row, const Box& compute, float* out) {
 #pragma omp simd
   for (int x = compute.lo[2]; x < compute.hi[2]; ++x) {
     const auto cell = locate(row, x);
@@ -159,17 +161,19 @@ void mask_row(const Locate& locate, const Row& row, const Masks& masks, int z, i
 /// NaN becomes Params::outside. Returns how often.
 std::int64_t outside_row(const Params& p, const Box& compute, float* out) {
   std::int64_t outside = 0;
-  for (int x = compute.lo[2]; x < compute.hi[2]; ++x) {
+  const float written = p.outside;
+  const int lo = compute.lo[2], hi = compute.hi[2];
+  for (int x = lo; x < hi; ++x) {
     const bool valid = out[x] == out[x];
     outside += !valid;
-    out[x] = valid ? out[x] : p.outside;
+    out[x] = valid ? out[x] : written;
   }
   return outside;
 }
 
 /// One row of the slopes of samples whose cell is stored.
 template <class Locate>
-void slope_row(const Locate& locate, const Row& row, const Box& compute, VectorView<float> slopes,
+void slope_row(const Locate locate, const Row row, const Box& compute, VectorView<float> slopes,
                int z, int y) {
   float *sz = slopes[0].row(z, y), *sy = slopes[1].row(z, y), *sx = slopes[2].row(z, y);
 #pragma omp simd
