@@ -349,6 +349,8 @@ TEST_F(RegisterProgram, BadInputEndsInOneLineAndNoFile) {
       {fixed + " " + moving + " -t " + path("none.mat"), "none.mat"},
       {fixed + " " + moving + " --device gpu", "cuda:N is wanted"},
       {fixed + " " + moving + " --device cuda:1000", "--device cuda:1000: "},
+      {fixed + " " + moving + " --gpus 1000", "--gpus 1000: this machine has "},
+      {fixed + " " + moving + " --gpus 2 --ranks 2", "leave out --ranks and --device"},
   };
   for (const auto& c : cases) {
     const auto outcome = run_program("register -o " + path("bad/r_") + " " + c.arguments);
