@@ -265,6 +265,32 @@ TEST_F(CommandsOnRanks, EvaluatePoints) {
       1);
 }
 
+/// Images that are not cut: a slice, and one of five planes, which three ranks share but six do
+/// not.
+TEST_F(CommandsOnRanks, SlicesAndThinImages) {
+  for (const char* size : {"60x50x1", "60x50x5"}) {
+    const Left made =
+        run(std::string("phantom -q --pair --warp-mm 0.8 --spacing 3 --size ") + size + " -o {}/thin",
+            "", "");
+    ASSERT_EQ(made.outcome.code, 0) << made.outcome.text;
+    const std::string reference = " -r {}/thin_fixed.nii.gz ", warp = "{}/thin_true_warp.nii.gz";
+    same_on_all("apply -i {}/thin_moving.nii.gz --default-value min" + reference + "-t " + warp +
+                    " -o a.nii.gz",
+                1);
+    same_on_all("apply -n label -i {}/thin_fixed_labels.nii.gz" + reference + "-t [" + warp +
+                    ",1] -o a.nii",
+                1);
+    same_on_all("compose" + reference + "-t " + warp + " -t " + warp + " -o a.nii.gz", 1);
+    same_on_all("jacobian " + warp + " -o a.nii.gz", 1);
+    same_on_all(
+        "evaluate --fixed-labels {}/thin_fixed_labels.nii.gz --warped-labels "
+        "{}/thin_moving_labels.nii.gz --fixed {}/thin_fixed.nii.gz --warped "
+        "{}/thin_moving.nii.gz --warp " +
+            warp + " --inverse-warp " + warp + " --true-warp " + warp + " --json a.json",
+        1);
+  }
+}
+
 /// Whether all ranks meet the error or one of them does.
 TEST_F(CommandsOnRanks, AnErrorIsSaidOnceAndLeavesNothing) {
   const std::string inputs = inputs_->path();
