@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// gigavoxel XxYxZ cpu|cuda|gpusN [NAME=VALUE…], NAME one of iterations, shrink, memory, metric,
-// radius, sigma_update, sigma_warp, step, transport (peer, nccl, staged); "and" between settings:
-// registers once more. gpusN: N ranks, each on a GPU of its own.
+// gigavoxel XxYxZ cpu|cuda|gpusN [NAME=VALUE…], NAME one of iterations, shrink, memory,
+// moving_access, metric, radius, sigma_update, sigma_warp, step, transport (peer, nccl, staged);
+// "and" between settings: registers once more. gpusN: N ranks, each on a GPU of its own.
 //
 // A T1-like phantom filling a grid of XxYxZ voxels is registered with a FLASH-like one, warped and
 // turned by a known map: affine by mutual information, then the warp. Prints times, memory, a
@@ -157,6 +157,10 @@ Config configure(const std::vector<std::string>& settings) {
       stage.shrink = numbers(value);
     else if (name == "memory")
       config.memory = value == "compact" ? MemoryMode::compact : MemoryMode::standard;
+    else if (name == "moving_access")
+      config.moving_access = value == "replicate" ? MovingAccess::replicate
+                             : value == "ring"    ? MovingAccess::ring
+                                                  : MovingAccess::fetch;
     else if (name == "metric")
       stage.metrics[0].kind = value == "mi"    ? MetricKind::mi
                               : value == "mse" ? MetricKind::mse

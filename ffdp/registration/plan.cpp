@@ -276,6 +276,8 @@ Plan choose_plan(const Config& config, const Extent& extent, Backend backend,
                  ? "; try --memory compact"
                  : "; take more ranks on more machines, leave out the finest level (--shrink 4x2) "
                    "or crop the images";
+  if (config.moving_access == MovingAccess::replicate || config.moving_access == MovingAccess::ring)
+    message += "; --moving-access automatic may take less";
   throw OutOfMemory(message);
 }
 

@@ -626,6 +626,9 @@ TEST_P(CudaMatchesCpu, Vectors) {
     s.out(one, r);
     vectors::average(s.ctx, compute, a, b);
     r.numbers = {vectors::largest(s.ctx, compute, a)};
+    const vectors::Extent extent = vectors::extent(s.ctx, compute, a);
+    r.numbers.insert(r.numbers.end(), std::begin(extent.lo), std::end(extent.lo));
+    r.numbers.insert(r.numbers.end(), std::begin(extent.hi), std::end(extent.hi));
     s.out(out, r);
     s.out(a, r);
     vectors::copy(s.ctx, compute, b, a);

@@ -2,16 +2,20 @@
 // The ways to a moving image that ranks share: the bits of having all of it.
 #include "ffdp/registration/deformable/moving_samples.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <numbers>
 #include <set>
+#include <string>
 
 #include "tests/support/fields.hpp"
 
 #include <gtest/gtest.h>
 
+#include "ffdp/core/error.hpp"
 #include "ffdp/dist/threads.hpp"
+#include "ffdp/registration/plan.hpp"
 
 namespace ffdp::registration {
 namespace {
@@ -151,6 +155,43 @@ TEST(MovingSamples, AreGotAtInOneWayByAllRanks) {
     }
     EXPECT_EQ(ways.size(), 3U);
   });
+}
+
+/// The plan of a cube for eight ranks.
+Plan plan_of_cube(MovingAccess access, std::int64_t available) {
+  Config config = preset("default");
+  config.moving_access = access;
+  Grid cube;
+  cube.size = {400, 400, 400};
+  const Extent extent{.fixed = cube, .moving = cube, .written = {}, .ranks = 8};
+  return choose_plan(resolved(config, cube), extent, Backend::cpu, available);
+}
+
+PlanStage finest_level(const Plan& plan) {
+  return *std::find_if(plan.stages.rbegin(), plan.stages.rend(),
+                       [](const PlanStage& stage) { return stage.name == "deformable"; });
+}
+
+TEST(MovingPlan, PicksTheWayToTheMovingImageThatFits) {
+  const auto bytes = [](MovingAccess access) {
+    return finest_level(plan_of_cube(access, 0)).bytes;
+  };
+  const std::int64_t replicate = bytes(MovingAccess::replicate), fetch = bytes(MovingAccess::fetch);
+  EXPECT_GT(replicate, fetch);
+  EXPECT_GT(bytes(MovingAccess::ring), fetch);
+  const auto picked = [](std::int64_t available) {
+    return *finest_level(plan_of_cube(MovingAccess::automatic, available)).moving;
+  };
+  EXPECT_EQ(picked(0), MovingAccess::fetch);
+  EXPECT_EQ(picked(replicate), MovingAccess::replicate);
+  EXPECT_EQ(picked(replicate - 1), MovingAccess::fetch);
+  EXPECT_EQ(picked(fetch), MovingAccess::fetch);
+  try {
+    plan_of_cube(MovingAccess::ring, fetch);
+    FAIL() << "the ring took no more than fetching";
+  } catch (const OutOfMemory& error) {
+    EXPECT_NE(std::string(error.what()).find("--moving-access automatic"), std::string::npos);
+  }
 }
 
 }  // namespace

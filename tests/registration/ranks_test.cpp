@@ -335,32 +335,6 @@ TEST_P(Ranks, GoOnFromACheckpointOnAnotherNumberOfRanks) {
   }
 }
 
-/// The finest level of a plan for eight ranks.
-PlanStage finest_level(MovingAccess access, std::int64_t available) {
-  Config config = preset("default");
-  config.moving_access = access;
-  const Grid cube = test::brain_grid({400, 400, 400});
-  const Extent extent{.fixed = cube, .moving = cube, .written = {}, .ranks = 8};
-  const Plan plan = make_plan(resolved(config, cube), extent, Backend::cpu, available);
-  const auto last = std::find_if(plan.stages.rbegin(), plan.stages.rend(),
-                                 [](const PlanStage& s) { return s.name == "deformable"; });
-  return *last;
-}
-
-TEST(RanksPlan, PicksTheWayToTheMovingImageThatFits) {
-  const auto bytes = [](MovingAccess access) { return finest_level(access, 0).bytes; };
-  const std::int64_t replicate = bytes(MovingAccess::replicate), fetch = bytes(MovingAccess::fetch);
-  EXPECT_GT(replicate, fetch);
-  EXPECT_GT(bytes(MovingAccess::ring), fetch);
-  const auto picked = [](std::int64_t available) {
-    return finest_level(MovingAccess::automatic, available).moving;
-  };
-  EXPECT_EQ(picked(0), MovingAccess::fetch);
-  EXPECT_EQ(picked(replicate), MovingAccess::replicate);
-  EXPECT_EQ(picked(replicate - 1), MovingAccess::fetch);
-  EXPECT_EQ(picked(fetch / 2), MovingAccess::fetch) << "the ring takes more";
-}
-
 TEST(RanksPlan, SaysWhatAnIterationSendsAndThatRanksNeedLess) {
   Case c{"lncc", short_config(MetricKind::lncc)};
   c.config.deformable[0].shrink = {1};

@@ -187,6 +187,23 @@ void slope_row(const Locate& locate, const Row& row, const Box& compute, VectorV
   }
 }
 
+/// Calls body(piece) for short pieces of a row, but not for those whose cells lie in planes that
+/// are not stored: of many parts, a row meets few.
+template <class Locate, class Body>
+void for_held_pieces(const Locate& locate, const Row& row, const Box& compute, Body&& body) {
+  constexpr int length = 32;
+  for (int x = compute.lo[2]; x < compute.hi[2]; x += length) {
+    Box piece = compute;
+    piece.lo[2] = x;
+    piece.hi[2] = std::min(x + length, compute.hi[2]);
+    int held = 0;
+#pragma omp simd reduction(| : held)
+    for (int i = piece.lo[2]; i < piece.hi[2]; ++i)
+      held |= locate.holds(locate.along(row, 0, i), 0) ? 1 : 0;
+    if (held) body(piece);
+  }
+}
+
 void clear_row(const Box& compute, float* gz, float* gy, float* gx) {
   for (float* row : {gz, gy, gx}) std::fill(row + compute.lo[2], row + compute.hi[2], 0.0F);
 }
@@ -262,10 +279,13 @@ void forward_part(Context& ctx, const Params& p, Box, Box compute, View<const fl
       const int z = compute.lo[0] + static_cast<int>(i);
       for (int y = compute.lo[1]; y < compute.hi[1]; ++y) {
         const Row row = make_row(p, displacement, zero, z, y);
-        resample_row<Absent::left>(locate, row, compute, warped.row(z, y));
-        mask_row(locate, row, masks, z, y, compute, warped.row(z, y));
-        outside_row(p, compute, warped.row(z, y));
-        if (slopes) slope_row(locate, row, compute, slopes, z, y);
+        float* out = warped.row(z, y);
+        for_held_pieces(locate, row, compute, [&](const Box& piece) {
+          resample_row<Absent::left>(locate, row, piece, out);
+          mask_row(locate, row, masks, z, y, piece, out);
+          outside_row(p, piece, out);
+          if (slopes) slope_row(locate, row, piece, slopes, z, y);
+        });
       }
     });
   });

@@ -46,6 +46,7 @@ Box reach(const Params& p, const Box& compute, const Vec3& least, const Vec3& mo
   for (int c = 0; c < 3; ++c) {
     double lo = p.map.translation[c], hi = lo;
     const auto add = [&](double factor, double from, double to) {
+      if (factor == 0) return;  // of what may be infinite
       lo += std::min(factor * from, factor * to);
       hi += std::max(factor * from, factor * to);
     };

@@ -15,8 +15,8 @@ struct Widest {
   Extent e = no_extent();
   __device__ void operator+=(const Widest& other) {
     for (int c = 0; c < 3; ++c) {
-      widen(e, c, other.e.lo[c]);
-      widen(e, c, other.e.hi[c]);
+      e.lo[c] = fminf(e.lo[c], other.e.lo[c]);
+      e.hi[c] = fmaxf(e.hi[c], other.e.hi[c]);
     }
   }
 };

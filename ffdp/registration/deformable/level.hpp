@@ -26,9 +26,10 @@ struct Halo {
 
 /// The greedy iteration of one level (docs/algorithm.md): a warp u, its moments, and slabs of
 /// planes through which warped image, metric gradient and smoothed update pass. Ranks exchange the
-/// rims of u before an iteration, and those of the moments, with the size of the step, in its
-/// middle. After the first iteration nothing allocates and, with one rank, nothing waits for the
-/// device; the first waits once, to read the size of the gradient.
+/// rims of u and what they need of the moving images before an iteration, and the rims of the
+/// moments, with the size of the step, in its middle. After the first iteration nothing allocates
+/// and, with one rank, nothing waits for the device; the first waits once, to read the size of the
+/// gradient.
 /// @tparam T  storage of the moments: float, or Half
 template <class T>
 class Level {
