@@ -15,6 +15,7 @@
 
 #include "ffdp/core/error.hpp"
 #include "ffdp/io/points_csv.hpp"
+#include "ffdp/transforms/spline_shards.hpp"
 
 namespace ffdp::cli {
 namespace {
@@ -92,32 +93,38 @@ struct Resampling {
   std::optional<double> outside;  ///< none: the least of each volume
   Grid grid;                      ///< of the output
   CompositeTransform chain;       ///< as far as this rank's planes need it
-  Box reach;                      ///< what they need of the input
+  Box reach;                      ///< what they need of the input, or of its coefficients
+  Box read;                       ///< of the input
 };
 
 Resampling prepare(Context& ctx, dist::Comm& comm, const ApplyOptions& o,
                    const io::NiftiInfo& input, const Grid& grid, const ChainFiles& files,
                    const Box& own) {
-  const Box domain = input.grid.domain();
-  Resampling r{o.params, parse_outside(o.outside), grid, {}, domain};
   auto reaching = files.reaching(ctx, grid, own);
-  r.chain = std::move(reaching.chain);
-  if (!transforms::needs_whole(r.params))
-    r.reach = reaching.bounds.voxels(input.grid, transforms::halo(r.params));
-  if (!r.outside) r.reach = hull(r.reach, dist::Cut(comm, domain).own(comm));
+  Resampling r{o.params, parse_outside(o.outside), grid, std::move(reaching.chain), {}, {}};
+  r.reach = r.read = reaching.bounds.voxels(input.grid, transforms::halo(r.params));
+  const Box mine = dist::Cut(comm, input.grid.domain()).own(comm);
+  if (r.params.interpolation == Interpolation::bspline)
+    r.read = mine;
+  else if (!r.outside)
+    r.read = hull(r.reach, mine);
   return r;
 }
 
 template <class T>
 void apply_to_volume(Context& ctx, dist::Comm& comm, const Resampling& r, ShardReader& input,
                      std::int64_t volume, ShardWriter& writer) {
-  const Image<T> moving{input.info().grid, input.read<T>(r.reach, volume)};
+  const Image<T> moving{input.info().grid, input.read<T>(r.read, volume)};
   ApplyParams params = r.params;
   params.fill = r.outside ? *r.outside : static_cast<double>(least(comm, moving));
   const auto write = [&](auto values) {
     writer.write(values.data(), static_cast<std::int64_t>(values.size()));
   };
-  if (keeps_labels(params.interpolation))
+  if (params.interpolation == Interpolation::bspline)
+    transforms::apply_coefficients(ctx, params, r.grid, writer.own(), r.chain,
+                                   transforms::spline_coefficients(ctx, comm, moving, r.reach),
+                                   write);
+  else if (keeps_labels(params.interpolation))
     transforms::apply_label<T>(ctx, params, r.grid, writer.own(), r.chain, moving, write);
   else
     transforms::apply<T>(ctx, params, r.grid, writer.own(), r.chain, moving, write);

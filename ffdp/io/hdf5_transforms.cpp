@@ -37,8 +37,16 @@ class Handle {
   herr_t (*close_)(hid_t);
 };
 
-// HDF5 prints its error stack to stderr unless told otherwise.
-void silence() { H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr); }
+/// While it lives HDF5 prints no errors of this thread. What it kept of them goes with the object:
+/// errors of a thread that has ended hold up the end of the program.
+struct Silence {
+  Silence() { H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr); }
+  Silence(const Silence&) = delete;
+  Silence& operator=(const Silence&) = delete;
+  Silence(Silence&&) = delete;
+  Silence& operator=(Silence&&) = delete;
+  ~Silence() { H5Eclear2(H5E_DEFAULT); }
+};
 
 Handle open_dataset(hid_t file, const std::string& group,
                     std::initializer_list<const char*> names) {
@@ -225,7 +233,7 @@ void write_transform(hid_t group, const Transform& transform, int dimension) {
 }  // namespace
 
 TransformFile read_hdf5_transform(const std::string& path) {
-  silence();
+  const Silence silence;
   const Handle file(H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose);
   if (!file.valid()) throw IoError(path + ": is no readable HDF5 file (truncated?)");
   if (H5Lexists(file, "/TransformGroup", H5P_DEFAULT) <= 0)
@@ -255,7 +263,7 @@ TransformFile read_hdf5_transform(const std::string& path) {
 
 void write_hdf5_transforms(const std::string& path, const std::vector<Transform>& transforms,
                            int dimension) {
-  silence();
+  const Silence silence;
   const std::string target = final_name(path);
   const std::string temporary = temporary_name(target);
   const int slot = register_unfinished(temporary);

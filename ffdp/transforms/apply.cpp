@@ -13,6 +13,7 @@
 #include "ffdp/core/parallel.hpp"
 #include "ffdp/ops/points/math.hpp"
 #include "ffdp/ops/points/points.hpp"
+#include "ffdp/transforms/spline_shards.hpp"
 
 namespace ffdp::transforms {
 namespace {
@@ -76,6 +77,13 @@ void for_each_mapped(const Context& ctx, const Grid& grid, const Box& planes,
     });
     consume(std::span<const T>(values.data(), static_cast<std::size_t>(count)));
   }
+}
+
+/// Whether apply needs the whole moving image.
+bool needs_whole(const ApplyParams& params) {
+  return params.interpolation == Interpolation::bspline ||
+         (params.interpolation == Interpolation::kernel &&
+          params.kernel.kind == Kernel::Kind::bspline);
 }
 
 void check_planes(const Grid& grid, const Box& planes) {
@@ -172,12 +180,6 @@ void apply_kernel(Context& ctx, const ApplyParams& params, const Grid& fixed_gri
 
 }  // namespace
 
-bool needs_whole(const ApplyParams& params) {
-  return params.interpolation == Interpolation::bspline ||
-         (params.interpolation == Interpolation::kernel &&
-          params.kernel.kind == Kernel::Kind::bspline);
-}
-
 int halo(const ApplyParams& params) {
   switch (params.interpolation) {
     case Interpolation::nearest:
@@ -188,6 +190,7 @@ int halo(const ApplyParams& params) {
     case Interpolation::label:
       return points::halo(points::Mode::linear);
     case Interpolation::bspline:
+      return points::halo(points::Mode::bspline) + 1;  // mirrored at the edges
     case Interpolation::kernel:
     case Interpolation::kernel_label:
       break;
@@ -214,15 +217,25 @@ void apply(Context& ctx, const ApplyParams& params, const Grid& fixed_grid, cons
   if (sampling.mode != points::Mode::bspline)
     return apply_sampled<T>(ctx, sampling, fixed_grid, planes, transform, moving.grid,
                             moving.data.view(), consume);
-  // float holds the coefficients of 8- and 16-bit images to 1e-7 of their range.
-  using Coefficient =
-      std::conditional_t<(sizeof(T) > 2) && !std::is_same_v<T, float>, double, float>;
-  Field<Coefficient> coefficients(ctx.backend, moving.data.stored());
-  std::copy(moving.data.begin(), moving.data.end(), coefficients.begin());
-  points::bspline_coefficients(ctx, coefficients.view());
-  apply_sampled<Coefficient>(ctx, sampling, fixed_grid, planes, transform, moving.grid,
-                             coefficients.view(), consume);
+  dist::SoloComm solo;
+  apply_coefficients(ctx, params, fixed_grid, planes, transform,
+                     spline_coefficients(ctx, solo, moving, moving.grid.domain()), consume);
 }
+
+template <class T>
+void apply_coefficients(Context& ctx, const ApplyParams& params, const Grid& fixed_grid,
+                        const Box& planes, const CompositeTransform& transform,
+                        const Image<T>& coefficients, const Consumer<double>& consume) {
+  check_planes(fixed_grid, planes);
+  apply_sampled<T>(ctx, {points::Mode::bspline, params.fill}, fixed_grid, planes, transform,
+                   coefficients.grid, coefficients.data.view(), consume);
+}
+template void apply_coefficients(Context&, const ApplyParams&, const Grid&, const Box&,
+                                 const CompositeTransform&, const Image<float>&,
+                                 const Consumer<double>&);
+template void apply_coefficients(Context&, const ApplyParams&, const Grid&, const Box&,
+                                 const CompositeTransform&, const Image<double>&,
+                                 const Consumer<double>&);
 
 template <class T>
 void apply_label(Context& ctx, const ApplyParams& params, const Grid& fixed_grid, const Box& planes,

@@ -50,9 +50,15 @@ void apply_label(Context& ctx, const ApplyParams& params, const Grid& fixed_grid
                  const CompositeTransform& transform, const Image<T>& moving,
                  const Consumer<T>& consume);
 
-/// Whether apply needs the whole moving image.
-bool needs_whole(const ApplyParams& params);
-/// Half width of the voxels around a point that apply reads, where it does not [voxels].
+/// As apply, for bspline, of an image whose coefficients are there already (spline_shards.hpp). T
+/// is float or double.
+template <class T>
+void apply_coefficients(Context& ctx, const ApplyParams& params, const Grid& fixed_grid,
+                        const Box& planes, const CompositeTransform& transform,
+                        const Image<T>& coefficients, const Consumer<double>& consume);
+
+/// Half width of the voxels around a point that apply or apply_coefficients reads [voxels]; not for
+/// kernels.
 int halo(const ApplyParams& params);
 
 /// All planes at once.

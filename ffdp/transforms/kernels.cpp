@@ -65,6 +65,11 @@ std::vector<points::SplinePole> poles(int order) {
   }
 }
 
+template <class T>
+void filter(const std::vector<points::SplinePole>& poles, T* line, int n, std::int64_t stride) {
+  for (const points::SplinePole& pole : poles) points::filter_line(line, n, stride, pole);
+}
+
 }  // namespace
 
 void axis_weights(const Kernel& kernel, int axis, double q, int lo, int hi, AxisWeights& w) {
@@ -101,24 +106,37 @@ void axis_weights(const Kernel& kernel, int axis, double q, int lo, int hi, Axis
   for (double& weight : w.weight) weight /= sum;
 }
 
+template <class T>
+void filter_planes(Context& ctx, int order, View<T> image) {
+  const std::vector<points::SplinePole> all = poles(order);
+  const int ny = image.stored.size(1), nx = image.stored.size(2);
+  parallel_for(ctx, image.stored.size(0), [&](std::int64_t z, int) {
+    T* const plane = image.data + z * image.stride_z;
+    for (int y = 0; y < ny; ++y) filter(all, plane + y * image.stride_y, nx, 1);
+    for (int x = 0; x < nx; ++x) filter(all, plane + x, ny, image.stride_y);
+  });
+}
+
+template <class T>
+void filter_columns(Context& ctx, int order, View<T> image) {
+  const std::vector<points::SplinePole> all = poles(order);
+  const int nz = image.stored.size(0), nx = image.stored.size(2);
+  parallel_for(ctx, image.stored.size(1), [&](std::int64_t y, int) {
+    for (int x = 0; x < nx; ++x)
+      filter(all, image.data + y * image.stride_y + x, nz, image.stride_z);
+  });
+}
+
 void spline_coefficients(Context& ctx, int order, View<double> image) {
   require(order >= 0 && order <= 5,
           "bspline: order " + std::to_string(order) + ", 0 to 5 is wanted");
-  const std::vector<points::SplinePole> all = poles(order);
-  if (all.empty()) return;
-  const auto filter = [&](double* line, int n, std::int64_t stride) {
-    for (const points::SplinePole& pole : all) points::filter_line(line, n, stride, pole);
-  };
-  const Box& box = image.stored;
-  const int nz = box.size(0), ny = box.size(1), nx = box.size(2);
-  parallel_for(ctx, nz, [&](std::int64_t z, int) {
-    double* const plane = image.data + z * image.stride_z;
-    for (int y = 0; y < ny; ++y) filter(plane + y * image.stride_y, nx, 1);
-    for (int x = 0; x < nx; ++x) filter(plane + x, ny, image.stride_y);
-  });
-  parallel_for(ctx, ny, [&](std::int64_t y, int) {
-    for (int x = 0; x < nx; ++x) filter(image.data + y * image.stride_y + x, nz, image.stride_z);
-  });
+  filter_planes(ctx, order, image);
+  filter_columns(ctx, order, image);
 }
+
+template void filter_planes(Context&, int, View<float>);
+template void filter_planes(Context&, int, View<double>);
+template void filter_columns(Context&, int, View<float>);
+template void filter_columns(Context&, int, View<double>);
 
 }  // namespace ffdp::transforms

@@ -84,4 +84,11 @@ T kernel_label(const Kernel& kernel, const Box& domain, const View<const T>& ima
 /// sampling them with that kernel interpolates the voxels.
 void spline_coefficients(Context& ctx, int order, View<double> image);
 
+/// Its two steps: along x and y, of whole planes, and along z, of whole columns. T is float or
+/// double.
+template <class T>
+void filter_planes(Context& ctx, int order, View<T> image);
+template <class T>
+void filter_columns(Context& ctx, int order, View<T> image);
+
 }  // namespace ffdp::transforms

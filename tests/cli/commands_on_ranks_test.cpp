@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The commands beside register on several ranks, as threads and under mpirun: the bytes of one, in
 // files and on the terminal.
-#include <cmath>
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -263,6 +263,58 @@ TEST_F(CommandsOnRanks, EvaluatePoints) {
       "evaluate --fixed-points {}/points.csv --moving-points {}/points.csv -t "
       "{}/p_true_warp.nii.gz -t {}/turn.mat --json a.json",
       1);
+}
+
+/// Images that are not cut: a slice, and one of five planes, which three ranks share but six do
+/// not.
+TEST_F(CommandsOnRanks, SlicesAndThinImages) {
+  for (const char* size : {"60x50x1", "60x50x5"}) {
+    const Left made =
+        run(std::string("phantom -q --pair --warp-mm 0.8 --spacing 3 --size ") + size + " -o {}/thin",
+            "", "");
+    ASSERT_EQ(made.outcome.code, 0) << made.outcome.text;
+    const std::string reference = " -r {}/thin_fixed.nii.gz ", warp = "{}/thin_true_warp.nii.gz";
+    same_on_all("apply -i {}/thin_moving.nii.gz --default-value min" + reference + "-t " + warp +
+                    " -o a.nii.gz",
+                1);
+    same_on_all("apply -n label -i {}/thin_fixed_labels.nii.gz" + reference + "-t [" + warp +
+                    ",1] -o a.nii",
+                1);
+    same_on_all("compose" + reference + "-t " + warp + " -t " + warp + " -o a.nii.gz", 1);
+    same_on_all("jacobian " + warp + " -o a.nii.gz", 1);
+    same_on_all(
+        "evaluate --fixed-labels {}/thin_fixed_labels.nii.gz --warped-labels "
+        "{}/thin_moving_labels.nii.gz --fixed {}/thin_fixed.nii.gz --warped "
+        "{}/thin_moving.nii.gz --warp " +
+            warp + " --inverse-warp " + warp + " --true-warp " + warp + " --json a.json",
+        1);
+  }
+}
+
+/// Whether all ranks meet the error or one of them does.
+TEST_F(CommandsOnRanks, AnErrorIsSaidOnceAndLeavesNothing) {
+  const std::string inputs = inputs_->path();
+  fs::copy_file(inputs + "/p_true_warp.nii.gz", inputs + "/short.nii.gz");
+  fs::resize_file(inputs + "/short.nii.gz", fs::file_size(inputs + "/short.nii.gz") / 2);
+  for (const char* arguments :
+       {"apply -i {}/absent.nii.gz -r {}/p_fixed.nii.gz -o a.nii.gz",
+        "jacobian {}/short.nii.gz -o a.nii",
+        "apply -i {}/p_moving.nii.gz -r {}/p_fixed.nii.gz -t {}/short.nii.gz -o a.nii.gz",
+        "apply -i {}/raw.nii -r {}/p_fixed.nii.gz -t {}/points.csv -o a.nii.gz",
+        "apply -i {}/p_moving.nii.gz -r {}/p_fixed.nii.gz -n label --default-value 0.5 -o a.nii",
+        "compose -t {}/coarse_warp.nii.gz -o /no/folder/a.h5",
+        "invert -t {}/turn.mat -o a.nii.gz"}) {
+    SCOPED_TRACE(arguments);
+    const Left left = run(arguments, "", "--ranks 3");
+    EXPECT_EQ(left.outcome.code, 1) << left.outcome.text;
+    EXPECT_EQ(std::ranges::count(left.outcome.text, '\n'), 1) << left.outcome.text;
+    EXPECT_TRUE(left.files.empty());
+    if (!has_mpi) continue;
+    const Left several = run(arguments, "mpirun --oversubscribe -n 3", "");
+    EXPECT_EQ(several.outcome.code, 1) << several.outcome.text;
+    EXPECT_NE(several.outcome.text.find("ffdp: rank "), std::string::npos) << several.outcome.text;
+    EXPECT_TRUE(several.files.empty());
+  }
 }
 
 /// Files of several gzip members a rank.
