@@ -27,7 +27,7 @@ int selected_device();
 struct DeviceInfo {
   int index = 0;
   std::string name;
-  std::string bus;  ///< "0000:1B:00.0", the same for every process of a machine
+  std::string bus;              ///< "0000:1B:00.0", the same for every process of a machine
   std::string driver, runtime;  ///< CUDA versions, "13.0"
   std::size_t memory = 0;       ///< [bytes]
 };
