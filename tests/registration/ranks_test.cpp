@@ -197,6 +197,22 @@ TEST_P(Ranks, GiveTheBitsOfOne) {
     });
 }
 
+/// As many ranks as a small cluster has, four planes each: the halos span several ranks.
+TEST(ManyRanks, SixtyFourGiveTheBitsOfOne) {
+  Case c{"lncc", short_config(MetricKind::lncc), {256, 22, 24}};
+  c.config.deformable[0].shrink = {1};
+  c.config.deformable[0].iterations = {3};
+  c.config.linear[0].resolutions = {1};
+  c.config.linear[0].iterations = {2};
+  dist::SoloComm solo;
+  const Bytes one = run(c, solo);
+  EXPECT_GT(*std::max_element(one.fields.begin(), one.fields.end()), 0.5F);
+  dist::run_threads(64, [&](dist::Comm& comm) {
+    EXPECT_FALSE(dist::Cut(comm, box_of(c.size)).whole());
+    EXPECT_TRUE(run(c, comm) == one) << "rank " << comm.rank();
+  });
+}
+
 class RanksOnGpus : public Ranks {};
 INSTANTIATE_TEST_SUITE_P(Stages, RanksOnGpus, testing::ValuesIn(cases()),
                          testing::PrintToStringParamName());
