@@ -83,6 +83,7 @@ std::map<std::int32_t, Region> all_regions(dist::Comm& comm, const dist::Cut& cu
     Region region;
   };
   std::vector<Found> found;
+  found.reserve(regions.size());
   for (const auto& [label, region] : regions) found.push_back({label, region});
   regions.clear();
   for (const Found& f : comm.all_gather_lists(std::span<const Found>(found)))

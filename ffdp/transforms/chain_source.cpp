@@ -17,13 +17,15 @@ constexpr points::Params linear{points::Mode::linear, 0};
 
 /// Widens [lo, hi] by factor * [from, to].
 void widen(double& lo, double& hi, double factor, double from, double to) {
+  if (factor == 0) return;  // of what may be infinite
   lo += std::min(factor * from, factor * to);
   hi += std::max(factor * from, factor * to);
 }
 
 }  // namespace
 
-FieldSource source_of_shards(dist::Comm& comm, std::shared_ptr<const DisplacementImage> own) {
+FieldSource source_of_shards(dist::Comm& comm,
+                             const std::shared_ptr<const DisplacementImage>& own) {
   const dist::Cut cut(comm, own->grid.domain());
   return {own->grid, [&comm, cut, own](const Box& box) {
             if (cut.whole()) return own;
@@ -79,7 +81,7 @@ ChainSource::ChainSource(const CompositeTransform& chain) {
       append(*affine);
       continue;
     }
-    const auto field = std::get<1>(step);
+    auto field = std::get<1>(step);
     append(FieldSource{field->grid, [field](const Box&) { return field; }});
   }
 }

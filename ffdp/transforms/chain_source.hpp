@@ -24,7 +24,7 @@ struct FieldSource {
 
 /// A displacement that is cut among the ranks. `comm` must outlive the source.
 /// @param own  stored over at least what this rank owns of its grid
-FieldSource source_of_shards(dist::Comm& comm, std::shared_ptr<const DisplacementImage> own);
+FieldSource source_of_shards(dist::Comm& comm, const std::shared_ptr<const DisplacementImage>& own);
 
 /// Where the voxels of a box may get to on their way through a chain.
 class Bounds {

@@ -45,8 +45,8 @@ LevelPair::LevelPair(Context& ctx, dist::Comm& comm, const Pair& pair, const Gri
   params.map = moving_.image.grid.to_index() * affine * grid.to_world();
   params.displacement_map = params.map.linear;
   params.moving_domain = moving_.image.grid.domain();
-  samples_.emplace(params, grid.domain(), moving_.image, moving_.mask.get(),
-                   fixed_mask_window_.view(), limit);
+  samples_ = std::make_unique<MovingSamples>(params, grid.domain(), moving_.image,
+                                             moving_.mask.get(), fixed_mask_window_.view(), limit);
 }
 
 std::optional<Mat3> LevelPair::restriction(const std::array<double, 3>& shares) const {

@@ -49,7 +49,7 @@ class LevelPair {
   dist::Window fixed_window_;
   dist::MaskWindow fixed_mask_window_;
   IntensityModel fixed_model_, moving_model_;
-  std::optional<MovingSamples> samples_;
+  std::unique_ptr<MovingSamples> samples_;
 };
 
 }  // namespace ffdp::registration
