@@ -125,11 +125,13 @@ def test_callback_sees_every_iteration_and_can_end_the_run(pair):
 
 def test_ctrl_c_ends_a_run():
     pair = ffdp.phantom((64, 64, 64), spacing=2.5, pair=True)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # which a job in the background ignores
     threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
     begin = time.perf_counter()
     with pytest.raises(KeyboardInterrupt):
         ffdp.register(pair.fixed, pair.moving, preset="accurate", iterations=(4000, 4000), shrink=(2, 1), quiet=True)
         time.sleep(1)
+    signal.signal(signal.SIGINT, before)
     assert time.perf_counter() - begin < 20
 
 
