@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "ffdp/dist/device_messages.hpp"
-
 #include "ffdp/core/error.hpp"
+#include "ffdp/dist/device_messages.hpp"
 
 #if defined(FFDP_HAS_NCCL)
 #include <vector>
@@ -23,7 +22,7 @@ void check_nccl(ncclResult_t result, ncclComm_t comm = nullptr) {
 /// Messages by NCCL on a stream of their own, between events of the context's stream.
 class NcclMessages final : public DeviceMessages {
  public:
-  explicit NcclMessages(Comm& comm) : rank_(comm.rank()), stream_(Backend::cuda) {
+  explicit NcclMessages(Comm& comm) : stream_(Backend::cuda) {
     ncclUniqueId id{};
     if (comm.rank() == 0) check_nccl(ncclGetUniqueId(&id));
     comm.broadcast(&id, sizeof(id), 0);
@@ -78,7 +77,6 @@ class NcclMessages final : public DeviceMessages {
     cudaStream_t stream_;
   };
 
-  int rank_;
   Stream stream_;
   ncclComm_t nccl_ = nullptr;
   DeviceHandle before_{nullptr, destroy}, after_{nullptr, destroy};

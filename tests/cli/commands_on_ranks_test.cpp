@@ -269,9 +269,9 @@ TEST_F(CommandsOnRanks, EvaluatePoints) {
 /// not.
 TEST_F(CommandsOnRanks, SlicesAndThinImages) {
   for (const char* size : {"60x50x1", "60x50x5"}) {
-    const Left made =
-        run(std::string("phantom -q --pair --warp-mm 0.8 --spacing 3 --size ") + size + " -o {}/thin",
-            "", "");
+    const Left made = run(
+        std::string("phantom -q --pair --warp-mm 0.8 --spacing 3 --size ") + size + " -o {}/thin",
+        "", "");
     ASSERT_EQ(made.outcome.code, 0) << made.outcome.text;
     const std::string reference = " -r {}/thin_fixed.nii.gz ", warp = "{}/thin_true_warp.nii.gz";
     same_on_all("apply -i {}/thin_moving.nii.gz --default-value min" + reference + "-t " + warp +
