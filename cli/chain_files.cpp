@@ -122,12 +122,6 @@ transforms::ChainSource inverse(Context& ctx, dist::Comm& comm,
   return result;
 }
 
-/// A chain in memory as one of files.
-ChainFiles in_memory(const Chain& chain) {
-  ChainFiles files{transforms::ChainSource(chain), chain.dimension};
-  return files;
-}
-
 /// The planes of a warp file that this rank makes.
 DisplacementPointer planes_of_warp(Context& ctx, const ChainFiles& chain, const Grid& grid,
                                    const Box& planes) {
@@ -272,7 +266,8 @@ void write_chain(Context& ctx, dist::Comm& comm, const std::string& path, const 
 void write_chain(Context& ctx, const std::string& path, const Chain& chain, const Grid* grid,
                  int compression_level) {
   dist::SoloComm solo;
-  write_chain(ctx, solo, path, in_memory(chain), grid, compression_level);
+  write_chain(ctx, solo, path, {transforms::ChainSource(chain), chain.dimension}, grid,
+              compression_level);
 }
 
 DisplacementImage read_warp(Context& ctx, dist::Comm& comm, const std::string& path) {

@@ -62,7 +62,9 @@ DisplacementImage read_warp(Context& ctx, const std::string& path);
 struct VoxelWarp {
   Grid grid;
   dist::Cut cut;
-  VectorField<float> u;  ///< [3,z,y,x] components z, y, x [voxels], over a plane more on each side
+  /// [3,z,y,x] components z, y, x [voxels], stored over what this rank owns and, within the grid,
+  /// one plane more on each side
+  VectorField<float> u;
 };
 VoxelWarp read_voxel_warp(Context& ctx, dist::Comm& comm, const std::string& path);
 

@@ -60,18 +60,7 @@ Affine pose_of(const PhantomCommand& command) {
   return {linear, {command.translate[0], command.translate[1], command.translate[2]}};
 }
 
-/// Calls body(slab) for slabs of `own` of about 64 MiB, in file order.
-template <class Body>
-void for_each_slab(const Box& own, Body&& body) {
-  const std::int64_t plane = std::max<std::int64_t>(std::int64_t{own.size(1)} * own.size(2), 1);
-  const int planes = static_cast<int>(std::max<std::int64_t>(1, (std::int64_t{16} << 20) / plane));
-  for (int z = own.lo[0]; z < own.hi[0]; z += planes) {
-    Box slab = own;
-    slab.lo[0] = z;
-    slab.hi[0] = std::min(own.hi[0], z + planes);
-    body(slab);
-  }
-}
+constexpr std::int64_t at_once = std::int64_t{16} << 20U;  // voxels
 
 /// One rank that makes phantoms.
 struct Maker {
@@ -98,7 +87,7 @@ void write_brain(const Maker& m, const Phantom& phantom, const std::string& imag
   ShardWriter image(m.comm, image_path, m.grid, io::Series{}, options);
   options.type = io::DataType::uint8;
   ShardWriter labels(m.comm, labels_path, m.grid, io::Series{}, options);
-  for_each_slab(image.own(), [&](const Box& slab) {
+  for_each_slab(image.own(), at_once, [&](const Box& slab) {
     Field<float> values(Backend::cpu, slab);
     Field<std::uint8_t> numbers(Backend::cpu, slab);
     make_phantom(m.ctx, phantom, m.grid, slab, values, numbers);
@@ -117,7 +106,7 @@ void write_true_warp(const Maker& m, const Phantom& fixed, const Phantom& moving
   const std::string path = m.command.output + "_true_warp.nii.gz";
   auto writer = ShardWriter::displacement(m.comm, path, m.grid, m.options("ffdp"));
   for (int c = 0; c < writer.components(); ++c) {  // the file holds all x, then all y, then all z
-    for_each_slab(writer.own(), [&](const Box& slab) {
+    for_each_slab(writer.own(), at_once, [&](const Box& slab) {
       VectorField<float> warp(Backend::cpu, slab);
       make_true_warp(m.ctx, fixed, moving, m.grid, slab, warp);
       writer.write(static_cast<const float*>(warp.view()[c].data), slab.volume());

@@ -40,8 +40,6 @@ using registration::Config;
 using Options = RegisterOptions;
 
 constexpr std::int64_t large = std::int64_t{4} << 30U;  // [bytes]
-/// A GPU makes an iteration on so many voxels in less time than it takes to send their rims.
-constexpr std::int64_t small_on_gpus = std::int64_t{1} << 22U;
 
 long peak_mib() {
   rusage usage{};
@@ -188,7 +186,7 @@ void run_rank(dist::Comm& comm, const Command& command) {
   const std::string where = device_of_rank(comm, o.device);
   const DeviceStart device(where);
   const bool gpus = comm.size() > 1 && where != "cpu";
-  if (gpus) comm.set_uncut(small_on_gpus);
+  if (gpus) comm.set_uncut(dist::small_on_gpus);
   const auto begin = std::chrono::steady_clock::now();
   const auto elapsed = [&] {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();

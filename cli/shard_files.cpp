@@ -13,15 +13,6 @@ namespace ffdp::cli {
 void hand_out(dist::Comm& comm, const Box& box, const dist::Strided& from,
               const std::vector<Box>& boxes, const dist::Strided& to) {
   const Context ctx;
-  const auto copied = [&](const dist::Strided& shape, const Box& part, std::byte* memory) {
-    dist::Strided packed = shape;
-    packed.data = memory;
-    packed.stored = part;
-    packed.stride_y = part.size(2);
-    packed.stride_z = packed.stride_y * part.size(1);
-    packed.stride_c = part.volume();
-    return packed;
-  };
   const auto bytes = [&](const Box& part) {
     return static_cast<std::size_t>(part.volume() * to.components) * to.element;
   };
@@ -33,7 +24,7 @@ void hand_out(dist::Comm& comm, const Box& box, const dist::Strided& from,
       continue;
     }
     std::vector<std::byte> memory(bytes(part));
-    const dist::Strided packed = copied(to, part, memory.data());
+    const dist::Strided packed = to.dense(memory.data(), part);
     if (comm.rank() == 0) {
       dist::copy_voxels(ctx, from, packed, part);
       const dist::Send send{rank, memory.data(), memory.size()};
@@ -53,23 +44,19 @@ void ShardReader::read_into(std::int64_t volume, View<T> out) {
               to_string(info().grid.domain()));
   if (!info().compressed || comm_.size() == 1) return reader_.read_into<T>(volume, out);
   const std::vector<Box> boxes = comm_.all_gather(out.stored);
-  Box piece = info().grid.domain();
-  int begin = piece.hi[0], end = piece.lo[0];
+  Box wanted = info().grid.domain();
+  std::swap(wanted.lo[0], wanted.hi[0]);
   for (const Box& box : boxes) {
     if (box.empty()) continue;
-    begin = std::min(begin, box.lo[0]);
-    end = std::max(end, box.hi[0]);
+    wanted.lo[0] = std::min(wanted.lo[0], box.lo[0]);
+    wanted.hi[0] = std::max(wanted.hi[0], box.hi[0]);
   }
   constexpr std::int64_t at_once = std::int64_t{1} << 20U;  // voxels
-  const int planes = static_cast<int>(
-      std::max<std::int64_t>(at_once / (std::int64_t{piece.size(1)} * piece.size(2)), 1));
-  for (int z = begin; z < end; z += planes) {
-    piece.lo[0] = z;
-    piece.hi[0] = std::min(z + planes, end);
+  for_each_slab(wanted, at_once, [&](const Box& piece) {
     Field<T> values;
     if (comm_.rank() == 0) values = reader_.read_box<T>(piece, volume);
     hand_out(comm_, piece, std::as_const(values).view(), boxes, out);
-  }
+  });
 }
 
 template <class T>
@@ -194,18 +181,12 @@ void ShardWriter::commit() {
 void write_planes(Context& ctx, ShardWriter& writer, const MakePlanes& make) {
   // Values made at once: on a device more of them, for each piece is waited for.
   const std::int64_t at_once = std::int64_t{1} << (ctx.backend == Backend::cpu ? 21U : 23U);
-  Box slab = writer.own();
-  const int end = slab.hi[0];
-  const std::int64_t plane = std::max<std::int64_t>(std::int64_t{slab.size(1)} * slab.size(2), 1);
-  const int planes = static_cast<int>(std::max<std::int64_t>(at_once / plane, 1));
-  for (int z = slab.lo[0]; z < end; z += planes) {
-    slab.lo[0] = z;
-    slab.hi[0] = std::min(z + planes, end);
+  for_each_slab(writer.own(), at_once, [&](const Box& slab) {
     Field<float> values(ctx.backend, slab);
     make(values);
     if (ctx.backend != Backend::cpu) values = copy_to(ctx, Backend::cpu, values);
     writer.write(static_cast<const float*>(values.data()), values.size());
-  }
+  });
   writer.end_volume();
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -15,6 +16,19 @@
 /// Files that many ranks read and write together; no rank holds a whole one. All calls are
 /// collective where nothing else is said.
 namespace ffdp::cli {
+
+/// Calls body(slab) for slabs of whole planes of a box, of about `voxels` each, in file order.
+template <class Body>
+void for_each_slab(const Box& box, std::int64_t voxels, Body&& body) {
+  const std::int64_t plane = std::max<std::int64_t>(std::int64_t{box.size(1)} * box.size(2), 1);
+  const int planes = static_cast<int>(std::max<std::int64_t>(voxels / plane, 1));
+  Box slab = box;
+  for (int z = box.lo[0]; z < box.hi[0]; z += planes) {
+    slab.lo[0] = z;
+    slab.hi[0] = std::min(z + planes, box.hi[0]);
+    body(static_cast<const Box&>(slab));
+  }
+}
 
 /// An image file of which each rank gets the box that it names. A raw file is read by every rank
 /// where its box lies; a compressed one by rank 0, which hands on the parts of the others.

@@ -172,7 +172,7 @@ Config configure(const std::vector<std::string>& settings) {
     else if (name == "sigma_warp")
       stage.sigma_warp = std::stod(value);
     else if (name == "transport")
-      continue;  // see once()
+      continue;  // see transport_of
     else if (name == "step")
       stage.step = std::stod(value);
     else
@@ -256,7 +256,7 @@ void run_rank(dist::Comm& comm, const std::vector<std::string>& arguments) {
   if (arguments[1] != "cpu") {
     select_device(comm.rank());
     ctx.backend = Backend::cuda;
-    comm.set_uncut(std::int64_t{1} << 22U);
+    comm.set_uncut(dist::small_on_gpus);
   }
   const Stream stream(ctx.backend);
   ctx.stream = stream.get();

@@ -21,6 +21,12 @@ Affine operator*(const Affine& a, const Affine& b) {
   return {a.linear * b.linear, a(b.translation)};
 }
 
+void add_range(double& lo, double& hi, double factor, double from, double to) {
+  if (factor == 0) return;  // 0 times infinity is no number
+  lo += std::min(factor * from, factor * to);
+  hi += std::max(factor * from, factor * to);
+}
+
 double determinant(const Mat3& m) {
   return m[0][0] * (m[1][1] * m[2][2] - m[1][2] * m[2][1]) -
          m[0][1] * (m[1][0] * m[2][2] - m[1][2] * m[2][0]) +

@@ -111,6 +111,10 @@ void Comm::all_max(std::span<double> values) {
   reduce(*this, values, [](double a, double b) { return a < b ? b : a; });
 }
 
+void Comm::all_max(std::span<float> values) {
+  reduce(*this, values, [](float a, float b) { return a < b ? b : a; });
+}
+
 void Comm::broadcast(void* data, std::size_t bytes, int root) {
   std::vector<Send> sends;
   std::vector<Receive> receives;

@@ -81,8 +81,7 @@ class Comm {
   /// "peer", "nccl" or "staged" after use_device, else empty.
   std::string transport() const;
 
-  /// Domains of at most so many voxels are not cut: a GPU makes them in less time than messages
-  /// take [voxels].
+  /// Domains of at most so many voxels are not cut [voxels].
   std::int64_t uncut() const { return uncut_; }
   void set_uncut(std::int64_t voxels) { uncut_ = voxels; }
 
@@ -101,6 +100,7 @@ class Comm {
   /// (ops/common/exact_sum.hpp). Other sums: dist/ordered_sum.hpp.
   void all_sum_exact(std::span<double> values);
   void all_max(std::span<double> values);
+  void all_max(std::span<float> values);
   /// Every rank gets what `root` has.
   void broadcast(void* data, std::size_t bytes, int root);
   void barrier();
@@ -120,6 +120,10 @@ class Comm {
   std::atomic<std::int64_t> bytes_sent_ = 0;
   std::atomic<double> seconds_waiting_ = 0;
 };
+
+/// For Comm::set_uncut, where ranks work on GPUs: a GPU makes an iteration on so many voxels in
+/// less time than it takes to send their rims [voxels].
+inline constexpr std::int64_t small_on_gpus = std::int64_t{1} << 22U;
 
 /// A rank among those that share something, as a machine or a GPU.
 struct Sharing {

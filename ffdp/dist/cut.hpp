@@ -9,9 +9,10 @@
 
 namespace ffdp::dist {
 
-/// How a domain is shared among ranks: in slabs of planes, one a rank, as equal as possible. A
-/// small domain with fewer than `least_planes` planes a rank, one of at most Comm::uncut() voxels,
-/// one with fewer planes than ranks, or a slice is not cut: every rank has all of it.
+/// How a domain is shared among ranks: in slabs of planes, one a rank, as equal as possible. Some
+/// domains are not cut, and every rank has all of them: slices; those with fewer planes than ranks;
+/// those of at most Comm::uncut() voxels; and those of at most `small` voxels with fewer than
+/// `least_planes` planes a rank.
 class Cut {
  public:
   /// Fewest planes of a slab that are worth the messages.

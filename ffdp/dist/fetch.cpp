@@ -16,7 +16,7 @@ namespace ffdp::dist {
 namespace {
 
 /// Whether the voxels of a component in a box lie one after the other.
-bool dense(const Strided& field, const Box& box) {
+bool is_dense(const Strided& field, const Box& box) {
   const bool rows = field.stride_y == box.size(2) || box.size(1) == 1;
   return rows && (box.size(0) == 1 || (field.stride_y == box.size(2) &&
                                        field.stride_z == field.stride_y * box.size(1)));
@@ -30,17 +30,6 @@ std::byte* component(const Strided& field, const Box& box, int c) {
   return field.data + offset * static_cast<std::int64_t>(field.element);
 }
 
-/// Voxels like those of a field, dense over `box`.
-Strided view_of(std::byte* bytes, const Strided& like, const Box& box) {
-  Strided v = like;
-  v.data = bytes;
-  v.stored = box;
-  v.stride_y = box.size(2);
-  v.stride_z = v.stride_y * box.size(1);
-  v.stride_c = v.stride_z * box.size(0);
-  return v;
-}
-
 /// A dense copy of the voxels of a box, in memory of the context's backend.
 struct Packed {
   Buffer<std::byte> bytes;
@@ -49,7 +38,7 @@ struct Packed {
   Packed(const Context& ctx, const Strided& like, const Box& b)
       : bytes(ctx.backend, static_cast<std::size_t>(b.volume()) * like.components * like.element),
         box(b),
-        view(view_of(bytes.data(), like, b)) {}
+        view(like.dense(bytes.data(), b)) {}
 };
 
 /// Component c as a field of float32.
@@ -108,7 +97,7 @@ struct TransferState {
 
   void give(const Strided& from, const Box& box, int rank) {
     const Strided* field = &from;
-    if (!dense(from, box)) {
+    if (!is_dense(from, box)) {
       field = &sent.emplace_back(ctx, from, box).view;
       copy_voxels(ctx, from, *field, box);
     }
@@ -116,7 +105,7 @@ struct TransferState {
       sends.push_back({rank, component(*field, box, c), bytes_of_component(box)});
   }
   void take(const Strided& into, const Box& box, int rank) {
-    const Strided& field = dense(into, box) ? into : received.emplace_back(ctx, into, box).view;
+    const Strided& field = is_dense(into, box) ? into : received.emplace_back(ctx, into, box).view;
     for (int c = 0; c < into.components; ++c)
       receives.push_back({rank, component(field, box, c), bytes_of_component(box)});
   }

@@ -37,6 +37,16 @@ struct Strided {
         stride_y(v.stride_y),
         components(3),
         element(sizeof(T)) {}
+  /// Voxels like these, dense over `box` in other memory.
+  Strided dense(std::byte* memory, const Box& box) const {
+    Strided other = *this;
+    other.data = memory;
+    other.stored = box;
+    other.stride_y = box.size(2);
+    other.stride_z = other.stride_y * box.size(1);
+    other.stride_c = other.stride_z * box.size(0);
+    return other;
+  }
   Strided(const ImageView& v)
       : data(bytes_of(v.data)),
         stored(v.stored),

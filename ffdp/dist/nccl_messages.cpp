@@ -7,8 +7,7 @@
 
 #include <nccl.h>
 
-#include "ffdp/core/cuda_check.hpp"
-#include "ffdp/core/device.hpp"
+#include "ffdp/dist/event.hpp"
 
 namespace ffdp::dist {
 namespace {
@@ -27,11 +26,6 @@ class NcclMessages final : public DeviceMessages {
     if (comm.rank() == 0) check_nccl(ncclGetUniqueId(&id));
     comm.broadcast(&id, sizeof(id), 0);
     check_nccl(ncclCommInitRank(&nccl_, comm.size(), id, comm.rank()));
-    for (DeviceHandle* event : {&before_, &after_}) {
-      cudaEvent_t made = nullptr;
-      check(cudaEventCreateWithFlags(&made, cudaEventDisableTiming));
-      event->reset(made);
-    }
   }
   NcclMessages(const NcclMessages&) = delete;
   NcclMessages& operator=(const NcclMessages&) = delete;
@@ -47,10 +41,9 @@ class NcclMessages final : public DeviceMessages {
     ncclResult_t state = ncclSuccess;
     check_nccl(ncclCommGetAsyncError(nccl_, &state), nccl_);
     check_nccl(state, nccl_);
-    const auto before = static_cast<cudaEvent_t>(before_.get());
     const auto stream = static_cast<cudaStream_t>(stream_.get());
-    check(cudaEventRecord(before, stream_of(ctx)));
-    check(cudaStreamWaitEvent(stream, before));
+    check(cudaEventRecord(before_.get(), stream_of(ctx)));
+    check(cudaStreamWaitEvent(stream, before_.get()));
     check_nccl(ncclGroupStart());
     for (const Send& send : sends)
       check_nccl(ncclSend(send.data, send.bytes, ncclChar, send.to, nccl_, stream), nccl_);
@@ -67,7 +60,7 @@ class NcclMessages final : public DeviceMessages {
    public:
     Under(NcclMessages& owner, cudaStream_t stream) : owner_(owner), stream_(stream) {}
     void wait() override {
-      const auto after = static_cast<cudaEvent_t>(owner_.after_.get());
+      const cudaEvent_t after = owner_.after_.get();
       check(cudaEventRecord(after, static_cast<cudaStream_t>(owner_.stream_.get())));
       check(cudaStreamWaitEvent(stream_, after));
     }
@@ -79,8 +72,7 @@ class NcclMessages final : public DeviceMessages {
 
   Stream stream_;
   ncclComm_t nccl_ = nullptr;
-  DeviceHandle before_{nullptr, destroy}, after_{nullptr, destroy};
-  static void destroy(void* event) { cudaEventDestroy(static_cast<cudaEvent_t>(event)); }
+  Event before_, after_;
 };
 
 }  // namespace

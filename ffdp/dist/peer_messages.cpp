@@ -3,26 +3,11 @@
 #include <memory>
 #include <vector>
 
-#include "ffdp/core/cuda_check.hpp"
-#include "ffdp/core/device.hpp"
 #include "ffdp/dist/device_messages.hpp"
+#include "ffdp/dist/event.hpp"
 
 namespace ffdp::dist {
 namespace {
-
-class Event {
- public:
-  Event() {
-    cudaEvent_t made = nullptr;
-    check(cudaEventCreateWithFlags(&made, cudaEventDisableTiming));
-    event_.reset(made);
-  }
-  cudaEvent_t get() const { return static_cast<cudaEvent_t>(event_.get()); }
-
- private:
-  DeviceHandle event_{nullptr,
-                      [](void* event) { cudaEventDestroy(static_cast<cudaEvent_t>(event)); }};
-};
 
 /// What a sender says to the receiver, who copies.
 struct Offer {

@@ -27,7 +27,7 @@ class Reduction {
   void gather(const Context& ctx, Comm& comm, const void* values);
   std::size_t bytes_ = 0;
   int ranks_ = 1;
-  Buffer<std::byte> all_;  ///< values of all ranks, in their order
+  Buffer<std::byte> all_;  ///< on CUDA: values of all ranks, in their order
 };
 
 }  // namespace ffdp::dist

@@ -21,16 +21,10 @@ Window::Window(const Context& ctx, Comm& comm, const ImageRef& image, const Box&
 }
 
 MaskWindow::MaskWindow(const Context& ctx, Comm& comm, const Image<std::uint8_t>* mask,
-                       const Box& box) {
-  if (!mask) return;
-  const Cut cut(comm, mask->grid.domain());
-  if (cut.whole()) {
-    view_ = mask->data.view();
-    return;
-  }
-  kept_ = fetched(ctx, comm, cut, mask->data, box);
-  view_ = kept_.view();
-}
+                       const Box& box)
+    : FieldWindow(
+          mask ? FieldWindow(ctx, comm, Cut(comm, mask->grid.domain()), mask->data.view(), box)
+               : FieldWindow()) {}
 
 VectorWindow::VectorWindow(const Context& ctx, Comm& comm, const Cut& cut,
                            const VectorField<float>& field, const Box& box)

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <utility>
 
 #include "ffdp/core/image.hpp"
 #include "ffdp/dist/fetch.hpp"
@@ -24,16 +26,34 @@ class Window {
   std::shared_ptr<const void> kept_;
 };
 
+/// Likewise of a scalar field.
+template <class T>
+class FieldWindow {
+ public:
+  FieldWindow() = default;
+  /// Collective.
+  /// @param mine  stored over at least what this rank owns; where nothing is copied, it must
+  /// outlive
+  ///              the window
+  FieldWindow(const Context& ctx, Comm& comm, const Cut& cut, View<const T> mine, const Box& box)
+      : view_(mine) {
+    if (cut.whole()) return;
+    kept_ = Field<T>(ctx.backend, box);
+    Fetch(comm, cut, box)(ctx, mine, kept_.view());
+    view_ = std::as_const(kept_).view();
+  }
+  const View<const T>& view() const { return view_; }
+
+ private:
+  View<const T> view_;
+  Field<T> kept_;
+};
+
 /// Likewise of a mask. Null data where `mask` is null, on all ranks.
-class MaskWindow {
+class MaskWindow : public FieldWindow<std::uint8_t> {
  public:
   MaskWindow() = default;
   MaskWindow(const Context& ctx, Comm& comm, const Image<std::uint8_t>* mask, const Box& box);
-  const View<const std::uint8_t>& view() const { return view_; }
-
- private:
-  View<const std::uint8_t> view_;
-  Field<std::uint8_t> kept_;
 };
 
 /// Likewise of a vector field.

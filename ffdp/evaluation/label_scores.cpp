@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "ffdp/core/parallel.hpp"
-#include "ffdp/dist/fetch.hpp"
+#include "ffdp/dist/window.hpp"
 #include "ffdp/evaluation/common.hpp"
 #include "ffdp/evaluation/distance_transform.hpp"
 #include "ffdp/evaluation/scores.hpp"
@@ -16,6 +16,7 @@ namespace ffdp::evaluation {
 namespace {
 
 using Labels = View<const std::int32_t>;
+using LabelWindow = dist::FieldWindow<std::int32_t>;
 
 /// Where a label is, and how much of it.
 struct Region {
@@ -91,23 +92,6 @@ std::map<std::int32_t, Region> all_regions(dist::Comm& comm, const dist::Cut& cu
   return regions;
 }
 
-/// Labels of a box, fetched; the map itself where every rank has all of it.
-class LabelWindow {
- public:
-  LabelWindow(dist::Comm& comm, const dist::Cut& cut, const Labels& map, const Box& box)
-      : view_(map) {
-    if (cut.whole()) return;
-    kept_ = Field<std::int32_t>(Backend::cpu, box);
-    dist::Fetch(comm, cut, box)(Context(), map, kept_.view());
-    view_ = std::as_const(kept_).view();
-  }
-  const Labels& view() const { return view_; }
-
- private:
-  Labels view_;
-  Field<std::int32_t> kept_;
-};
-
 /// 1 at voxels of `label` with a face neighbour that is something else; the image's own faces count
 /// as something else, except along an axis of one voxel.
 /// @param box  holds all voxels of the label
@@ -164,7 +148,7 @@ void add_surface_distances(Context& ctx, dist::Comm& comm, const dist::Cut& cut,
     const std::size_t mine = first + static_cast<std::size_t>(comm.rank());
     const Common none{nullptr, {}};
     const Common& c = mine < common.size() ? common[mine] : none;
-    const LabelWindow f(comm, cut, fixed, c.box), w(comm, cut, warped, c.box);
+    const LabelWindow f(Context(), comm, cut, fixed, c.box), w(Context(), comm, cut, warped, c.box);
     Distances distances;
     if (c.score) {
       const auto label = static_cast<std::int32_t>(c.score->label);

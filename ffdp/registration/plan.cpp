@@ -158,7 +158,7 @@ class Planner {
     std::int64_t starting = 0, running = 0;  ///< memory, without the moving images' [bytes]
     MovingNeeds moving{};                    ///< of one pair, beside what a rank owns [bytes]
     std::int64_t sent = 0;                   ///< of the warp in an iteration [bytes]
-    std::int64_t passed = 0;                 ///< by the ring of one pair [bytes]
+    std::int64_t passed = 0;  ///< of one pair, where it goes by the ring, likewise [bytes]
   };
 
   DeformableLevel level_of(const DeformableStage& stage, double shrink, std::int64_t coarser) {
@@ -193,8 +193,8 @@ class Planner {
     const Grid grid = level_grid(extent_.moving, spacing, 8);
     const RankShare share(grid, extent_.ranks);
     if (share.whole()) return;
-    const bool halves = plan_.mode == MemoryMode::compact && grid.size == extent_.moving.size;
-    const std::int64_t voxel = (halves ? 2 : 4) + (extent_.moving_masks ? 1 : 0);
+    const std::int64_t element = grid.size == extent_.moving.size ? moving_element() : 4;
+    const std::int64_t voxel = element + (extent_.moving_masks ? 1 : 0);
     const dist::Cut cut(grid.domain(), extent_.ranks);
     level.moving = {
         .replicate = grid.domain().volume() * voxel,

@@ -15,13 +15,6 @@ namespace {
 
 constexpr points::Params linear{points::Mode::linear, 0};
 
-/// Widens [lo, hi] by factor * [from, to].
-void widen(double& lo, double& hi, double factor, double from, double to) {
-  if (factor == 0) return;  // of what may be infinite
-  lo += std::min(factor * from, factor * to);
-  hi += std::max(factor * from, factor * to);
-}
-
 }  // namespace
 
 FieldSource source_of_shards(dist::Comm& comm,
@@ -41,7 +34,7 @@ void Bounds::pass(const Affine& affine) {
   map_ = affine * map_;
   Vec3 lo{}, hi{};
   for (int c = 0; c < 3; ++c)
-    for (int k = 0; k < 3; ++k) widen(lo[c], hi[c], affine.linear[c][k], least_[k], most_[k]);
+    for (int k = 0; k < 3; ++k) add_range(lo[c], hi[c], affine.linear[c][k], least_[k], most_[k]);
   least_ = lo;
   most_ = hi;
 }
@@ -65,8 +58,8 @@ Box Bounds::voxels(const Grid& grid, int halo) const {
   for (int c = 0; c < 3; ++c) {
     double lo = map.translation[c], hi = lo;
     for (int k = 0; k < 3; ++k) {
-      widen(lo, hi, map.linear[c][k], box_.lo[k], box_.hi[k] - 1);
-      widen(lo, hi, to_index.linear[c][k], least_[k], most_[k]);
+      add_range(lo, hi, map.linear[c][k], box_.lo[k], box_.hi[k] - 1);
+      add_range(lo, hi, to_index.linear[c][k], least_[k], most_[k]);
     }
     const double size = grid.size[c];
     result.lo[c] = static_cast<int>(std::clamp(std::floor(lo - slack) - halo + 1, 0.0, size));

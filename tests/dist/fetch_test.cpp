@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/dist/boxes.hpp"
 #include "tests/support/fields.hpp"
 
 #include <gtest/gtest.h>
@@ -16,26 +17,11 @@
 namespace ffdp::dist {
 namespace {
 
-const Box domain{{-2, 3, 1}, {29, 14, 18}};
+using namespace test::boxes;
 
 class Fetching : public testing::TestWithParam<int> {};
 INSTANTIATE_TEST_SUITE_P(Ranks, Fetching, testing::Values(1, 2, 3, 4, 6, 64),
                          testing::PrintToStringParamName());
-
-float value(int z, int y, int x) { return static_cast<float>(10000 * z + 100 * y + x); }
-
-/// A box that depends on the rank: halos, boxes far from what the rank owns, everything, nothing.
-Box wanted_by(int rank, const Box& own, int kind) {
-  if (kind == 0) return intersect(grow(own, Int3{5, 0, 0}), domain);
-  if (kind == 1) return domain;
-  if (kind == 2 && rank % 3 == 1) return {};
-  Box box = domain;
-  for (int a = 0; a < 3; ++a) {
-    box.lo[a] += (3 * rank + a) % 7;
-    box.hi[a] -= (5 * rank + 2 * a) % 5;
-  }
-  return box;
-}
 
 TEST_P(Fetching, GivesEveryBoxOfAnyField) {
   run_threads(GetParam(), [&](Comm& comm) {

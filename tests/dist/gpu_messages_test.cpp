@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "tests/dist/boxes.hpp"
 #include "tests/support/device.hpp"
 #include "tests/support/fields.hpp"
 
@@ -20,7 +21,7 @@
 namespace ffdp::dist {
 namespace {
 
-const Box domain{{-2, 3, 1}, {29, 14, 18}};
+using namespace test::boxes;
 
 /// Runs body(ctx, comm) on ranks with a GPU each, by every transport that this machine has.
 template <class Body>
@@ -46,20 +47,6 @@ void on_gpus(Body&& body) {
       synchronize(ctx);
       comm.barrier();
     });
-}
-
-float value(int z, int y, int x) { return static_cast<float>(10000 * z + 100 * y + x); }
-
-Box wanted_by(int rank, const Box& own, int kind) {
-  if (kind == 0) return intersect(grow(own, Int3{5, 0, 0}), domain);
-  if (kind == 1) return domain;
-  if (kind == 2 && rank % 3 == 1) return {};
-  Box box = domain;
-  for (int a = 0; a < 3; ++a) {
-    box.lo[a] += (3 * rank + a) % 7;
-    box.hi[a] -= (5 * rank + 2 * a) % 5;
-  }
-  return box;
 }
 
 TEST(GpuMessages, FetchGivesEveryBoxOfAnyField) {

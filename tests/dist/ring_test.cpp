@@ -43,7 +43,8 @@ void expect_all_parts(Comm& comm, const Grid& grid, bool masked) {
     });
     for (int z = 0; z + 1 < grid.size[0]; ++z) EXPECT_EQ(seen[z], 1) << "plane " << z;
   }
-  // All parts but the last one seen are handed on; after as many passes as ranks that was each.
+  // In a pass a rank sends on every part but the one that it sees last. After as many passes as
+  // there are ranks, each part has been that one once.
   const auto bytes = static_cast<std::int64_t>(sizeof(T) + masked);
   // The mean is rounded down.
   const auto sent = static_cast<double>(comm.bytes_sent() - sent_before);

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <cstdlib>
 
 #include "tests/support/compare.hpp"
+#include "tests/support/device.hpp"
 #include "tests/support/fields.hpp"
 
 #include <gtest/gtest.h>
@@ -20,13 +20,7 @@ namespace {
 template <class T>
 class CudaStorage : public testing::Test {
  protected:
-  void SetUp() override {
-    if (cuda_devices() > 0) return;
-    const char* required = std::getenv("FFDP_REQUIRE_CUDA");
-    if (required && required[0] == '1')
-      FAIL() << "FFDP_REQUIRE_CUDA is set and there is no CUDA device";
-    GTEST_SKIP() << "no CUDA device";
-  }
+  void SetUp() override { test::has_device(); }
 };
 
 using Types = testing::Types<float, Half, std::uint8_t, std::uint16_t>;

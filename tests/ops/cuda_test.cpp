@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every op on both backends: the same numbers within 1e-5, and the same bits at two runs.
-#include <cstdlib>
 #include <vector>
 
 #include "tests/support/compare.hpp"
+#include "tests/support/device.hpp"
 #include "tests/support/fields.hpp"
 
 #include <gtest/gtest.h>
@@ -88,23 +88,13 @@ void expect_same(Run&& run, double tolerance = 1e-5) {
   EXPECT_TRUE(got == again) << "two runs differ";
 }
 
-bool have_cuda() { return cuda_devices() > 0; }
-bool cuda_required() {
-  const char* value = std::getenv("FFDP_REQUIRE_CUDA");
-  return value != nullptr && value[0] == '1';
-}
-
 struct Boxes {
   Box domain, compute;
 };
 
 class CudaMatchesCpu : public testing::TestWithParam<Boxes> {
  protected:
-  void SetUp() override {
-    if (have_cuda()) return;
-    if (cuda_required()) FAIL() << "FFDP_REQUIRE_CUDA is set and there is no CUDA device";
-    GTEST_SKIP() << "no CUDA device";
-  }
+  void SetUp() override { test::has_device(); }
   Box domain = GetParam().domain, compute = GetParam().compute;
 
   /// Stored over the domain, NaN where an op with this halo must not look.
@@ -758,7 +748,7 @@ TEST_P(Cuda, PartsHaveTheBitsOfTheWhole) {
 
 /// Images of more than 2^31 voxels, zero but for what the last plane holds.
 TEST_P(Cuda, CountsBeyondTwoToThe31) {
-  if (!cuda_required()) GTEST_SKIP() << "26 GB of device memory";
+  if (!test::device_required()) GTEST_SKIP() << "26 GB of device memory";
   const Box large = box_of({1300, 1300, 1300});
   const Box last{{1299, 0, 0}, {1300, 1300, 1300}};
   Side s(Backend::cuda);

@@ -246,7 +246,8 @@ TEST_P(Sampler, ReadsOnlyWhatIsStored) {
   Context ctx = context();
   const std::vector<Box> parts = test::splits(all)[4];
   for (const Box& part : parts) {
-    // Stored over everything, with NaN beside the part: what a NaN gets into does not count.
+    // NaN everywhere but in the part: a sample that reads beside it becomes NaN. Such samples are
+    // expected to be outside below.
     Field<float> poisoned = test::image(all, 3);
     test::poison_outside(poisoned, part);
     // The part alone, in a buffer with other values around it.

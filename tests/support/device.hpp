@@ -10,14 +10,18 @@
 
 namespace ffdp::test {
 
+/// Whether FFDP_REQUIRE_CUDA=1 says that there has to be a CUDA device.
+inline bool device_required() {
+  const char* required = std::getenv("FFDP_REQUIRE_CUDA");
+  return required != nullptr && required[0] == '1';
+}
+
 /// Whether there is a CUDA device; skips the test where there is none, or fails it where
-/// FFDP_REQUIRE_CUDA=1 says that there has to be one.
+/// there has to be one.
 inline bool has_device() {
   if (cuda_devices() > 0) return true;
-  const char* required = std::getenv("FFDP_REQUIRE_CUDA");
   const auto answer = [&] {
-    if (required != nullptr && required[0] == '1')
-      FAIL() << "FFDP_REQUIRE_CUDA is set and there is no CUDA device";
+    if (device_required()) FAIL() << "FFDP_REQUIRE_CUDA is set and there is no CUDA device";
     GTEST_SKIP() << "no CUDA device";
   };
   answer();

@@ -45,14 +45,9 @@ Box reach(const Params& p, const Box& compute, const Vec3& least, const Vec3& mo
   Box box = p.moving_domain;
   for (int c = 0; c < 3; ++c) {
     double lo = p.map.translation[c], hi = lo;
-    const auto add = [&](double factor, double from, double to) {
-      if (factor == 0) return;  // of what may be infinite
-      lo += std::min(factor * from, factor * to);
-      hi += std::max(factor * from, factor * to);
-    };
     for (int k = 0; k < 3; ++k) {
-      add(p.map.linear[c][k], compute.lo[k], compute.hi[k] - 1);
-      add(p.displacement_map[c][k], least[k], most[k]);
+      add_range(lo, hi, p.map.linear[c][k], compute.lo[k], compute.hi[k] - 1);
+      add_range(lo, hi, p.displacement_map[c][k], least[k], most[k]);
     }
     const int first = box.lo[c], end = box.hi[c];
     // A cell has two voxels along an axis; the last cell begins at end - 2.

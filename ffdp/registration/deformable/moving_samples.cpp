@@ -93,7 +93,7 @@ void MovingSamples::prepare(Context& ctx, dist::Comm& comm, const Box& warped, c
   } else if (access_ == MovingAccess::ring) {
     pass_round(ctx, comm, warped, gradient, displacement);
   } else if (held_.empty() || drift_ > most_drift) {
-    measure(ctx, comm, warped, displacement);
+    if (drift_ > most_drift) measure(ctx, comm, warped, displacement);
     double missing = held_.contains(reached(warped, most_drift)) ? 0 : 1;
     comm.all_max({&missing, 1});
     if (missing > 0) hold(ctx, comm, reached(warped, 2 * most_drift));

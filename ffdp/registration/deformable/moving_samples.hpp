@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <limits>
 #include <optional>
 
 #include "ffdp/core/context.hpp"
@@ -85,8 +86,9 @@ class MovingSamples {
   MovingLimit limit_;
   std::optional<MovingAccess> access_;  ///< chosen by the first prepare()
   Vec3 least_{}, most_{};  ///< of all displacements, when they were last measured [voxels]
-  double drift_ = 0;       ///< by how much they may have changed since [voxels]
-  Box held_;               ///< of the windows
+  double drift_ = std::numeric_limits<double>::infinity();  ///< by how much they may have changed
+                                                            ///< since [voxels]
+  Box held_;                                                ///< of the windows
   dist::Window window_;
   dist::MaskWindow mask_window_;
   std::optional<dist::Ring> ring_;
