@@ -71,6 +71,8 @@ struct DeformableStage {
   double step = 0.5;           ///< largest step of one iteration [voxels of the level]
   double sigma_update = 0.8;   ///< smoothing of the gradient [voxels of the level]
   double sigma_warp = 0.7071;  ///< smoothing of the warp [voxels of the level]
+  /// By which share step and smoothing fall from the first to the last iteration of a level [1].
+  double step_fall = 0, update_fall = 0, warp_fall = 0;
   /// What is kept of the steps along the axes x, y, z of the world [1].
   std::array<double, 3> restriction{1, 1, 1};
   friend bool operator==(const DeformableStage&, const DeformableStage&) = default;

@@ -52,6 +52,7 @@ Level<T>::Level(Context& ctx, dist::Comm& comm, const DeformableStage& stage, co
       halo_(stage),
       pairs_(pairs),
       planes_(planes),
+      iterations_(iterations),
       u_(std::move(u)),
       first_(ctx.backend, around(halo_.moments)),
       sums_(ctx.backend, static_cast<std::size_t>(iterations) * stage.metrics.size() + 1),
@@ -244,7 +245,7 @@ void Level<T>::update_moments() {
     if (terms_[i].metric.config.kind == MetricKind::mi)
       measure_information(terms_[i], static_cast<int>(i));
   }
-  const smooth::Params smooth_update = smoothing(stage_.sigma_update);
+  const smooth::Params smooth_update = smoothing(fallen(stage_.sigma_update, stage_.update_fall));
   const int lead = smooth::halo(smooth_update)[0];
   zero_bytes(ctx_, size_.data(), sizeof(descent::Sums));
   vectors_.restart(own_.lo[0] - lead);
@@ -292,14 +293,20 @@ void Level<T>::share_moments() {
   all_sizes_.max(ctx_, comm_, &size_.data()->longest);
 }
 
+/// What is left of a setting that falls by `share` over the iterations of the level.
+template <class T>
+double Level<T>::fallen(double value, double share) const {
+  return value * (1 - share * iteration_ / std::max(iterations_ - 1, 1));
+}
+
 /// Composes the warp with the step and smooths it, in place.
 template <class T>
 void Level<T>::take_step() {
   share_moments();
-  const descent::Step step{.length = stage_.step,
+  const descent::Step step{.length = fallen(stage_.step, stage_.step_fall),
                            .least = stage_.optimizer == Optimizer::adam ? 1.0 : 0.0,
                            .face_ramp = face_ramp};
-  const smooth::Params smooth_warp = smoothing(stage_.sigma_warp);
+  const smooth::Params smooth_warp = smoothing(fallen(stage_.sigma_warp, stage_.warp_fall));
   const int halo = smooth::halo(smooth_warp)[0], lead = halo_.moments;
   vectors_.restart(own_.lo[0] - halo);
   for (int z = own_.lo[0]; z < own_.hi[0]; z += planes_) {
