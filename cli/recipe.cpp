@@ -24,7 +24,8 @@ NLOHMANN_JSON_SERIALIZE_ENUM(SecondMoment,
 namespace ffdp::registration {
 NLOHMANN_JSON_SERIALIZE_ENUM(MetricKind, {{MetricKind::lncc, "lncc"},
                                           {MetricKind::mi, "mi"},
-                                          {MetricKind::mse, "mse"}})
+                                          {MetricKind::mse, "mse"},
+                                          {MetricKind::gc, "gc"}})
 NLOHMANN_JSON_SERIALIZE_ENUM(Initialization,
                              {{Initialization::automatic, "automatic"},
                               {Initialization::identity, "identity"},

@@ -64,9 +64,9 @@ class Level {
     int reach = 0;     ///< planes of the warped image that a gradient needs around it
     float factor = 1;  ///< of the gradient: N times that of a mean over the voxels inside
     Slab warped;
-    Buffer<std::int64_t> counts;
-    dist::Reduction all_counts;
-    Buffer<float> derivative;
+    Buffer<std::int64_t> sums;  ///< of a metric of two passes, and its slope
+    dist::Reduction all_sums;
+    Buffer<float> slope;
   };
 
   void widen_warp();
@@ -74,7 +74,7 @@ class Level {
   Box slab_from(int z) const;
   bool one_slab() const { return planes_ >= own_.size(0); }
   Box around(int planes) const;
-  void measure_information(Term& term, int index);
+  void measure(Term& term, int index);
   void warp(Term& term, int keep_from, int hi);
   void add_gradient(Term& term, int index, const Box& planes, sampler::Into into);
   void add_gradients(const Box& planes);
