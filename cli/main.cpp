@@ -13,6 +13,7 @@
 #include "cli/interrupt.hpp"
 #include "cli/ranks.hpp"
 #include <CLI/CLI.hpp>
+#include <malloc.h>
 
 namespace {
 
@@ -63,9 +64,19 @@ int run(int argc, char** argv) {
   return 0;
 }
 
+/// Memory of images goes back to the system when it is freed: not into a heap whose holes stay, nor
+/// is a larger block taken from there because one of its size was freed.
+void keep_heap_small() {
+#if defined(__GLIBC__)
+  mallopt(M_MMAP_THRESHOLD, 4 << 20U);
+  mallopt(M_TRIM_THRESHOLD, 8 << 20U);
+#endif
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  keep_heap_small();
   ffdp::cli::catch_signals();
   try {
     // Called by the name of one of ANTs' programs, this is that program (docs/ants.md).
