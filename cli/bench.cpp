@@ -14,6 +14,7 @@
 
 #include "cli/commands.hpp"
 #include "cli/common.hpp"
+#include "cli/ranks.hpp"
 
 #include "ffdp/core/copy.hpp"
 #include "ffdp/core/device.hpp"
@@ -360,6 +361,7 @@ std::string processor() {
 }
 
 void run(BenchOptions o) {
+  require_one_process("bench");
   const struct {
     const char* name;
     bool op;

@@ -80,8 +80,10 @@ int main(int argc, char** argv) {
   ffdp::cli::catch_signals();
   try {
     // Called by the name of one of ANTs' programs, this is that program (docs/ants.md).
-    if (const auto program = ffdp::cli::ants::program_of(argc > 0 ? argv[0] : ""))
+    if (const auto program = ffdp::cli::ants::program_of(argc > 0 ? argv[0] : "")) {
+      ffdp::cli::require_one_process(argv[0]);
       return program(std::vector<std::string>(argv + 1, argv + argc));
+    }
     return run(argc, argv);
   } catch (const ffdp::cli::Interrupted& end) {
     if (ffdp::cli::speaks()) static_cast<void>(fail(end.what()));
