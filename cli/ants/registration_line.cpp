@@ -99,7 +99,13 @@ void read_restrictions(const Line& line, int dimension, std::vector<StageLine>& 
 void read_stages(const Line& line, RegistrationLine& r) {
   require(line.has("transform"), "antsRegistration: -t is wanted, as -t SyN[0.1,3,0]");
   require(line.has("metric"), "antsRegistration: -m is wanted, as -m MI[f.nii.gz,m.nii.gz,1,32]");
-  for (const Value& value : line.values("transform")) r.stages.push_back(parse_transform(value));
+  for (const Value& value : line.values("transform")) {
+    r.stages.push_back(parse_transform(value));
+    for (const SplineMesh* mesh : {&r.stages.back().update_mesh, &r.stages.back().warp_mesh})
+      require(mesh->elements.empty() || static_cast<int>(mesh->elements.size()) == r.dimension,
+              "-t " + value.text + ": a mesh has " + std::to_string(mesh->elements.size()) +
+                  " axes, " + std::to_string(r.dimension) + " are wanted");
+  }
   for (const Value& value : line.values("metric")) {
     require(value.stage < static_cast<int>(r.stages.size()),
             "-m " + value.text + ": belongs to stage " + std::to_string(value.stage + 1) + " of " +

@@ -21,6 +21,15 @@ void validate(const MetricConfig& metric) {
   within("bins", metric.bins, 10, 128);
 }
 
+void validate(const std::vector<Vec3>& knots, const DeformableStage& stage) {
+  require(knots.size() <= 1 || knots.size() == stage.iterations.size(),
+          "config: there are knots for " + std::to_string(knots.size()) + " levels, for 1 or " +
+              std::to_string(stage.iterations.size()) + " they are wanted");
+  for (const Vec3& one : knots)
+    for (double distance : one)
+      if (distance != 0) within("distance of the knots", distance, 1, 64);
+}
+
 /// Mutual information finds the basin at 4 voxels; LNCC, which sees edges rather than the overlap
 /// of grey values, sets the map at 2: Dice of the affine on two brain pairs 0.556 -> 0.588 and
 /// 0.549 -> 0.591 (docs/algorithm.md).
@@ -102,6 +111,7 @@ void validate(const Config& config) {
     within("step", stage.step, 1e-6, 1);
     within("sigma_update", stage.sigma_update, 0, 32);
     within("sigma_warp", stage.sigma_warp, 0, 32);
+    for (const auto* knots : {&stage.knots_update, &stage.knots_warp}) validate(*knots, stage);
     for (double share : stage.restriction) within("restriction", share, 0, 1);
   }
 }

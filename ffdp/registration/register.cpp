@@ -17,6 +17,7 @@
 #include "ffdp/ops/sampler/sampler.hpp"
 #include "ffdp/ops/vectors/vectors.hpp"
 #include "ffdp/registration/deformable/level.hpp"
+#include "ffdp/registration/deformable/smoothing.hpp"
 #include "ffdp/registration/images/preparation.hpp"
 #include "ffdp/registration/linear/initialize.hpp"
 #include "ffdp/registration/plan.hpp"
@@ -340,7 +341,7 @@ Result register_images(Context& ctx, dist::Comm& comm, const Config& config, Inp
     }
     watch.before.pass = 2;
     watch.fields_before.clear();
-    DeformableStage refine = stage;
+    DeformableStage refine = at_level(stage, static_cast<int>(stage.shrink.size()) - 1);
     refine.shrink = {stage.shrink.back()};
     refine.iterations = {config.refine};
     result.displacement = run_deformable(ctx, comm, refine, pairs, result.affine, memory,

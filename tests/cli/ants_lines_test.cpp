@@ -216,6 +216,30 @@ TEST_F(AntsLines, GlobalCorrelation) {
   EXPECT_LT(left_over("g_W.nii.gz"), 0.25);
 }
 
+/// Fields smoothed by B-splines, their knots by distance and by number, of update and total field.
+TEST_F(AntsLines, BSplines) {
+  make({40, 48, 44});
+  const std::string m = " -m CC[f.nii.gz,m.nii.gz,1,2] -c 30x15 -f 2x1 -s 1x0";
+  leaves("antsRegistration -d 3 -o [b_,b_W.nii.gz] -t BSplineSyN[0.1,10,0,3]" + m,
+         {"b_0Warp.nii.gz", "b_0InverseWarp.nii.gz", "b_W.nii.gz"});
+  EXPECT_LT(left_over("b_W.nii.gz"), 0.25);
+  leaves(
+      "antsRegistration -d 3 -o [p_,p_W.nii.gz] -t BSplineDisplacementField[0.1,6x6x6,12x12x12]" +
+          m,
+      {"p_0Warp.nii.gz", "p_W.nii.gz"});
+  EXPECT_LT(left_over("p_W.nii.gz"), 0.25);
+  leaves("antsRegistration -d 3 -o [x_,x_W.nii.gz] -t BSplineExponential[0.1,10,0,10,3]" + m,
+         {"x_0Warp.nii.gz", "x_0InverseWarp.nii.gz", "x_W.nii.gz"});
+  EXPECT_LT(left_over("x_W.nii.gz"), 0.25);
+  // A mesh of one element allows next to nothing.
+  leaves("antsRegistration -d 3 -o [s_,s_W.nii.gz] -t BSplineSyN[0.1,1x1x1]" + m,
+         {"s_0Warp.nii.gz", "s_0InverseWarp.nii.gz", "s_W.nii.gz"});
+  EXPECT_GT(left_over("s_W.nii.gz"), left_over("b_W.nii.gz"));
+  refuses("antsRegistration -d 3 -o w_ -t BSplineSyN[0.1,10x10]" + m, "3 are wanted");
+  refuses("antsRegistration -d 3 -o w_ -t BSplineSyN[0.1,26,0,2]" + m, "write 3");
+  refuses("antsRegistration -d 3 -o w_ -t BSplineSyN[0.1,0x5x5]" + m, "as 26, or how many");
+}
+
 TEST_F(AntsLines, StagesKeptApartAndFilesOfEarlierStages) {
   make({40, 48, 44});
   const std::string images = "f.nii.gz,m.nii.gz";

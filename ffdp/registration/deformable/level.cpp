@@ -10,7 +10,6 @@
 #include "ffdp/core/error.hpp"
 #include "ffdp/dist/ordered_sum.hpp"
 #include "ffdp/ops/intensity/intensity.hpp"
-#include "ffdp/ops/smooth/smooth.hpp"
 #include "ffdp/ops/vectors/vectors.hpp"
 #include "ffdp/registration/deformable/slab_planes.hpp"
 #include "ffdp/registration/metrics/two_pass.hpp"
@@ -35,7 +34,7 @@ double least_gradient(const std::vector<MetricConfig>& metrics) {
 }  // namespace
 
 Halo::Halo(const DeformableStage& stage) {
-  gradient = gaussian_radius(stage.sigma_update);
+  gradient = update_reach(stage);
   for (const MetricConfig& metric : stage.metrics)
     warped = std::max(warped, gradient + metric_reach(metric));
   moments = compose_lead(stage);
@@ -56,6 +55,8 @@ Level<T>::Level(Context& ctx, dist::Comm& comm, const DeformableStage& stage, co
       planes_(planes),
       u_(std::move(u)),
       first_(ctx.backend, around(halo_.moments)),
+      update_smoothing_(update_smoothing(stage, domain_)),
+      warp_smoothing_(warp_smoothing(stage, domain_)),
       sums_(ctx.backend, static_cast<std::size_t>(iterations) * stage.metrics.size() + 1),
       size_(ctx.backend, 1) {
   if (!cut.whole()) widen_warp();
@@ -73,6 +74,7 @@ Level<T>::Level(Context& ctx, dist::Comm& comm, const DeformableStage& stage, co
     if (!element) moments_.second.stride_c = 0;
   }
   vectors_ = Slab(ctx.backend, around(std::max(halo_.gradient, halo_.moments)), 3, most.vectors);
+  if (update_smoothing_.spline) smoothed_ = Slab(ctx.backend, own_, 3, planes);
   Box work = own_;
   work.hi[0] = work.lo[0] + std::min(most.gradient, around(halo_.gradient).size(0));
   grad_warped_ = Field<float>(ctx.backend, work);
@@ -107,6 +109,7 @@ VectorField<float> Level<T>::take() {
   second_ = {};
   for (Term& term : terms_) term.warped = {};
   vectors_ = {};
+  smoothed_ = {};
   VectorField<float> own(ctx_.backend, own_);
   dist::copy_voxels(ctx_, std::as_const(u_).view(), own.view(), own_);
   synchronize(ctx_);
@@ -141,13 +144,6 @@ void Level<T>::start_term(Term& m, int planes) {
   m.factor = static_cast<float>(config.weight * (config.kind == MetricKind::lncc  ? -mean
                                                  : config.kind == MetricKind::mse ? mean
                                                                                   : 1));
-}
-
-template <class T>
-smooth::Params Level<T>::smoothing(double sigma) const {
-  smooth::Params p;
-  for (int a = 0; a < 3; ++a) p.sigma[a] = domain_.size(a) == 1 ? 0 : sigma;
-  return p;
 }
 
 /// The planes of this rank and `planes` more on both sides, within the domain.
@@ -244,8 +240,7 @@ void Level<T>::update_moments() {
     terms_[i].warped.restart(around(halo_.gradient + terms_[i].reach).lo[0]);
     if (two_pass::is(terms_[i].metric.config.kind)) measure(terms_[i], static_cast<int>(i));
   }
-  const smooth::Params smooth_update = smoothing(stage_.sigma_update);
-  const int lead = smooth::halo(smooth_update)[0];
+  const int lead = update_smoothing_.lead();
   zero_bytes(ctx_, size_.data(), sizeof(descent::Sums));
   vectors_.restart(own_.lo[0] - lead);
   for (int z = own_.lo[0]; z < own_.hi[0]; z += planes_) {
@@ -255,7 +250,14 @@ void Level<T>::update_moments() {
     if (!made.empty() && restriction_)
       vectors::transform(ctx_, made, *restriction_, std::numeric_limits<float>::infinity(),
                          vectors_.vectors(), vectors_.vectors());
-    descent::update(ctx_, adam_, smooth_update, domain_, box, vectors_.vectors(), moments_,
+    VectorView<const float> gradient = vectors_.vectors();
+    if (update_smoothing_.spline) {
+      smoothed_.restart(z);
+      smoothed_.advance(ctx_, z, box.hi[0]);
+      smooth_field(ctx_, update_smoothing_, domain_, box, gradient, smoothed_.vectors());
+      gradient = smoothed_.vectors();
+    }
+    descent::update(ctx_, adam_, update_smoothing_.gaussian, domain_, box, gradient, moments_,
                     size_.data());
   }
 }
@@ -299,8 +301,7 @@ void Level<T>::take_step() {
   const descent::Step step{.length = stage_.step,
                            .least = stage_.optimizer == Optimizer::adam ? 1.0 : 0.0,
                            .face_ramp = face_ramp};
-  const smooth::Params smooth_warp = smoothing(stage_.sigma_warp);
-  const int halo = smooth::halo(smooth_warp)[0], lead = halo_.moments;
+  const int halo = warp_smoothing_.lead(), lead = halo_.moments;
   vectors_.restart(own_.lo[0] - halo);
   for (int z = own_.lo[0]; z < own_.hi[0]; z += planes_) {
     const Box box = slab_from(z);
@@ -308,7 +309,7 @@ void Level<T>::take_step() {
     if (!made.empty())
       descent::compose(ctx_, adam_, step, domain_, made, moments_, size_.data(), u_,
                        vectors_.vectors());
-    smooth::forward(ctx_, smooth_warp, domain_, box, vectors_.vectors(), u_);
+    smooth_field(ctx_, warp_smoothing_, domain_, box, vectors_.vectors(), u_);
   }
   hold_faces();
 }

@@ -11,6 +11,7 @@
 #include "ffdp/registration/deformable/checkpoint.hpp"
 #include "ffdp/registration/deformable/level_pair.hpp"
 #include "ffdp/registration/deformable/slab.hpp"
+#include "ffdp/registration/deformable/smoothing.hpp"
 #include "ffdp/registration/metrics/metric.hpp"
 
 namespace ffdp::registration {
@@ -34,7 +35,7 @@ struct Halo {
 template <class T>
 class Level {
  public:
-  /// @param stage       outlives the level
+  /// @param stage       at_level; outlives the level
   /// @param cut         the level, and what this rank owns of it
   /// @param pairs       with fixed images over at least grow(own, Halo::warped)
   /// @param u           [3,z,y,x] to start from, over at least what this rank owns [voxels]
@@ -84,7 +85,6 @@ class Level {
   void take_step();
   void hold_faces();
   void choose_epsilon();
-  smooth::Params smoothing(double sigma) const;
   MetricSum* sums(int iteration, int index) {
     return sums_.data() + static_cast<std::size_t>(iteration) * terms_.size() + index;
   }
@@ -105,7 +105,9 @@ class Level {
   VectorField<T> first_;             ///< over around(halo_.moments), as the second moments
   Buffer<T> second_;
   descent::Moments<T> moments_;
+  Smoothing update_smoothing_, warp_smoothing_;
   Slab vectors_;              ///< gradient, then composed warp
+  Slab smoothed_;             ///< gradient, where a spline smooths it
   Field<float> grad_warped_;  ///< of the planes in work
   Buffer<MetricSum> sums_;    ///< [iterations, metrics], and one that nobody reads
   Buffer<descent::Sums> size_;
