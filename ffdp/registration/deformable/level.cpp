@@ -19,18 +19,6 @@ namespace {
 
 constexpr int face_ramp = 4;  // [voxels]
 
-/// Root mean square of the smoothed gradient below which there is little left to gain: less than
-/// half of what unregistered pairs of brains and lungs start with, for normalised images [1/voxel].
-double least_gradient(const std::vector<MetricConfig>& metrics) {
-  double sum = 0;
-  for (const MetricConfig& metric : metrics)
-    sum += metric.weight * (metric.kind == MetricKind::lncc ? 0.1
-                            : metric.kind == MetricKind::mi ? 0.03
-                            : metric.kind == MetricKind::gc ? 0.015
-                                                            : 0.002);
-  return sum;
-}
-
 }  // namespace
 
 Halo::Halo(const DeformableStage& stage) {
@@ -53,10 +41,9 @@ Level<T>::Level(Context& ctx, dist::Comm& comm, const DeformableStage& stage, co
       halo_(stage),
       pairs_(pairs),
       planes_(planes),
+      iterations_(iterations),
       u_(std::move(u)),
       first_(ctx.backend, around(halo_.moments)),
-      update_smoothing_(update_smoothing(stage, domain_)),
-      warp_smoothing_(warp_smoothing(stage, domain_)),
       sums_(ctx.backend, static_cast<std::size_t>(iterations) * stage.metrics.size() + 1),
       size_(ctx.backend, 1) {
   if (!cut.whole()) widen_warp();
@@ -74,7 +61,7 @@ Level<T>::Level(Context& ctx, dist::Comm& comm, const DeformableStage& stage, co
     if (!element) moments_.second.stride_c = 0;
   }
   vectors_ = Slab(ctx.backend, around(std::max(halo_.gradient, halo_.moments)), 3, most.vectors);
-  if (update_smoothing_.spline) smoothed_ = Slab(ctx.backend, own_, 3, planes);
+  if (!stage.knots_update.empty()) smoothed_ = Slab(ctx.backend, own_, 3, planes);
   Box work = own_;
   work.hi[0] = work.lo[0] + std::min(most.gradient, around(halo_.gradient).size(0));
   grad_warped_ = Field<float>(ctx.backend, work);
@@ -240,7 +227,9 @@ void Level<T>::update_moments() {
     terms_[i].warped.restart(around(halo_.gradient + terms_[i].reach).lo[0]);
     if (two_pass::is(terms_[i].metric.config.kind)) measure(terms_[i], static_cast<int>(i));
   }
-  const int lead = update_smoothing_.lead();
+  const Smoothing smoothing =
+      smoothing_of(stage_.knots_update, fallen(stage_.sigma_update, stage_.update_fall), domain_);
+  const int lead = smoothing.lead();
   zero_bytes(ctx_, size_.data(), sizeof(descent::Sums));
   vectors_.restart(own_.lo[0] - lead);
   for (int z = own_.lo[0]; z < own_.hi[0]; z += planes_) {
@@ -251,13 +240,13 @@ void Level<T>::update_moments() {
       vectors::transform(ctx_, made, *restriction_, std::numeric_limits<float>::infinity(),
                          vectors_.vectors(), vectors_.vectors());
     VectorView<const float> gradient = vectors_.vectors();
-    if (update_smoothing_.spline) {
+    if (smoothing.spline) {
       smoothed_.restart(z);
       smoothed_.advance(ctx_, z, box.hi[0]);
-      smooth_field(ctx_, update_smoothing_, domain_, box, gradient, smoothed_.vectors());
+      smooth_field(ctx_, smoothing, domain_, box, gradient, smoothed_.vectors());
       gradient = smoothed_.vectors();
     }
-    descent::update(ctx_, adam_, update_smoothing_.gaussian, domain_, box, gradient, moments_,
+    descent::update(ctx_, adam_, smoothing.gaussian, domain_, box, gradient, moments_,
                     size_.data());
   }
 }
@@ -271,8 +260,9 @@ void Level<T>::choose_epsilon() {
                         vectors::sum_squares(ctx_, own_, VectorView<const T>(moments_.first))) /
       std::pow(1 - adam_.beta1, 2);
   // Images that match already leave next to nothing: that must not be blown up to full steps.
-  const double scale = std::max(std::sqrt(squares / static_cast<double>(domain_.volume())),
-                                least_gradient(stage_.metrics));
+  double least = 0;
+  for (const MetricConfig& metric : stage_.metrics) least += least_gradient(metric);
+  const double scale = std::max(std::sqrt(squares / static_cast<double>(domain_.volume())), least);
   adam_.epsilon = std::max(stage_.epsilon * scale, 1e-20);
   zero_bytes(ctx_, size_.data(), sizeof(descent::Sums));
   descent::longest(ctx_, adam_, domain_, own_, moments_, size_.data());
@@ -294,14 +284,22 @@ void Level<T>::share_moments() {
   all_sizes_.max(ctx_, comm_, &size_.data()->longest);
 }
 
+/// What is left of a setting that falls by `share` over the iterations of the level.
+template <class T>
+double Level<T>::fallen(double value, double share) const {
+  return value * (1 - share * iteration_ / std::max(iterations_ - 1, 1));
+}
+
 /// Composes the warp with the step and smooths it, in place.
 template <class T>
 void Level<T>::take_step() {
   share_moments();
-  const descent::Step step{.length = stage_.step,
+  const descent::Step step{.length = fallen(stage_.step, stage_.step_fall),
                            .least = stage_.optimizer == Optimizer::adam ? 1.0 : 0.0,
                            .face_ramp = face_ramp};
-  const int halo = warp_smoothing_.lead(), lead = halo_.moments;
+  const Smoothing smoothing =
+      smoothing_of(stage_.knots_warp, fallen(stage_.sigma_warp, stage_.warp_fall), domain_);
+  const int halo = smoothing.lead(), lead = halo_.moments;
   vectors_.restart(own_.lo[0] - halo);
   for (int z = own_.lo[0]; z < own_.hi[0]; z += planes_) {
     const Box box = slab_from(z);
@@ -309,7 +307,7 @@ void Level<T>::take_step() {
     if (!made.empty())
       descent::compose(ctx_, adam_, step, domain_, made, moments_, size_.data(), u_,
                        vectors_.vectors());
-    smooth_field(ctx_, warp_smoothing_, domain_, box, vectors_.vectors(), u_);
+    smooth_field(ctx_, smoothing, domain_, box, vectors_.vectors(), u_);
   }
   hold_faces();
 }

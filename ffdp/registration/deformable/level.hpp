@@ -85,6 +85,7 @@ class Level {
   void take_step();
   void hold_faces();
   void choose_epsilon();
+  double fallen(double value, double share) const;
   MetricSum* sums(int iteration, int index) {
     return sums_.data() + static_cast<std::size_t>(iteration) * terms_.size() + index;
   }
@@ -97,7 +98,7 @@ class Level {
   Halo halo_;
   std::vector<Term> terms_;
   std::vector<LevelPair>& pairs_;
-  int planes_, iteration_ = 0;
+  int planes_, iterations_, iteration_ = 0;
   double change_ = std::numeric_limits<double>::infinity();  ///< of u by the last step [voxels]
   adam::Params adam_;
   std::optional<Mat3> restriction_;  ///< of the gradient, z, y, x
@@ -105,7 +106,6 @@ class Level {
   VectorField<T> first_;             ///< over around(halo_.moments), as the second moments
   Buffer<T> second_;
   descent::Moments<T> moments_;
-  Smoothing update_smoothing_, warp_smoothing_;
   Slab vectors_;              ///< gradient, then composed warp
   Slab smoothed_;             ///< gradient, where a spline smooths it
   Field<float> grad_warped_;  ///< of the planes in work

@@ -16,18 +16,6 @@ int reach_of(const std::vector<Vec3>& knots, double sigma) {
   return reach;
 }
 
-Smoothing smoothing_of(const std::vector<Vec3>& knots, double sigma, const Box& domain) {
-  const bool by_spline = !knots.empty();
-  Smoothing smoothing;
-  if (by_spline) smoothing.spline.emplace();
-  for (int a = 0; a < 3; ++a) {
-    const bool flat = domain.size(a) == 1;
-    smoothing.gaussian.sigma[a] = flat || by_spline ? 0 : sigma;
-    if (by_spline) smoothing.spline->knots[a] = flat ? 0 : knots.front()[a];
-  }
-  return smoothing;
-}
-
 }  // namespace
 
 DeformableStage at_level(const DeformableStage& stage, int level) {
@@ -49,12 +37,16 @@ int Smoothing::lead() const {
   return spline ? spline::halo(*spline)[0] : smooth::halo(gaussian)[0];
 }
 
-Smoothing update_smoothing(const DeformableStage& stage, const Box& domain) {
-  return smoothing_of(stage.knots_update, stage.sigma_update, domain);
-}
-
-Smoothing warp_smoothing(const DeformableStage& stage, const Box& domain) {
-  return smoothing_of(stage.knots_warp, stage.sigma_warp, domain);
+Smoothing smoothing_of(const std::vector<Vec3>& knots, double sigma, const Box& domain) {
+  const bool by_spline = !knots.empty();
+  Smoothing smoothing;
+  if (by_spline) smoothing.spline.emplace();
+  for (int a = 0; a < 3; ++a) {
+    const bool flat = domain.size(a) == 1;
+    smoothing.gaussian.sigma[a] = flat || by_spline ? 0 : sigma;
+    if (by_spline) smoothing.spline->knots[a] = flat ? 0 : knots.front()[a];
+  }
+  return smoothing;
 }
 
 void smooth_field(Context& ctx, const Smoothing& smoothing, const Box& domain, const Box& compute,

@@ -23,10 +23,9 @@ struct Smoothing {
   int lead() const;  ///< planes on both sides that it looks at [voxels]
 };
 
-/// @param stage  at_level
+/// @param knots   of one level [voxels], or none: a Gaussian of `sigma` [voxels]
 /// @param domain  of the level; axes of one voxel stay as they are
-Smoothing update_smoothing(const DeformableStage& stage, const Box& domain);
-Smoothing warp_smoothing(const DeformableStage& stage, const Box& domain);
+Smoothing smoothing_of(const std::vector<Vec3>& knots, double sigma, const Box& domain);
 
 /// Smooths a field by whichever of both; shapes as of spline::forward and smooth::forward.
 void smooth_field(Context& ctx, const Smoothing& smoothing, const Box& domain, const Box& compute,
