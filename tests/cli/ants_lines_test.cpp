@@ -162,7 +162,11 @@ TEST_F(AntsLines, ApplyToASeriesAndProductsOfMatrices) {
   const auto one = io::read_image<float>(folder / "f.nii.gz");
   {
     io::NiftiWriter writer(folder / "series.nii.gz", one.grid, {.volumes = 3}, {});
-    for (int v = 0; v < 3; ++v) writer.write(one.data.data(), one.data.size());
+    std::vector<float> values(one.data.begin(), one.data.end());
+    for (int v = 0; v < 3; ++v) {
+      writer.write(values.data(), std::ssize(values));
+      for (float& value : values) value += 100;
+    }
     writer.commit();
   }
   leaves(
@@ -172,6 +176,18 @@ TEST_F(AntsLines, ApplyToASeriesAndProductsOfMatrices) {
       {"out.nii.gz"});
   EXPECT_EQ(io::read_info(folder / "out.nii.gz").volumes(), 3);
   EXPECT_EQ(io::read_info(folder / "out.nii.gz").type, io::DataType::int16);
+  // One volume of it alone, as it is in the whole series.
+  const std::string whole = "antsApplyTransforms -d 3 -e 3 -i series.nii.gz -r f.nii.gz ";
+  leaves(whole + "-o all.nii.gz -t a_1Warp.nii.gz", {"all.nii.gz"});
+  leaves(whole + "-o third.nii.gz -t a_1Warp.nii.gz --time-index 2", {"third.nii.gz"});
+  EXPECT_EQ(io::read_info(folder / "third.nii.gz").volumes(), 1);
+  const auto third = io::NiftiReader(folder / "all.nii.gz").read_volume<float>(2),
+             alone = io::read_image<float>(folder / "third.nii.gz");
+  EXPECT_TRUE(std::equal(third.data.begin(), third.data.end(), alone.data.begin()));
+  EXPECT_GT(alone.data.view()(20, 24, 22), 200);
+  refuses(whole + "-o w.nii.gz --time-index 3", "has volumes 0 to 2");
+  refuses("antsApplyTransforms -d 3 -i f.nii.gz -r f.nii.gz -o w.nii.gz --time-index 0",
+          "write -e 3");
   const Affine a{.linear = {{{1, 0.1, 0}, {0, 1.1, 0}, {0.2, 0, 1}}}, .translation = {1, 2, 3}};
   const Affine b{.linear = {{{1, 0, 0}, {0.3, 0.9, 0}, {0, 0, 1}}}, .translation = {-4, 5, 0}};
   io::write_affine(folder / "one.mat", a, {9, 8, 7}, 3);
