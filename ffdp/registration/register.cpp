@@ -214,6 +214,7 @@ Affine run_linear_stages(Context& ctx, dist::Comm& comm, const Config& config,
   if (from) {
     standing.linear_stages = from->linear_stages;
     standing.affine = from->affine;
+    traces = from->linear;
   } else {
     LinearKind most = LinearKind::rigid;
     for (const LinearStage& stage : config.linear) most = std::max(most, stage.kind);
@@ -227,6 +228,7 @@ Affine run_linear_stages(Context& ctx, dist::Comm& comm, const Config& config,
     const LinearStage& stage = config.linear[standing.linear_stages];
     standing.affine = run_linear(ctx, comm, stage, pairs, standing.affine, watch.progress, traces);
     ++standing.linear_stages;
+    standing.linear = traces;
     clock.stage("linear");
     save();
   }
@@ -320,6 +322,7 @@ Result register_images(Context& ctx, dist::Comm& comm, const Config& config, Inp
 
   watch.before.linear_stages = static_cast<int>(config.linear.size());
   watch.before.affine = result.affine;
+  watch.before.linear = result.linear;
   const DeformableStage& stage = full.deformable[0];
   const int pass = from && from->deformable ? from->pass : 0;
   if (pass == 0) {
