@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "ffdp/core/error.hpp"
+#include "ffdp/io/nifti.hpp"
 #include "ffdp/registration/linear/maps.hpp"
 
 namespace ffdp::cli::ants {
@@ -129,6 +130,10 @@ void read_output(const Line& line, RegistrationLine& r) {
   r.prefix = value.bracket ? value.parameters[0] : value.name;
   if (value.parameters.size() > 1) r.warped = value.parameters[1];
   if (value.parameters.size() > 2) r.inverse_warped = value.parameters[2];
+  for (const std::string& image : {r.warped, r.inverse_warped})
+    require(image.empty() || io::is_nifti_name(image),
+            "-o " + value.text + ": images are written as .nii or .nii.gz here, write " + image +
+                ".nii.gz");
   r.save_state = line.last("save-state", "");
   r.restore_state = line.last("restore-state", "");
   r.composite = line.flag("write-composite-transform", "0");
@@ -206,7 +211,8 @@ RegistrationLine parse_registration(std::span<const std::string> words) {
   const Line line(words, registration_options());
   RegistrationLine r;
   require(line.has("dimensionality"), "antsRegistration: -d is wanted, 2 or 3");
-  r.dimension = whole_number("-d", line.last("dimensionality", ""));
+  for (const Value& value : line.values("dimensionality"))
+    r.dimension = whole_number("-d", value.text);
   require(r.dimension == 2 || r.dimension == 3,
           "-d " + std::to_string(r.dimension) + ": 2 or 3 is wanted; 4-D is not done here");
   r.verbose = line.flag("verbose", "0");

@@ -219,6 +219,34 @@ TEST_F(AntsLines, QuickScriptWithTwoPairs) {
 }
 
 /// GC in linear and deformable stages, with masks and a second pair, whose contrast is inverted.
+TEST_F(AntsLines, StatesAreSavedAndRestored) {
+  make({40, 48, 44});
+  const std::string line = "antsRegistration -d 3 -a 1 ",
+                    m = "-t SyN[0.1,3,0] -m CC[f.nii.gz,m.nii.gz,1,2] -f 2 -s 1 ";
+  leaves(line + "-r [f.nii.gz,m.nii.gz,1] -j a.h5 -o a_ " + m + "-c 20",
+         {"a.h5", "a_Composite.h5", "a_InverseComposite.h5"});
+  const auto of = [&](const std::string& name) {
+    return io::read_transform(folder / name).transforms;
+  };
+  // The affine, and the halves of the warp with their inverses.
+  ASSERT_EQ(of("a.h5").size(), 5U);
+  // Goes on from there, so no iteration leaves it all as it is.
+  leaves(line + "-k a.h5 -o b_ " + m + "-c 0", {"b_Composite.h5", "b_InverseComposite.h5"});
+  for (const std::string name : {"Composite.h5", "InverseComposite.h5"}) {
+    const auto one = of("a_" + name), other = of("b_" + name);
+    ASSERT_EQ(other.size(), one.size());
+    for (std::size_t i = 0; i < one.size(); ++i) {
+      ASSERT_EQ(other[i].index(), one[i].index());
+      if (one[i].index() == 0) continue;
+      const auto &u = std::get<1>(one[i])->data, &v = std::get<1>(other[i])->data;
+      double largest = 0;
+      for (std::int64_t k = 0; k < 3 * std::get<1>(one[i])->grid.domain().volume(); ++k)
+        largest = std::max(largest, std::abs(double(u.data()[k]) - double(v.data()[k])));
+      EXPECT_LT(largest, 1e-4) << name;
+    }
+  }
+}
+
 TEST_F(AntsLines, GlobalCorrelation) {
   make({40, 48, 44});
   Image<float> inverted = ball({40, 48, 44}, 1.5, 7);
@@ -299,6 +327,13 @@ TEST_F(AntsLines, WrongLinesAreRefusedWithTheRightWay) {
   refuses(start + "-r nosuch.mat " + syn + m + levels, "nosuch.mat");
   refuses("antsRegistration -o w_ " + syn + m + levels, "-d is wanted");
   refuses("antsRegistration -d 2 -o w_ " + syn + m + levels, "write -d 3");
+  // Seen in public scripts.
+  refuses("antsRegistration -d 3--float 0 -o w_ " + syn + m + levels, "3--float");
+  refuses(start + syn + m + levels + "--Restrict-Deformation 1x1x0",
+          "write --restrict-deformation");
+  refuses(start + syn + "-m GC [f.nii.gz,m.nii.gz,1,4] " + levels, "as GC[fixed.nii.gz");
+  refuses("antsRegistration -d 3 -o [w_,w_aligned.nrrd] " + syn + m + levels,
+          "write w_aligned.nrrd.nii.gz");
   const auto f = io::read_image<float>(folder / "f.nii.gz");
   {
     io::NiftiWriter writer(folder / "series.nii.gz", f.grid, {.volumes = 2}, {});
