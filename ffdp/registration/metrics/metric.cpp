@@ -46,6 +46,14 @@ int metric_reach(const MetricConfig& config) {
   return lncc::halo({.window = config.window, .radius = config.radius, .sigma = config.sigma});
 }
 
+double least_gradient(const MetricConfig& config) {
+  const double each = config.kind == MetricKind::lncc ? 0.1
+                      : config.kind == MetricKind::mi ? 0.03
+                      : config.kind == MetricKind::gc ? 0.015
+                                                      : 0.002;
+  return config.weight * each;
+}
+
 namespace {
 
 Cost mi_cost(Context& ctx, dist::Comm& comm, const Metric& metric, const dist::Cut& cut,

@@ -26,6 +26,10 @@ struct Metric {
 /// Planes of the warped image that a gradient needs around it [voxels].
 int metric_reach(const MetricConfig& config);
 
+/// Root mean square of the smoothed gradient below which there is little left to gain: less than
+/// half of what unregistered pairs of brains and lungs start with, for normalised images [1/voxel].
+double least_gradient(const MetricConfig& config);
+
 /// A cost to be minimised, and how many voxels it was made of.
 struct Cost {
   double value = 0;    ///< mean over the counted voxels
