@@ -76,17 +76,6 @@ T least(dist::Comm& comm, const Image<T>& image) {
   return result;
 }
 
-/// The smallest box that holds both.
-Box hull(const Box& a, const Box& b) {
-  if (a.empty()) return b;
-  Box result = a;
-  for (int axis = 0; axis < 3; ++axis) {
-    result.lo[axis] = std::min(a.lo[axis], b.lo[axis]);
-    result.hi[axis] = std::max(a.hi[axis], b.hi[axis]);
-  }
-  return result;
-}
-
 /// What the volumes of an input have in common.
 struct Resampling {
   ApplyParams params;

@@ -14,6 +14,7 @@
 
 #include "cli/commands.hpp"
 #include "cli/common.hpp"
+#include "cli/ranks.hpp"
 
 #include "ffdp/core/copy.hpp"
 #include "ffdp/core/device.hpp"
@@ -319,7 +320,7 @@ void iterations(Bench& b, registration::MetricKind kind, registration::MemoryMod
   std::vector<registration::LevelPair> pairs;
   pairs.emplace_back(b.ctx, comm, pair, grid, 1, Affine{}, b.box);
   const int planes = registration::slab_planes(
-      stage, b.box, registration::slab_budget(mode, b.ctx.backend, b.box.volume()));
+      stage, b.box, registration::slab_budget(mode, b.ctx.backend, b.box.volume(), b.box.volume()));
   VectorField<float> u = b.vector_room();
   zero_bytes(b.ctx, u.data(), 3 * static_cast<std::size_t>(b.box.volume()) * sizeof(float));
   registration::Level<T> level(b.ctx, comm, stage, dist::Cut(comm, b.box), pairs, std::move(u),
@@ -371,6 +372,7 @@ std::string processor() {
 }
 
 void run(BenchOptions o) {
+  require_one_process("bench");
   const struct {
     const char* name;
     bool op;

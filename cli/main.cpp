@@ -13,6 +13,7 @@
 #include "cli/interrupt.hpp"
 #include "cli/ranks.hpp"
 #include <CLI/CLI.hpp>
+#include <malloc.h>
 
 namespace {
 
@@ -63,14 +64,26 @@ int run(int argc, char** argv) {
   return 0;
 }
 
+/// Memory of images goes back to the system when it is freed: not into a heap whose holes stay, nor
+/// is a larger block taken from there because one of its size was freed.
+void keep_heap_small() {
+#if defined(__GLIBC__)
+  mallopt(M_MMAP_THRESHOLD, 4 << 20U);
+  mallopt(M_TRIM_THRESHOLD, 8 << 20U);
+#endif
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  keep_heap_small();
   ffdp::cli::catch_signals();
   try {
     // Called by the name of one of ANTs' programs, this is that program (docs/ants.md).
-    if (const auto program = ffdp::cli::ants::program_of(argc > 0 ? argv[0] : ""))
+    if (const auto program = ffdp::cli::ants::program_of(argc > 0 ? argv[0] : "")) {
+      ffdp::cli::require_one_process(argv[0]);
       return program(std::vector<std::string>(argv + 1, argv + argc));
+    }
     return run(argc, argv);
   } catch (const ffdp::cli::Interrupted& end) {
     if (ffdp::cli::speaks()) static_cast<void>(fail(end.what()));

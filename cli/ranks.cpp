@@ -51,6 +51,15 @@ void run_ranks(int ranks, const std::function<void(dist::Comm&)>& body) {
   body(solo);
 }
 
+void require_one_process(const std::string& command) {
+  require(
+      !dist::started_by_mpi(),
+      command +
+          ": a launcher has started several processes, which would all do the same: it does not "
+          "work on ranks. Start one; where each of them has work of its own, start it by env -u "
+          "OMPI_COMM_WORLD_SIZE -u PMI_SIZE -u SLURM_STEP_NUM_TASKS");
+}
+
 void add_ranks(CLI::App& command, int& ranks) {
   command
       .add_option("--ranks", ranks,

@@ -16,6 +16,10 @@ namespace ffdp::cli {
 /// `ranks` threads of this one. An error of one rank ends all.
 void run_ranks(int ranks, const std::function<void(dist::Comm&)>& body);
 
+/// Throws where mpirun or srun has started several processes: all of them would do the same work
+/// and write the same files.
+void require_one_process(const std::string& command);
+
 /// Adds --ranks.
 void add_ranks(CLI::App& command, int& ranks);
 /// Runs `body` as all ranks of a command that works on CPUs, each with the threads of `common`.

@@ -264,10 +264,12 @@ void add_register_options(CLI::App& command, RegisterOptions& o) {
                   "automatic, standard (float32) or compact (half precision, CUDA only)")
       ->check(CLI::IsMember({"automatic", "standard", "compact"}));
   command
-      .add_option("--moving-access", o.moving_access,
-                  "with --ranks, what a rank holds of the moving image: all of it (replicate), "
-                  "what its own voxels reach (fetch), or parts that pass round (ring); the result "
-                  "is the same. automatic: the first of these that fits")
+      .add_option(
+          "--moving-access", o.moving_access,
+          "with --ranks, what a rank holds of the moving image: all of it (replicate), "
+          "what its own voxels reach (fetch), or parts that pass round (ring); the result "
+          "is the same. automatic: on CPUs what the voxels reach, on GPUs the first of these that "
+          "fits")
       ->check(CLI::IsMember({"automatic", "replicate", "fetch", "ring"}));
   command.add_flag("--match-histograms", o.match_histograms, "moving intensities to fixed ones");
   command.add_option("--seed", o.seed, "kept with the result; nothing here is random so far");

@@ -4,6 +4,7 @@
 
 #include "cli/commands.hpp"
 #include "cli/common.hpp"
+#include "cli/ranks.hpp"
 #include "cli/report/page.hpp"
 
 #include "ffdp/core/log.hpp"
@@ -18,6 +19,7 @@ struct ReportCommand {
 };
 
 void run(const ReportCommand& command) {
+  require_one_process("report");
   Context ctx = start(command.common);
   set_log_sink({});  // what the headers say stands on the page
   report::Sources sources = report::sources_of(command.prefix);

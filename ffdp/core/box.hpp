@@ -47,6 +47,17 @@ constexpr Box intersect(const Box& a, const Box& b) {
   return r;
 }
 
+/// The least box that holds both.
+constexpr Box hull(const Box& a, const Box& b) {
+  if (a.empty() || b.empty()) return a.empty() ? b : a;
+  Box r;
+  for (int axis = 0; axis < 3; ++axis) {
+    r.lo[axis] = std::min(a.lo[axis], b.lo[axis]);
+    r.hi[axis] = std::max(a.hi[axis], b.hi[axis]);
+  }
+  return r;
+}
+
 /// `box` widened by `halo` voxels on both sides of each axis.
 constexpr Box grow(const Box& box, Int3 halo) {
   Box r = box;

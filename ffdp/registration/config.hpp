@@ -94,7 +94,7 @@ enum class MemoryMode {
 /// How a rank gets at the moving image in the deformable stage; all ways give the same bytes
 /// (docs/grid_parallel.md).
 enum class MovingAccess {
-  automatic,  ///< replicate where it fits, else fetch where that fits, else what takes less
+  automatic,  ///< what takes little and fits (deformable/moving_samples.hpp)
   replicate,  ///< a rank has all of it
   fetch,      ///< a rank has the box that its own voxels reach, and a margin
   ring,       ///< the parts of all ranks pass round in every iteration

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <limits>
 
 #include "ffdp/core/error.hpp"
 #include "ffdp/dist/cut.hpp"
@@ -37,9 +38,9 @@ class RankShare {
   int planes_;
 };
 
-/// Planes that a rank fetches of the moving image beyond those that a map without shift reaches
-/// (deformable/moving_samples.cpp), and a shift of some.
-constexpr int moving_margin = 16;
+/// Planes that a rank fetches of the moving image beyond those that a map without shift reaches:
+/// for a motion of so many voxels, and a shift of some.
+int moving_margin(double motion) { return static_cast<int>(std::ceil(fetched_margin(motion))) + 4; }
 
 /// Memory of the images on a level's own grids: the level's images and what ranks fetch of the
 /// fixed ones, what they fetch of the moving ones, and, while they are shrunk, the two partly
@@ -69,7 +70,8 @@ struct LevelImages {
       kept += share.voxels() * voxel;
     };
     add(extent.fixed, extent.fixed_masks, extent.pairs, fixed_rim, kept);
-    add(extent.moving, extent.moving_masks, extent.pairs, fixed_rim + moving_margin, fetched);
+    add(extent.moving, extent.moving_masks, extent.pairs,
+        fixed_rim + moving_margin(std::numeric_limits<double>::infinity()), fetched);
   }
 };
 
@@ -128,7 +130,7 @@ class Planner {
     std::vector<DeformableLevel> levels;
     std::int64_t most = 0, coarser = 0;
     for (std::size_t i = 0; i < stage.shrink.size(); ++i) {
-      levels.push_back(level_of(at_level(stage, static_cast<int>(i)), stage.shrink[i], coarser));
+      levels.push_back(level_of(at_level(stage, static_cast<int>(i)), i, coarser));
       most = std::max(most, levels.back().running);
       coarser = levels.back().voxels;
     }
@@ -137,7 +139,7 @@ class Planner {
     for (std::size_t i = 0; i < levels.size(); ++i) {
       const DeformableLevel& level = levels[i];
       const MovingAccess access =
-          choose_access({config_.moving_access, plan_.moving_room}, level.moving);
+          choose_access({config_.moving_access, plan_.moving_room, backend_}, level.moving);
       const std::int64_t moving = access == MovingAccess::replicate ? level.moving.replicate
                                   : access == MovingAccess::fetch   ? level.moving.fetch
                                                                     : level.moving.ring;
@@ -162,13 +164,13 @@ class Planner {
     std::int64_t passed = 0;  ///< of one pair, where it goes by the ring, likewise [bytes]
   };
 
-  DeformableLevel level_of(const DeformableStage& stage, double shrink, std::int64_t coarser) {
+  DeformableLevel level_of(const DeformableStage& stage, std::size_t index, std::int64_t coarser) {
     const Halo halo(stage);
     const std::int64_t moment = plan_.mode == MemoryMode::compact ? 2 : 4;
     std::int64_t moments = 3 * moment;
     if (stage.optimizer == Optimizer::adam)
       moments += stage.second_moment == adam::SecondMoment::element ? 3 * moment : moment;
-    const double spacing = shrink * finest_spacing(extent_.fixed);
+    const double spacing = stage.shrink[index] * finest_spacing(extent_.fixed);
     DeformableLevel level{.grid = level_grid(extent_.fixed, spacing, 8)};
     const RankShare share(level.grid, extent_.ranks);
     const LevelImages images(extent_, spacing, halo.warped, moving_element());
@@ -177,20 +179,22 @@ class Planner {
     const std::int64_t waiting =
         config_.symmetric ? fixed_ * (12 + 4 * std::int64_t{extent_.pairs} + 1) : 0;
     const std::int64_t kept = images_ + waiting + images.kept;
-    const std::int64_t budget = slab_budget(plan_.mode, backend_, level.voxels);
+    const std::int64_t budget =
+        slab_budget(plan_.mode, backend_, level.voxels, level.grid.domain().volume());
     const int planes = slab_planes(stage, share.box(0), budget);
     level.running = kept + 12 * share.voxels(halo.warp) + moments * share.voxels(halo.moments) +
                     slab_bytes(stage, share.box(halo.gradient), planes);
     level.starting = kept + 12 * coarser + std::max(images.shrinking, 12 * level.voxels);
     if (!share.whole())  // to both neighbours
       level.sent = 2 * share.plane() * (std::int64_t{12} * halo.warp + moments * halo.moments);
-    add_moving(level, spacing, share, halo);
+    add_moving(level, spacing, share, halo, most_step(stage) * stage.iterations[index]);
     return level;
   }
 
-  /// What the ways to a moving image take, where it is cut.
-  void add_moving(DeformableLevel& level, double spacing, const RankShare& fixed,
-                  const Halo& halo) const {
+  /// What the ways to a moving image take, where it is cut; where it is fetched anew, what a rank
+  /// owns lies there twice for a moment.
+  void add_moving(DeformableLevel& level, double spacing, const RankShare& fixed, const Halo& halo,
+                  double motion) const {
     const Grid grid = level_grid(extent_.moving, spacing, 8);
     const RankShare share(grid, extent_.ranks);
     if (share.whole()) return;
@@ -199,7 +203,7 @@ class Planner {
     const dist::Cut cut(grid.domain(), extent_.ranks);
     level.moving = {
         .replicate = grid.domain().volume() * voxel,
-        .fetch = share.voxels(halo.warped + moving_margin) * voxel,
+        .fetch = share.voxels(halo.warped + moving_margin(motion)) * voxel,
         .ring = ring_bytes(cut, voxel, fixed.voxels(halo.warped), fixed.voxels(halo.gradient))};
     level.passed = dist::Ring::bytes_sent(cut, voxel);
   }

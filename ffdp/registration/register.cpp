@@ -151,29 +151,47 @@ void prepare(Context& ctx, dist::Comm& comm, const Config& config, Inputs& in,
 
 /// The images as the stages use them: the fixed ones with the rims that the finest level looks at,
 /// the moving ones those of the inputs, or half-precision copies, for which those of the inputs are
-/// given up.
+/// given up. Stays where it is.
 class Working {
  public:
   /// @param rim  planes beyond those that this rank owns
   Working(Context& ctx, dist::Comm& comm, Inputs& in, const Masks& fixed_masks,
           const Masks& moving_masks, MemoryMode memory, int rim) {
     for (std::size_t i = 0; i < in.fixed.size(); ++i) {
-      add_rims(ctx, comm, in.fixed[i], rim);
-      pairs.push_back(
-          {in.fixed[i], keep(ctx, in.moving[i], memory), fixed_masks.at(i), moving_masks.at(i)});
+      const Box domain = in.fixed[i].grid.domain(), own = dist::Cut(comm, domain).own(comm);
+      widen(ctx, comm, in.fixed[i], intersect(grow(own, Int3{rim, 0, 0}), domain));
+      pairs.push_back({in.fixed[i], {}, fixed_masks.at(i), moving_masks.at(i)});
+    }
+    for (std::size_t i = 0; i < in.moving.size(); ++i) {
+      if (memory == MemoryMode::compact)
+        use(ctx, comm, halve(ctx, in.moving[i]), pairs[i]);
+      else
+        use(ctx, comm, in.moving[i], pairs[i]);
     }
   }
+  Working(const Working&) = delete;
+  Working& operator=(const Working&) = delete;
+  Working(Working&&) = delete;
+  Working& operator=(Working&&) = delete;
+  ~Working() = default;
   std::vector<Pair> pairs;
 
  private:
-  static void add_rims(Context& ctx, dist::Comm& comm, Image<float>& image, int rim) {
+  template <class T>
+  static void widen(Context& ctx, dist::Comm& comm, Image<T>& image, const Box& box) {
     const dist::Cut cut(comm, image.grid.domain());
     if (cut.whole()) return;
-    const Box around = intersect(grow(cut.own(comm), Int3{rim, 0, 0}), cut.domain());
-    image.data = dist::fetched(ctx, comm, cut, image.data, around);
+    image.data = dist::fetched(ctx, comm, cut, image.data, hull(cut.own(comm), box));
   }
-  ImageRef keep(Context& ctx, Image<float>& image, MemoryMode memory) {
-    if (memory != MemoryMode::compact) return image;
+  template <class T>
+  static void use(Context& ctx, dist::Comm& comm, Image<T>& moving, Pair& pair) {
+    pair.moving = moving;
+    pair.widen_moving = [&ctx, &comm, &moving, &pair](const Box& box) -> const ImageRef& {
+      widen(ctx, comm, moving, box);
+      return pair.moving = moving;
+    };
+  }
+  Image<Half>& halve(Context& ctx, Image<float>& image) {
     const Box own = image.data.stored();
     halves_.push_back({image.grid, Field<Half>(ctx.backend, own)});
     intensity::store(ctx, own, image.data, halves_.back().data);
@@ -305,7 +323,8 @@ Result register_images(Context& ctx, dist::Comm& comm, const Config& config, Inp
         choose_plan(full, extent_of(comm, in, needed[0], needed[1]), ctx.backend, available);
   prepare(ctx, comm, config, in, *fixed_masks, *moving_masks);
   result.fixed_grid = grid;
-  const DeformableMemory memory{result.plan.mode, {config.moving_access, result.plan.moving_room}};
+  const DeformableMemory memory{result.plan.mode,
+                                {config.moving_access, result.plan.moving_room, ctx.backend}};
   std::optional<Working> working(std::in_place, ctx, comm, in, *fixed_masks, *moving_masks,
                                  memory.mode,
                                  full.deformable.empty() ? 0 : Halo(full.deformable[0]).warped);

@@ -36,8 +36,9 @@ class RanksProgram : public testing::Test {
   void TearDown() override { fs::remove_all(folder); }
   std::string path(const std::string& name) const { return (folder / name).string(); }
 
-  static Outcome run_mpi(int ranks, const std::string& arguments) {
-    return test::run_command("mpirun --oversubscribe -n " + std::to_string(ranks) + " " +
+  /// @param wrapper  a program that starts each rank, and its arguments
+  static Outcome run_mpi(int ranks, const std::string& arguments, const std::string& wrapper = "") {
+    return test::run_command("mpirun --oversubscribe -n " + std::to_string(ranks) + " " + wrapper +
                              FFDP_PROGRAM + " " + arguments);
   }
   static std::string content(const fs::path& file) {
@@ -88,6 +89,34 @@ TEST_F(RanksProgram, APhantomHasTheBytesOfOneRank) {
   const Outcome outcome = run_mpi(3, inputs + path("mpi_") + " --threads 1");
   ASSERT_EQ(outcome.code, 0) << outcome.text;
   expect_same_files("one_", "mpi_");
+}
+
+/// Where no rank may have so much memory of its own as a whole image of full size, or as a whole
+/// warp, eight ranks register all the same. Room of the images is counted (RLIMIT_DATA), not that
+/// of libraries and of what MPI shares, about 40 MiB of it are the program's and MPI's.
+TEST_F(RanksProgram, NoRankHoldsAWholeImageOrWarp) {
+  if (!has_mpi) GTEST_SKIP() << "built without MPI";
+  constexpr int image = 96, warp = 3 * image;  // float32 [MiB]
+  for (const std::string image_of : {"f --translate 0 0 0", "m --translate 3 -2 4"})
+    ASSERT_EQ(
+        run_program("phantom -q --size 128x128x1536 --spacing 2 --type uint8 -o " + path(image_of))
+            .code,
+        0);
+  const std::string inputs = "register -q " + path("f.nii.gz") + " " + path("m.nii.gz") +
+                             " --init identity --threads 1 -o " + path("x_");
+  const std::string linear = inputs + " --linear rigid --no-deformable",
+                    deformable = inputs + " --linear none --shrink 8x1 --iterations 4x2";
+  const auto within = [&](int mib, const std::string& arguments) {
+    const std::string limit = "prlimit --data=" + std::to_string(std::int64_t{mib} << 20U) + " ";
+    return run_mpi(8, arguments, limit);
+  };
+  const Outcome affine = within(image + 29, linear), warped = within(warp - 38, deformable);
+  EXPECT_EQ(affine.code, 0) << affine.text;
+  EXPECT_EQ(warped.code, 0) << warped.text;
+  // The limit is one: ranks that hold an image more do not stay within it.
+  const Outcome whole = within(warp - 38, deformable + " --moving-access replicate");
+  EXPECT_NE(whole.code, 0);
+  EXPECT_NE(whole.text.find("out of memory"), std::string::npos) << whole.text;
 }
 
 /// A turn by 60 degrees: a rank's voxels reach nearly all of the moving image.
@@ -145,6 +174,22 @@ TEST_F(RanksProgram, AnErrorIsSaidOnceAndLeavesNothing) {
   EXPECT_NE(threads.text.find("absent.nii.gz"), std::string::npos) << threads.text;
   EXPECT_EQ(std::ranges::count(threads.text, '\n'), 1) << threads.text;
   EXPECT_TRUE(fs::is_empty(folder));
+}
+
+/// Who does not work on ranks says so, rather than do the same several times.
+TEST_F(RanksProgram, CommandsOfOneProcessRefuseALauncher) {
+  if (!has_mpi) GTEST_SKIP() << "built without MPI";
+  const std::string ants = FFDP_ANTS_FOLDER "/antsApplyTransforms --version";
+  const std::string alone = "env -u OMPI_COMM_WORLD_SIZE -u PMI_SIZE ";
+  for (const std::string& command :
+       {ants, std::string(FFDP_PROGRAM) + " bench op --size 8x8x8 --repeats 1",
+        FFDP_PROGRAM " report " + path("none_")}) {
+    const Outcome outcome = test::run_command("mpirun --oversubscribe -n 2 " + command);
+    EXPECT_NE(outcome.code, 0) << command;
+    EXPECT_NE(outcome.text.find("does not work on ranks"), std::string::npos) << outcome.text;
+  }
+  EXPECT_EQ(test::run_command("mpirun --oversubscribe -n 2 " + alone + ants).code, 0);
+  EXPECT_EQ(run_program("bench op --ranks 2").code, 2);
 }
 
 /// A rank that is killed ends the run within seconds; no file is left, whole or half.

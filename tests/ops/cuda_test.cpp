@@ -407,7 +407,7 @@ TEST_P(CudaMatchesCpu, GlobalCorrelation) {
   expect_same([&](Side& s) {
     Result r;
     const auto fixed = s.in(f), moving = s.in(m);
-    gc::Sums& sums = both[s.ctx.backend == Backend::cuda];
+    gc::Sums& sums = both[s.ctx.backend == Backend::cuda] = {};
     for (const Box& slab : slabs(compute))
       gc::accumulate(s.ctx, p, domain, slab, fixed, moving, sums);
     const gc::Correlation found = gc::evaluate(p, sums);

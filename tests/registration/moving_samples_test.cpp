@@ -115,14 +115,21 @@ TEST(MovingSamples, HaveTheBitsOfTheWholeImageByEveryWay) {
 
 TEST(MovingSamples, AreGotAtInTheFirstWayThatFits) {
   const MovingNeeds turned{.replicate = 100, .fetch = 90, .ring = 50};
-  const auto automatic = [&](std::int64_t room) {
-    return choose_access({MovingAccess::automatic, room}, turned);
-  };
-  EXPECT_EQ(automatic(0), MovingAccess::fetch) << "unknown room";
-  EXPECT_EQ(automatic(100), MovingAccess::replicate);
-  EXPECT_EQ(automatic(99), MovingAccess::fetch);
-  EXPECT_EQ(automatic(89), MovingAccess::ring);
-  EXPECT_EQ(automatic(1), MovingAccess::ring);
+  for (const Backend backend : {Backend::cpu, Backend::cuda}) {
+    const auto automatic = [&](std::int64_t room) {
+      return choose_access({MovingAccess::automatic, room, backend}, turned);
+    };
+    EXPECT_EQ(automatic(0), MovingAccess::fetch) << "unknown room";
+    EXPECT_EQ(automatic(100),
+              backend == Backend::cuda ? MovingAccess::replicate : MovingAccess::fetch)
+        << "ranks on CPUs leave alone what they do not need";
+    EXPECT_EQ(automatic(99), MovingAccess::fetch);
+    EXPECT_EQ(automatic(89), MovingAccess::ring);
+    EXPECT_EQ(automatic(1), MovingAccess::ring);
+  }
+  const MovingNeeds everything{.replicate = 100, .fetch = 100, .ring = 90};
+  EXPECT_EQ(choose_access({MovingAccess::automatic, 100}, everything), MovingAccess::replicate);
+  EXPECT_EQ(choose_access({MovingAccess::automatic, 95}, everything), MovingAccess::ring);
   const MovingNeeds straight{.replicate = 100, .fetch = 30, .ring = 50};
   EXPECT_EQ(choose_access({MovingAccess::automatic, 20}, straight), MovingAccess::fetch)
       << "the ring would take more";
@@ -147,7 +154,8 @@ TEST(MovingSamples, AreGotAtInOneWayByAllRanks) {
     const auto u = test::make_vector_field(own, [](int, int, int, int) { return 0; });
     std::set<MovingAccess> ways;
     for (std::int64_t room = 9000; room < 360000; room += 4500) {
-      MovingSamples samples(p, grid.domain(), mine, nullptr, {}, {MovingAccess::automatic, room});
+      MovingSamples samples(p, grid.domain(), mine, nullptr, {},
+                            {MovingAccess::automatic, room, Backend::cuda});
       samples.prepare(ctx, comm, own, own, u, 0);
       const auto all = comm.all_gather(*samples.access());
       for (const MovingAccess way : all) EXPECT_EQ(way, all[0]) << room;
@@ -183,8 +191,7 @@ TEST(MovingPlan, PicksTheWayToTheMovingImageThatFits) {
     return *finest_level(plan_of_cube(MovingAccess::automatic, available)).moving;
   };
   EXPECT_EQ(picked(0), MovingAccess::fetch);
-  EXPECT_EQ(picked(replicate), MovingAccess::replicate);
-  EXPECT_EQ(picked(replicate - 1), MovingAccess::fetch);
+  EXPECT_EQ(picked(replicate), MovingAccess::fetch);
   EXPECT_EQ(picked(fetch), MovingAccess::fetch);
   try {
     plan_of_cube(MovingAccess::ring, fetch);

@@ -136,16 +136,19 @@ VectorField<float> run_deformable(Context& ctx, dist::Comm& comm, const Deformab
     const Grid grid = level_grid(full, stage.shrink[index] * finest_spacing(full), 8);
     const dist::Cut cut(comm, grid.domain());
     const Box own = cut.own(comm);
+    MovingLimit moving = memory.moving;
+    moving.motion = most_step(stage) * stage.iterations[index];
     std::vector<LevelPair> level_pairs;
     level_pairs.reserve(pairs.size());
     for (const Pair& pair : pairs)
       level_pairs.emplace_back(ctx, comm, pair, grid,
                                stage.shrink[index] * finest_spacing(pair.fixed.grid), affine,
-                               intersect(grow(own, around), grid.domain()), memory.moving);
+                               intersect(grow(own, around), grid.domain()), moving);
     ctx.release_scratch();
     u = u.empty() ? zeros(ctx, own) : resized(ctx, comm, from, u, cut);
     from = cut;
-    const int planes = slab_planes(here, own, slab_budget(memory.mode, ctx.backend, own.volume()));
+    const int planes = slab_planes(
+        here, own, slab_budget(memory.mode, ctx.backend, own.volume(), grid.domain().volume()));
     const bool goes_on = standing && index == standing->level;
     LevelTrace record{grid, {}, 0};
     if (goes_on) record = standing->levels.back();

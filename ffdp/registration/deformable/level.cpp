@@ -43,10 +43,11 @@ Level<T>::Level(Context& ctx, dist::Comm& comm, const DeformableStage& stage, co
       planes_(planes),
       iterations_(iterations),
       u_(std::move(u)),
-      first_(ctx.backend, around(halo_.moments)),
       sums_(ctx.backend, static_cast<std::size_t>(iterations) * stage.metrics.size() + 1),
       size_(ctx.backend, 1) {
   if (!cut.whole()) widen_warp();
+  fetch_rims();  // the moving image moves where it gets wider: before there is more
+  first_ = VectorField<T>(ctx.backend, around(halo_.moments));
   const SlabPlanes most(stage, planes);
   restriction_ = pairs.front().restriction(stage.restriction);
   adam_ = {.beta1 = stage.beta1, .beta2 = stage.beta2, .second_moment = stage.second_moment};
@@ -66,7 +67,6 @@ Level<T>::Level(Context& ctx, dist::Comm& comm, const DeformableStage& stage, co
   work.hi[0] = work.lo[0] + std::min(most.gradient, around(halo_.gradient).size(0));
   grad_warped_ = Field<float>(ctx.backend, work);
   zero_bytes(ctx, sums_.data(), sums_.size() * sizeof(MetricSum));
-  fetch_rims();
   terms_.resize(stage.metrics.size());
   for (std::size_t i = 0; i < terms_.size(); ++i) {
     LevelPair& pair = pairs[stage.metrics[i].image_pair];
@@ -334,7 +334,7 @@ void Level<T>::iterate() {
   update_moments();
   if (iteration_ == 0 && stage_.optimizer == Optimizer::adam) choose_epsilon();
   take_step();
-  change_ = 1.001 * stage_.step;  // in float
+  change_ = most_step(stage_);
   ++iteration_;
 }
 

@@ -25,6 +25,9 @@ struct Halo {
   explicit Halo(const DeformableStage& stage);
 };
 
+/// The longest step of an iteration, in float [voxels].
+inline double most_step(const DeformableStage& stage) { return 1.001 * stage.step; }
+
 /// The greedy iteration of one level (docs/algorithm.md): a warp u, its moments, and slabs of
 /// planes through which warped image, metric gradient and smoothed update pass. Ranks exchange the
 /// rims of u and what they need of the moving images before an iteration, and the rims of the

@@ -47,6 +47,7 @@ LevelPair::LevelPair(Context& ctx, dist::Comm& comm, const Pair& pair, const Gri
   params.moving_domain = moving_.image.grid.domain();
   samples_ = std::make_unique<MovingSamples>(params, grid.domain(), moving_.image,
                                              moving_.mask.get(), fixed_mask_window_.view(), limit);
+  if (!moving_.own) samples_->widen_with(pair.widen_moving);
 }
 
 std::optional<Mat3> LevelPair::restriction(const std::array<double, 3>& shares) const {

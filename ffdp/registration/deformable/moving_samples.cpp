@@ -17,11 +17,16 @@ constexpr double most_drift = 6;
 
 }  // namespace
 
+double fetched_margin(double motion) { return std::min(2 * most_drift, motion); }
+
 MovingAccess choose_access(const MovingLimit& limit, const MovingNeeds& needs) {
   if (limit.access != MovingAccess::automatic) return limit.access;
-  if (limit.bytes <= 0) return MovingAccess::fetch;
-  if (needs.replicate <= limit.bytes) return MovingAccess::replicate;
-  const bool fetches = needs.fetch <= limit.bytes || needs.fetch <= needs.ring;
+  const auto fits = [&](std::int64_t bytes) { return limit.bytes <= 0 || bytes <= limit.bytes; };
+  // A GPU has its memory for itself, and is waited for where the box is looked at anew.
+  const bool roomy = limit.backend == Backend::cuda && limit.bytes > 0;
+  if (fits(needs.replicate) && (roomy || needs.replicate <= needs.fetch))
+    return MovingAccess::replicate;
+  const bool fetches = fits(needs.fetch) || needs.fetch <= needs.ring;
   return fetches ? MovingAccess::fetch : MovingAccess::ring;
 }
 
@@ -75,7 +80,7 @@ void MovingSamples::choose(Context& ctx, dist::Comm& comm, const Box& warped, co
   if (access_ != MovingAccess::automatic) return;
   const std::int64_t voxel = bytes_of(image_.data.storage) + (mask_ ? 1 : 0);
   measure(ctx, comm, warped, displacement);
-  const std::int64_t fetched = reached(warped, 2 * most_drift).volume() * voxel;
+  const std::int64_t fetched = reached(warped, fetched_margin(limit_.motion)).volume() * voxel;
   std::array most{static_cast<double>(fetched),
                   static_cast<double>(ring_bytes(cut, voxel, warped.volume(), gradient.volume()))};
   comm.all_max(most);
@@ -94,9 +99,9 @@ void MovingSamples::prepare(Context& ctx, dist::Comm& comm, const Box& warped, c
     pass_round(ctx, comm, warped, gradient, displacement);
   } else if (held_.empty() || drift_ > most_drift) {
     if (drift_ > most_drift) measure(ctx, comm, warped, displacement);
-    double missing = held_.contains(reached(warped, most_drift)) ? 0 : 1;
+    double missing = held_.contains(reached(warped, std::min(most_drift, limit_.motion))) ? 0 : 1;
     comm.all_max({&missing, 1});
-    if (missing > 0) hold(ctx, comm, reached(warped, 2 * most_drift));
+    if (missing > 0) hold(ctx, comm, reached(warped, fetched_margin(limit_.motion)));
   }
 }
 
@@ -104,8 +109,9 @@ void MovingSamples::hold(Context& ctx, dist::Comm& comm, const Box& box) {
   synchronize(ctx);
   window_ = {};  // makes room for the new ones
   mask_window_ = {};
+  if (widen_) image_ = widen_(box);
   window_ = dist::Window(ctx, comm, image_, box);
-  mask_window_ = dist::MaskWindow(ctx, comm, mask_, box);
+  mask_window_ = dist::MaskWindow(ctx, comm, mask_, window_.view().stored);
   held_ = box;
 }
 

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <functional>
 #include <limits>
 #include <optional>
+#include <utility>
 
 #include "ffdp/core/context.hpp"
 #include "ffdp/dist/ring.hpp"
@@ -16,15 +18,21 @@ namespace ffdp::registration {
 struct MovingLimit {
   MovingAccess access = MovingAccess::automatic;
   std::int64_t bytes = 0;  ///< that there is room for, the same for all ranks; 0: unknown
+  Backend backend = Backend::cpu;
+  double motion = std::numeric_limits<double>::infinity();  ///< most of a whole level [voxels]
 };
+
+/// By how much displacements may change before a box that has been fetched is too small [voxels].
+double fetched_margin(double motion);
 
 /// What the ways to the moving image take of the rank that needs most [bytes].
 struct MovingNeeds {
   std::int64_t replicate = 0, fetch = 0, ring = 0;
 };
 
-/// The way that `limit` asks for; where that is automatic: replicate where it fits, else fetch
-/// where it fits or takes no more than the ring, else the ring. Of unknown room: fetch.
+/// The way that `limit` asks for; where that is automatic: replicate where it fits and, on CPUs,
+/// takes no more than fetch; else fetch where it fits or takes no more than the ring; else the
+/// ring. Where the room is unknown, all fit but, on a GPU, replicate.
 MovingAccess choose_access(const MovingLimit& limit, const MovingNeeds& needs);
 
 /// Bytes of the ring beside what a rank owns of the moving image: parts of it, and the samples.
@@ -47,6 +55,10 @@ class MovingSamples {
   MovingSamples(const sampler::Params& params, const Box& domain, const ImageRef& image,
                 const Image<std::uint8_t>* mask, View<const std::uint8_t> fixed_mask,
                 const MovingLimit& limit);
+
+  /// From now on voxels of other ranks are not copied together with one's own: see
+  /// Pair::widen_moving.
+  void widen_with(std::function<const ImageRef&(const Box&)> widen) { widen_ = std::move(widen); }
 
   /// Makes ready what the calls below need with this displacement, which must stay as it is until
   /// then. Collective.
@@ -81,6 +93,7 @@ class MovingSamples {
   sampler::Params params_;
   Box domain_;
   ImageRef image_;
+  std::function<const ImageRef&(const Box&)> widen_;
   const Image<std::uint8_t>* mask_;
   View<const std::uint8_t> fixed_mask_;
   MovingLimit limit_;

@@ -38,15 +38,17 @@ SlabPlanes::SlabPlanes(const DeformableStage& stage, int planes) {
   if (!stage.knots_update.empty()) workspace += planes;  // the smoothed gradient
 }
 
-std::int64_t slab_budget(MemoryMode mode, Backend backend, std::int64_t voxels) {
+std::int64_t slab_budget(MemoryMode mode, Backend backend, std::int64_t own, std::int64_t level) {
   // Beside images, warp and moments: 48 B/voxel in all in standard mode, 36 in compact mode. Small
-  // levels run whole, for their kernels are short.
-  const bool compact = mode == MemoryMode::compact;
-  const double each = compact ? 8 : 11;
-  const std::int64_t least = compact                    ? 64 << 20U
-                             : backend == Backend::cuda ? std::int64_t{2} << 30U
-                                                        : 256 << 20U;
-  return std::max(least, static_cast<std::int64_t>(each * static_cast<double>(voxels)));
+  // levels run whole, for their kernels are short. On the CPU ranks share what one may take, and
+  // leave room for their rims.
+  const auto voxels = static_cast<double>(own);
+  constexpr double mib = 1 << 20U;
+  if (mode == MemoryMode::compact) return static_cast<std::int64_t>(std::max(64 * mib, 8 * voxels));
+  const bool gpu = backend == Backend::cuda;
+  const double least = gpu ? 2048 * mib : 256 * mib * voxels / static_cast<double>(level);
+  const double each = gpu || own == level ? 11 : 8;
+  return static_cast<std::int64_t>(std::max(least, each * voxels));
 }
 
 std::int64_t slab_bytes(const DeformableStage& stage, const Box& domain, int planes) {

@@ -22,8 +22,10 @@ struct SlabPlanes {
   SlabPlanes(const DeformableStage& stage, int planes);
 };
 
-/// Memory an iteration may use for slabs of planes at a level of `voxels` [bytes].
-std::int64_t slab_budget(MemoryMode mode, Backend backend, std::int64_t voxels);
+/// Memory an iteration may use for slabs of planes [bytes].
+/// @param own    voxels of the level that this rank works on
+/// @param level  all voxels of it
+std::int64_t slab_budget(MemoryMode mode, Backend backend, std::int64_t own, std::int64_t level);
 /// Bytes of the planes that an iteration needs beside what Level keeps, for `planes` of them.
 std::int64_t slab_bytes(const DeformableStage& stage, const Box& domain, int planes);
 /// Planes a slab may have such that slab_bytes is at most `bytes`; at least a few.
