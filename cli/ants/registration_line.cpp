@@ -83,6 +83,10 @@ void read_restrictions(const Line& line, int dimension, std::vector<StageLine>& 
                                               " stages");
   for (std::size_t i = 0; i < values.size(); ++i) {
     StageLine& stage = stages[i];
+    if (values[i].text == "1") {  // the option without a value
+      note("-g without numbers restricts nothing");
+      continue;
+    }
     stage.restriction = numbers("-g", values[i].text);
     const auto wanted =
         is_linear(stage.kind)
