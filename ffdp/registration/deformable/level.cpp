@@ -19,17 +19,6 @@ namespace {
 
 constexpr int face_ramp = 4;  // [voxels]
 
-/// Root mean square of the smoothed gradient below which there is little left to gain: less than
-/// half of what unregistered pairs of brains and lungs start with, for normalised images [1/voxel].
-double least_gradient(const std::vector<MetricConfig>& metrics) {
-  double sum = 0;
-  for (const MetricConfig& metric : metrics)
-    sum += metric.weight * (metric.kind == MetricKind::lncc ? 0.1
-                            : metric.kind == MetricKind::mi ? 0.03
-                                                            : 0.002);
-  return sum;
-}
-
 }  // namespace
 
 Halo::Halo(const DeformableStage& stage) {
@@ -37,7 +26,7 @@ Halo::Halo(const DeformableStage& stage) {
   for (const MetricConfig& metric : stage.metrics)
     warped = std::max(warped, gradient + metric_reach(metric));
   moments = compose_lead(stage);
-  warp = std::max(warped, moments + descent::halo(descent::Step{}));
+  warp = std::max(gradient, moments + descent::halo(descent::Step{}));
 }
 
 template <class T>
@@ -118,6 +107,7 @@ void Level<T>::start_term(Term& m, int planes) {
   int held = planes + 2 * m.reach;
   if (one_slab()) held = std::max(held, around(halo_.gradient).size(0));
   m.warped = Slab(ctx_.backend, around(halo_.gradient + m.reach), 1, held);
+  m.rims = WarpedRims(ctx_, comm_, cut_, halo_.gradient + m.reach);
   if (config.kind == MetricKind::mi) {
     const auto cells = static_cast<std::size_t>(config.bins) * config.bins;
     m.counts = Buffer<std::int64_t>(ctx_.backend, cells + 1);
@@ -156,10 +146,16 @@ Box Level<T>::around(int planes) const {
 }
 
 template <class T>
+WarpedRims::Sample Level<T>::sampling(const Term& m) const {
+  return [this, &m](const Box& box, View<float> warped) {
+    m.pair->moving().warp(ctx_, box, u_, warped);
+  };
+}
+
+template <class T>
 void Level<T>::warp(Term& m, int keep_from, int hi) {
   const Box box = m.warped.advance(ctx_, keep_from, std::max(hi, m.warped.stored().hi[0]));
-  if (box.empty()) return;
-  m.pair->moving().warp(ctx_, box, u_, m.warped.view());
+  if (!box.empty()) m.rims.fill(ctx_, box, sampling(m), m.warped.view());
 }
 
 /// The planes of one step of a sweep.
@@ -210,6 +206,7 @@ void Level<T>::add_gradient(Term& m, int index, const Box& planes, sampler::Into
     factor *= -static_cast<float>(domain_.volume());
     mi::backward(ctx_, m.metric.mi(), domain_, planes, 1.0F, m.derivative.data(), f, w, grad);
   }
+  if (!own_.contains(planes)) finish_rims();
   m.pair->moving().add_gradient(ctx_, planes, factor, u_, grad, vectors_.vectors(), into);
 }
 
@@ -228,17 +225,26 @@ void Level<T>::add_gradients(const Box& planes) {
   }
 }
 
-/// The rims of u from their owners, and what u then needs of the moving images.
+/// The rims of u begin to come from their owners; what u needs of the moving images.
 template <class T>
 void Level<T>::fetch_rims() {
-  if (warp_rims_) (*warp_rims_)(ctx_, std::as_const(u_).view(), u_.view());
-  for (LevelPair& pair : pairs_)
-    pair.moving().prepare(ctx_, comm_, around(halo_.warped), around(halo_.gradient), u_, change_);
+  if (warp_rims_) coming_ = warp_rims_->start(ctx_, std::as_const(u_).view(), u_.view());
+  for (LevelPair& pair : pairs_) {
+    if (pair.moving().samples_at_once()) finish_rims();
+    pair.moving().prepare(ctx_, comm_, own_, around(halo_.gradient), u_, change_);
+  }
+}
+
+template <class T>
+void Level<T>::finish_rims() {
+  if (coming_) coming_->finish();
+  coming_.reset();
 }
 
 /// Metric, gradient, first smoothing, moments: slab by slab.
 template <class T>
 void Level<T>::update_moments() {
+  for (Term& term : terms_) term.rims.start(ctx_, sampling(term));
   for (std::size_t i = 0; i < terms_.size(); ++i) {
     terms_[i].warped.restart(around(halo_.gradient + terms_[i].reach).lo[0]);
     if (terms_[i].metric.config.kind == MetricKind::mi)
@@ -295,6 +301,7 @@ void Level<T>::share_moments() {
 /// Composes the warp with the step and smooths it, in place.
 template <class T>
 void Level<T>::take_step() {
+  finish_rims();
   share_moments();
   const descent::Step step{.length = stage_.step,
                            .least = stage_.optimizer == Optimizer::adam ? 1.0 : 0.0,

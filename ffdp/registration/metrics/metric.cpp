@@ -38,6 +38,15 @@ int metric_reach(const MetricConfig& config) {
   return lncc::halo({.window = config.window, .radius = config.radius, .sigma = config.sigma});
 }
 
+double least_gradient(const std::vector<MetricConfig>& metrics) {
+  double sum = 0;
+  for (const MetricConfig& metric : metrics)
+    sum += metric.weight * (metric.kind == MetricKind::lncc ? 0.1
+                            : metric.kind == MetricKind::mi ? 0.03
+                                                            : 0.002);
+  return sum;
+}
+
 namespace {
 
 Cost mi_cost(Context& ctx, dist::Comm& comm, const Metric& metric, const dist::Cut& cut,
