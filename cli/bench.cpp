@@ -24,6 +24,7 @@
 #include "ffdp/ops/adam/adam.hpp"
 #include "ffdp/ops/compose/compose.hpp"
 #include "ffdp/ops/descent/descent.hpp"
+#include "ffdp/ops/gc/gc.hpp"
 #include "ffdp/ops/intensity/intensity.hpp"
 #include "ffdp/ops/lncc/lncc.hpp"
 #include "ffdp/ops/mi/mi.hpp"
@@ -222,6 +223,13 @@ void metrics(Bench& b) {
                  fixed, warped, grad);
   });
   b.row("mse", 12, [&] { mse::forward_backward(b.ctx, {}, box, box, fixed, warped, grad); });
+  const gc::Params centred{.fixed_centre = 0.5F, .moving_centre = 0.5F};
+  b.row("gc", 20, [&] {
+    gc::Sums sums{};
+    gc::accumulate(b.ctx, centred, box, box, fixed, warped, sums);
+    gc::backward(b.ctx, centred, box, box, static_cast<float>(box.volume()),
+                 gc::evaluate(centred, sums).slope, fixed, warped, grad);
+  });
 }
 
 void samplers(Bench& b) {
@@ -326,7 +334,8 @@ void all_iterations(Bench& b) {
     MetricKind kind;
   } cases[] = {{"iteration_lncc_r2", MetricKind::lncc},
                {"iteration_mi_32", MetricKind::mi},
-               {"iteration_mse", MetricKind::mse}};
+               {"iteration_mse", MetricKind::mse},
+               {"iteration_gc", MetricKind::gc}};
   for (const auto& c : cases) {
     b.group(c.name,
             [&](Bench& bench) { iterations<float>(bench, c.kind, MemoryMode::standard, c.name); });

@@ -24,7 +24,8 @@ NLOHMANN_JSON_SERIALIZE_ENUM(SecondMoment,
 namespace ffdp::registration {
 NLOHMANN_JSON_SERIALIZE_ENUM(MetricKind, {{MetricKind::lncc, "lncc"},
                                           {MetricKind::mi, "mi"},
-                                          {MetricKind::mse, "mse"}})
+                                          {MetricKind::mse, "mse"},
+                                          {MetricKind::gc, "gc"}})
 NLOHMANN_JSON_SERIALIZE_ENUM(Initialization,
                              {{Initialization::automatic, "automatic"},
                               {Initialization::identity, "identity"},
@@ -51,7 +52,8 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(LinearStage, kind, metric, resol
                                                 tolerance, further, restriction)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(DeformableStage, metrics, shrink, iterations,
                                                 optimizer, second_moment, beta1, beta2, epsilon,
-                                                step, sigma_update, sigma_warp, restriction)
+                                                step, sigma_update, sigma_warp, step_fall,
+                                                update_fall, warp_fall, restriction)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Config, preset, initialization, linear, deformable,
                                                 winsorize_lo, winsorize_hi, match_histograms,
                                                 symmetric, refine, inverse_tolerance, memory,

@@ -55,7 +55,8 @@ registration::MetricConfig parse_metric(const std::string& text,
   const std::map<std::string, MetricKind> kinds{{"lncc", MetricKind::lncc},
                                                 {"cc", MetricKind::lncc},
                                                 {"mi", MetricKind::mi},
-                                                {"mse", MetricKind::mse}};
+                                                {"mse", MetricKind::mse},
+                                                {"gc", MetricKind::gc}};
   std::size_t start = 0;
   bool first = true;
   while (start <= text.size()) {
@@ -65,7 +66,7 @@ registration::MetricConfig parse_metric(const std::string& text,
     if (first) {
       const auto kind = kinds.find(word);
       require(kind != kinds.end(),
-              "--metric: got \"" + word + "\", one of lncc, mi, mse is wanted");
+              "--metric: got \"" + word + "\", one of lncc, mi, mse, gc is wanted");
       metric.kind = kind->second;
     } else {
       require(equals != std::string::npos, "--metric: got \"" + word + "\", NAME=NUMBER is wanted");
@@ -248,7 +249,7 @@ void add_register_options(CLI::App& command, RegisterOptions& o) {
   command.add_flag("--no-deformable", o.no_deformable, "stop after the linear stages");
   command
       .add_option("--metric", o.metrics,
-                  "lncc, mi or mse, with options: lncc,radius=3 lncc,gaussian=2 mi,bins=32 "
+                  "lncc, mi, mse or gc, with options: lncc,radius=3 lncc,gaussian=2 mi,bins=32 "
                   "mse,weight=0.5,pair=1; repeatable")
       ->allow_extra_args(false);
   command.add_option("--iterations", o.iterations, "of the deformable levels, as 100x50x10");

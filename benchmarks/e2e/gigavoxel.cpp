@@ -164,6 +164,7 @@ Config configure(const std::vector<std::string>& settings) {
     else if (name == "metric")
       stage.metrics[0].kind = value == "mi"    ? MetricKind::mi
                               : value == "mse" ? MetricKind::mse
+                              : value == "gc"  ? MetricKind::gc
                                                : MetricKind::lncc;
     else if (name == "radius")
       stage.metrics[0].radius = std::stoi(value);

@@ -16,6 +16,7 @@
 #include "ffdp/core/parallel.hpp"
 #include "ffdp/ops/adam/adam.hpp"
 #include "ffdp/ops/compose/compose.hpp"
+#include "ffdp/ops/gc/gc.hpp"
 #include "ffdp/ops/invert/invert.hpp"
 #include "ffdp/ops/jacobian/jacobian.hpp"
 #include "ffdp/ops/lncc/lncc.hpp"
@@ -131,6 +132,13 @@ void run(Settings set) {
     mi::Histogram histogram;
     mi::accumulate(ctx, mutual, box, box, d.fixed, d.warped, histogram);
     mi::backward(ctx, mutual, box, box, 1, mi::evaluate(mutual, histogram), d.fixed, d.warped,
+                 d.grad);
+  });
+  const gc::Params centred{.fixed_centre = 0.5F, .moving_centre = 0.5F};
+  row(set, "gc", 20, copy_rate, [&] {
+    gc::Sums sums{};
+    gc::accumulate(ctx, centred, box, box, d.fixed, d.warped, sums);
+    gc::backward(ctx, centred, box, box, 1, gc::evaluate(centred, sums).slope, d.fixed, d.warped,
                  d.grad);
   });
   row(set, "mse", 12, copy_rate,

@@ -48,7 +48,7 @@ const std::map<std::string, std::string> refused_transforms{
 const std::map<std::string, MetricKind> metrics{
     {"cc", MetricKind::lncc},         {"mi", MetricKind::mi},   {"mattes", MetricKind::mi},
     {"meansquares", MetricKind::mse}, {"msq", MetricKind::mse}, {"ssd", MetricKind::mse},
-    {"demons", MetricKind::mse},      {"gc", MetricKind::mi}};
+    {"demons", MetricKind::mse},      {"gc", MetricKind::gc}};
 
 const std::map<std::string, std::string> refused_metrics{
     {"mi2", "MI[fixed,moving,1,32]"},
@@ -149,8 +149,6 @@ MetricLine parse_metric(const Value& value) {
     metric.config.bins = std::clamp(bins, 10, 128);
     if (bins != metric.config.bins)
       note("-m " + value.text + ": " + std::to_string(metric.config.bins) + " bins are used");
-  } else if (name == "gc") {
-    note("-m " + value.text + ": MI of 32 bins stands in for global correlation");
   }
   return metric;
 }

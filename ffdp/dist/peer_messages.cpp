@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #if defined(FFDP_HAS_CUDA)
 #include <memory>
+#include <mutex>
+#include <set>
+#include <utility>
 #include <vector>
 
 #include "ffdp/dist/device_messages.hpp"
@@ -17,6 +20,18 @@ struct Offer {
 /// What the receiver answers; the sender deletes it.
 using Answer = std::shared_ptr<Event>*;
 
+/// Lets device `mine` read `other`, once in a process; where it cannot, the driver copies through
+/// the host.
+void enable_access(int mine, int other) {
+  static std::mutex mutex;
+  static std::set<std::pair<int, int>> enabled;
+  const std::lock_guard lock(mutex);
+  if (!enabled.insert({mine, other}).second) return;
+  int possible = 0;
+  check(cudaDeviceCanAccessPeer(&possible, mine, other));
+  if (possible != 0) check(cudaDeviceEnablePeerAccess(other, 0));
+}
+
 /// The receiver fetches what the sender offers: it waits on its copying stream for the event of the
 /// sender's stream, and hands back an event for which the sender's stream waits. Of the hosts only
 /// these few words are exchanged.
@@ -24,15 +39,8 @@ class PeerMessages final : public DeviceMessages {
  public:
   explicit PeerMessages(Comm& comm) : comm_(comm), copying_(Backend::cuda) {
     const int mine = selected_device();
-    for (const int other : comm.all_gather(mine)) {
-      int possible = 0;
-      if (other == mine) continue;
-      check(cudaDeviceCanAccessPeer(&possible, mine, other));
-      if (possible == 0) continue;  // the driver then copies through the host
-      const cudaError_t error = cudaDeviceEnablePeerAccess(other, 0);
-      if (error != cudaErrorPeerAccessAlreadyEnabled) check(error);
-      cudaGetLastError();  // clears it
-    }
+    for (const int other : comm.all_gather(mine))
+      if (other != mine) enable_access(mine, other);
   }
   std::string name() const override { return "peer"; }
 

@@ -122,6 +122,12 @@ void read_component(ByteSource& source, const NiftiInfo& info, std::int64_t comp
     }
 }
 
+void require_numbers(const NiftiInfo& info) {
+  if (!info.unsupported.empty())
+    throw IoError(info.path + ": voxels are " + info.unsupported +
+                  ", real numbers of 8 to 64 bits are supported");
+}
+
 void log_warnings(const NiftiInfo& info) {
   for (const std::string& warning : info.warnings) log(Level::warning, info.path + ": " + warning);
 }
@@ -145,6 +151,7 @@ Field<T> NiftiReader::read_box(const Box& box, std::int64_t volume) {
   require(info_.grid.domain().contains(box), info_.path + ": box " + to_string(box) +
                                                  " is asked, the image is " +
                                                  to_string(info_.grid.domain()));
+  require_numbers(info_);  // before memory of whatever size the header claims
   Field<T> field(Backend::cpu, box);
   read_into<T>(volume, field);
   return field;
@@ -156,9 +163,7 @@ void NiftiReader::read_into(std::int64_t volume, View<T> out) {
   require(volume >= 0 && volume < volumes, info_.path + ": volume " + std::to_string(volume) +
                                                " is asked, the file has " +
                                                std::to_string(volumes));
-  if (!info_.unsupported.empty())
-    throw IoError(info_.path + ": voxels are " + info_.unsupported +
-                  ", real numbers of 8 to 64 bits are supported");
+  require_numbers(info_);
   if (info_.interleaved && info_.components() > 1)
     read_component<T>(*source_, info_, volume, out);
   else

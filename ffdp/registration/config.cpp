@@ -102,6 +102,9 @@ void validate(const Config& config) {
     within("step", stage.step, 1e-6, 1);
     within("sigma_update", stage.sigma_update, 0, 32);
     within("sigma_warp", stage.sigma_warp, 0, 32);
+    within("step_fall", stage.step_fall, 0, 1);
+    within("update_fall", stage.update_fall, 0, 1);
+    within("warp_fall", stage.warp_fall, 0, 1);
     for (double share : stage.restriction) within("restriction", share, 0, 1);
   }
 }

@@ -12,10 +12,10 @@
 
 namespace ffdp::registration {
 
-enum class MetricKind { lncc, mi, mse };
+enum class MetricKind { lncc, mi, mse, gc };
 
 /// One metric of a stage. Its cost is what is minimised: -mean cc, -MI, mean squared difference of
-/// the normalised images.
+/// the normalised images, minus the square of their correlation.
 struct MetricConfig {
   MetricKind kind = MetricKind::lncc;
   double weight = 1;   ///< [1]
@@ -71,6 +71,8 @@ struct DeformableStage {
   double step = 0.5;           ///< largest step of one iteration [voxels of the level]
   double sigma_update = 0.8;   ///< smoothing of the gradient [voxels of the level]
   double sigma_warp = 0.7071;  ///< smoothing of the warp [voxels of the level]
+  /// By which share step and smoothing fall from the first to the last iteration of a level [1].
+  double step_fall = 0, update_fall = 0, warp_fall = 0;
   /// What is kept of the steps along the axes x, y, z of the world [1].
   std::array<double, 3> restriction{1, 1, 1};
   friend bool operator==(const DeformableStage&, const DeformableStage&) = default;
@@ -114,7 +116,7 @@ struct Config {
 /// "fast", "default", "accurate", "affine" or "rigid"; throws InvalidArgument otherwise.
 Config preset(const std::string& name);
 
-/// Sets the linear stages and the smoothing for a deformable stage without LNCC. MI and MSE say
+/// Sets the linear stages and the smoothing for a deformable stage without LNCC. MI, MSE and GC say
 /// little about each voxel, so the warp has to be smoother: 5 and 3 voxels halve the error of a
 /// known warp between T1 and T2 (1.67 to below 0.6 mm, docs/algorithm.md).
 void use_global_metrics(Config& config);

@@ -162,8 +162,8 @@ def register(fixed, moving, *, preset="default", metric=None, fixed_mask=None, m
     """Registers `moving` to `fixed`: initialisation, linear stages, diffeomorphic warp.
 
     fixed, moving: images, or lists of as many channels each. preset: fast, default, accurate, affine or rigid.
-    metric: "lncc", "mi", "mse", with options as in "lncc,radius=3", or a list of them. start: a Transform or file
-    of an affine to start from. callback(stage, level, levels, iteration, iterations, cost): after each iteration;
+    metric: "lncc", "mi", "mse", "gc", with options as in "lncc,radius=3", or a list of them. start: a Transform or
+    file of an affine to start from. callback(stage, level, levels, iteration, iterations, cost): after each iteration;
     an exception in it, or Ctrl-C, ends the run. Without one, tqdm shows a bar where it is installed, unless quiet.
     Every other option of `ffdp register` by its name: iterations=(100, 50, 20), linear="affine", device="cuda:0",
     symmetric=True, set=["deformable/0/step=0.4"] and so on.

@@ -263,7 +263,8 @@ def native_calls():
     u = displacement((6, 7, 8)).detach().float().requires_grad_()
     affine = torch.eye(3, 4).repeat(2, 1, 1).requires_grad_()
     rule = ([1.0] * 9, [3, 3, 3], "product", True, 1e-5, 0.0)
-    return {"lncc_sum": (ops.lncc_sum, (a, b, None, *rule, True, True)), "lncc_map": (ops.lncc_map, (a, b, *rule)),
+    return {"lncc_sum": (ops.lncc_sum, (a, b, None, *rule, True, True)),
+            "lncc_scaled": (ops.lncc_scaled, (a, b, *rule, 0.5, True, True)), "lncc_map": (ops.lncc_map, (a, b, *rule)),
             "grid_sample": (ops.grid_sample, (a, u, affine, "zeros", "linear")),
             "grid_sample_u": (ops.grid_sample, (a, u, None, "border", "linear")),
             "compose": (ops.compose, (u, u.detach().clone().requires_grad_(), "border")),

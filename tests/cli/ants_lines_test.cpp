@@ -202,6 +202,20 @@ TEST_F(AntsLines, QuickScriptWithTwoPairs) {
   EXPECT_LT(left_over("d_Warped.nii.gz"), 0.25);
 }
 
+/// GC in linear and deformable stages, with masks and a second pair, whose contrast is inverted.
+TEST_F(AntsLines, GlobalCorrelation) {
+  make({40, 48, 44});
+  Image<float> inverted = ball({40, 48, 44}, 1.5, 7);
+  for (float& value : inverted.data) value = 400 - 2 * value;
+  io::write_image(folder / "m2.nii.gz", inverted, {});
+  leaves(
+      "antsRegistration -d 3 -o [g_,g_W.nii.gz] -x [fmask.nii.gz,NULL] -t Rigid[0.1] "
+      "-m GC[f.nii.gz,m.nii.gz,1,1,Regular,0.25] -c 20 -f 2 -s 1 -t SyN[0.1,3,0] "
+      "-m GC[f.nii.gz,m.nii.gz,1,1] -m gc[f2.nii.gz,m2.nii.gz,0.5] -c 30x10 -f 2x1 -s 1x0",
+      {"g_0GenericAffine.mat", "g_1Warp.nii.gz", "g_1InverseWarp.nii.gz", "g_W.nii.gz"});
+  EXPECT_LT(left_over("g_W.nii.gz"), 0.25);
+}
+
 TEST_F(AntsLines, StagesKeptApartAndFilesOfEarlierStages) {
   make({40, 48, 44});
   const std::string images = "f.nii.gz,m.nii.gz";

@@ -624,6 +624,20 @@ TEST(Nifti, VoxelsCannotStartAnywhere) {
   }
 }
 
+/// A header that claims 140 TB of voxels that cannot be read costs no memory.
+TEST(Nifti, VoxelsThatCannotBeReadGetNoMemory) {
+  const test::TemporaryFolder folder;
+  std::string bytes = file_bytes(folder, DataType::uint8);
+  for (int j = 1; j <= 3; ++j)
+    put_value(bytes, static_cast<std::size_t>(40 + 2 * j), std::int16_t{32767});
+  put_value(bytes, 70, std::int16_t{0});  // no type
+  put_value(bytes, 72, std::int16_t{0});  // no bits
+  put_bytes(folder / "a.nii", bytes);
+  EXPECT_NE(
+      message_of([&] { NiftiReader(folder / "a.nii").read_volume<float>(0); }).find("voxels are "),
+      std::string::npos);
+}
+
 TEST(Nifti, WherePixdimSaysNothingTheSformDoes) {
   const test::TemporaryFolder folder;
   std::string bytes = file_bytes(folder, DataType::uint8);

@@ -13,6 +13,7 @@
 #include "ffdp/ops/adam/adam.hpp"
 #include "ffdp/ops/compose/compose.hpp"
 #include "ffdp/ops/descent/descent.hpp"
+#include "ffdp/ops/gc/gc.hpp"
 #include "ffdp/ops/intensity/intensity.hpp"
 #include "ffdp/ops/invert/invert.hpp"
 #include "ffdp/ops/jacobian/jacobian.hpp"
@@ -154,28 +155,38 @@ TEST_P(CudaMatchesCpu, SumsThatStayOnTheBackend) {
     Result r;
     const auto fixed = s.in(f), moving = s.in(m);
     auto grad = s.room(compute), grad_mse = s.room(compute), grad_mi = s.room(compute);
-    const There<MetricSum> sum(s, 2), result(s, 1);
+    const There<MetricSum> sum(s, 2), result(s, 2);
     mi::Params p;
     p.fixed_hi = p.moving_hi = 0.9F;
     const There<std::int64_t> counts(s, std::size_t{32} * 32 + 1);
     const There<float> derivative(s, std::size_t{32} * 32);
+    auto grad_gc = s.room(compute);
+    const There<std::int64_t> gc_sums(s, 6);
+    const There<float> slope(s, 3);
     for (const Box& slab : slabs(compute)) {
       lncc::forward_backward(s.ctx, {}, domain, slab, fixed, moving, grad, {}, sum.data());
       mse::forward_backward(s.ctx, {}, domain, slab, fixed, moving, grad_mse, sum.data() + 1);
       mi::accumulate(s.ctx, p, domain, slab, fixed, moving, counts.data());
+      gc::accumulate(s.ctx, {}, domain, slab, fixed, moving, gc_sums.data());
     }
     mi::evaluate(s.ctx, p, counts.data(), derivative.data(), result.data());
-    for (const Box& slab : slabs(compute))
+    gc::evaluate(s.ctx, {}, gc_sums.data(), slope.data(), result.data() + 1);
+    for (const Box& slab : slabs(compute)) {
       mi::backward(s.ctx, p, domain, slab, 3, derivative.data(), fixed, moving, grad_mi);
+      gc::backward(s.ctx, {}, domain, slab, 1000, slope.data(), fixed, moving, grad_gc);
+    }
     for (const MetricSum& v : sum.values()) {
       r.numbers.push_back(v.value);
       r.numbers.push_back(v.weight);
     }
-    r.numbers.push_back(result.values()[0].value);
-    r.numbers.push_back(result.values()[0].weight);
+    for (const MetricSum& v : result.values()) {
+      r.numbers.push_back(v.value);
+      r.numbers.push_back(v.weight);
+    }
     s.out(grad, r);
     s.out(grad_mse, r);
     s.out(grad_mi, r);
+    s.out(grad_gc, r);
     // The returning versions say the same.
     const auto whole = lncc::forward_backward(s.ctx, {}, domain, compute, fixed, moving, grad);
     EXPECT_LT(test::relative_error(whole.value, r.numbers[0]), 1e-12);
@@ -368,6 +379,30 @@ TEST_P(CudaMatchesCpu, MutualInformation) {
         return r;
       });
     }
+}
+
+/// The integers are the same; what follows from them is rounded.
+TEST_P(CudaMatchesCpu, GlobalCorrelation) {
+  const gc::Params p{
+      .fixed_centre = 0.5F, .moving_centre = 0.4F, .fixed_scale = 3.7F, .moving_scale = 4.1F};
+  const auto f = image(1, 0);
+  auto m = image(5, 0);
+  m.view()(compute.lo[0], compute.lo[1], compute.lo[2]) = test::nan;
+  gc::Sums both[2]{};
+  expect_same([&](Side& s) {
+    Result r;
+    const auto fixed = s.in(f), moving = s.in(m);
+    gc::Sums& sums = both[s.ctx.backend == Backend::cuda] = {};
+    for (const Box& slab : slabs(compute))
+      gc::accumulate(s.ctx, p, domain, slab, fixed, moving, sums);
+    const gc::Correlation found = gc::evaluate(p, sums);
+    Field<float> grad = s.room(compute);
+    gc::backward(s.ctx, p, domain, compute, 1000, found.slope, fixed, moving, grad);
+    r.numbers = {found.value.value, found.value.weight};
+    s.out(grad, r);
+    return r;
+  });
+  EXPECT_EQ(both[0], both[1]);
 }
 
 /// Numbers without a short decimal form: no q on the border of a cell, where the gradient jumps.

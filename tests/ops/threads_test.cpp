@@ -10,6 +10,7 @@
 
 #include "ffdp/ops/adam/adam.hpp"
 #include "ffdp/ops/compose/compose.hpp"
+#include "ffdp/ops/gc/gc.hpp"
 #include "ffdp/ops/invert/invert.hpp"
 #include "ffdp/ops/jacobian/jacobian.hpp"
 #include "ffdp/ops/lncc/lncc.hpp"
@@ -61,6 +62,16 @@ std::vector<double> mi_run(Context& ctx) {
   Field<float> grad(Backend::cpu, domain);
   mi::backward(ctx, {}, domain, domain, 1, table, fixed, warped, grad);
   return with({table.value}, test::values(grad.view(), domain));
+}
+
+std::vector<double> gc_run(Context& ctx) {
+  const auto fixed = test::image(domain, 1), warped = test::image(domain, 7);
+  gc::Sums sums{};
+  gc::accumulate(ctx, {}, domain, domain, fixed, warped, sums);
+  const auto found = gc::evaluate({}, sums);
+  Field<float> grad(Backend::cpu, domain);
+  gc::backward(ctx, {}, domain, domain, 1, found.slope, fixed, warped, grad);
+  return with({found.value.value}, test::values(grad.view(), domain));
 }
 
 std::vector<double> mse_run(Context& ctx) {
@@ -125,10 +136,10 @@ TEST_P(Threads, DoNotChangeTheBits) {
 
 INSTANTIATE_TEST_SUITE_P(Ops, Threads,
                          testing::Values(Op{"sampler", sampler_run}, Op{"lncc", lncc_run},
-                                         Op{"mi", mi_run}, Op{"mse", mse_run}, Op{"adam", adam_run},
-                                         Op{"invert", invert_run}, Op{"jacobian", jacobian_run},
-                                         Op{"smooth", smooth_run}, Op{"resize", resize_run},
-                                         Op{"compose", compose_run}),
+                                         Op{"mi", mi_run}, Op{"gc", gc_run}, Op{"mse", mse_run},
+                                         Op{"adam", adam_run}, Op{"invert", invert_run},
+                                         Op{"jacobian", jacobian_run}, Op{"smooth", smooth_run},
+                                         Op{"resize", resize_run}, Op{"compose", compose_run}),
                          [](const auto& tested) { return std::string(tested.param.name); });
 
 }  // namespace

@@ -143,7 +143,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"all_stages", {}, "default", true}, Case{"affine", {}, "affine", true},
                     Case{"mi", [](Config& c) { set_metric(c, MetricKind::mi); }},
                     Case{"mse", [](Config& c) { set_metric(c, MetricKind::mse); }},
-                    Case{"slice", {}},
+                    Case{"gc", [](Config& c) { set_metric(c, MetricKind::gc); }}, Case{"slice", {}},
                     Case{"symmetric",
                          [](Config& c) {
                            c.symmetric = true;
@@ -180,6 +180,7 @@ INSTANTIATE_TEST_SUITE_P(
     Metrics, DeviceLinear,
     testing::Values(Case{"mi", [](Config& c) { c.linear[0].metric.kind = MetricKind::mi; }},
                     Case{"mse", [](Config& c) { c.linear[0].metric.kind = MetricKind::mse; }},
+                    Case{"gc", [](Config& c) { c.linear[0].metric.kind = MetricKind::gc; }},
                     Case{"lncc", [](Config& c) { c.linear[0].metric.kind = MetricKind::lncc; }}),
     [](const auto& parameter) { return parameter.param.name; });
 

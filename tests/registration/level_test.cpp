@@ -56,7 +56,7 @@ Grid block(Int3 size) {
 /// Slabs decide memory alone: the same bits of warp and cost.
 TEST(Level, SlabsOfAnyThicknessGiveTheSameWarp) {
   const Grid grid = block({29, 14, 17});
-  for (const MetricKind kind : {MetricKind::lncc, MetricKind::mi, MetricKind::mse})
+  for (const MetricKind kind : {MetricKind::lncc, MetricKind::mi, MetricKind::mse, MetricKind::gc})
     for (const double sigma : {0.0, 0.8, 2.0}) {
       DeformableStage stage;
       stage.metrics = {{.kind = kind, .radius = 3}, {.kind = MetricKind::mse, .weight = 0.5}};
@@ -75,7 +75,7 @@ TEST(Level, SlabsOfAnyThicknessGiveTheSameWarp) {
 /// Ranks decide nothing: the bits of one rank, with wide and with narrow halos.
 TEST(Level, ManyRanksGiveTheBitsOfOne) {
   const Grid grid = block({29, 14, 17});
-  for (const MetricKind kind : {MetricKind::lncc, MetricKind::mi, MetricKind::mse})
+  for (const MetricKind kind : {MetricKind::lncc, MetricKind::mi, MetricKind::mse, MetricKind::gc})
     for (const double sigma : {0.0, 0.8, 2.0}) {
       DeformableStage stage;
       stage.metrics = {{.kind = kind, .radius = 3}, {.kind = MetricKind::mse, .weight = 0.5}};
@@ -94,7 +94,8 @@ TEST(Level, ManyRanksGiveTheBitsOfOne) {
 }
 
 TEST(Level, LowersTheCost) {
-  for (const MetricKind kind : {MetricKind::lncc, MetricKind::mi, MetricKind::mse}) {
+  for (const MetricKind kind :
+       {MetricKind::lncc, MetricKind::mi, MetricKind::mse, MetricKind::gc}) {
     DeformableStage stage;
     stage.metrics = {{.kind = kind}};
     const auto costs = iterate(stage, block({20, 18, 22}), 20).costs;

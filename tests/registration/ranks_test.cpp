@@ -61,6 +61,7 @@ std::vector<Case> cases() {
       {"lncc", short_config(MetricKind::lncc)},
       {"mi", short_config(MetricKind::mi), {44, 50, 46}, Contrast::t2},
       {"mse", short_config(MetricKind::mse)},
+      {"gc", short_config(MetricKind::gc)},
       {"gradient", short_config(MetricKind::lncc)},  // whose step is always scaled to its longest
       {"masks", short_config(MetricKind::lncc)},
       {"two_pairs", short_config(MetricKind::lncc), {44, 50, 46}, Contrast::t1, 2},

@@ -114,6 +114,25 @@ TEST(Register, RecoversAKnownWarpBetweenContrasts) {
   EXPECT_LT(after.mean, 0.6 * before);
 }
 
+/// Global correlation in every stage, and for a moving image that is inverted and scaled.
+TEST(Register, RecoversAKnownWarpByGlobalCorrelation) {
+  Truth truth({60, 76, 60});
+  truth.fixed.warp_mm = 5;
+  truth.moving.pose = small_pose();
+  Config config = preset("default");
+  for (LinearStage& stage : config.linear) stage.metric = {.kind = MetricKind::gc};
+  config.deformable[0].metrics = {{.kind = MetricKind::gc}};
+  config.deformable[0].sigma_update = 2;
+  config.deformable[0].sigma_warp = 1;
+  const double before = truth.error(Result{}).mean;
+  const PointScores after = truth.error(run(config, truth.inputs(), 2));
+  EXPECT_GT(before, 5);
+  EXPECT_LT(after.mean, 0.5 * 2.5) << "before: " << before;
+  Inputs inverted = truth.inputs();
+  for (float& v : inverted.moving[0].data) v = 900 - 3 * v;
+  EXPECT_LT(truth.error(run(config, std::move(inverted), 2)).mean, 1.2 * after.mean);
+}
+
 TEST(Register, RecoversALargeAffine) {
   Truth truth({60, 76, 60});
   const double a = 0.35;  // 20 degrees
@@ -313,7 +332,8 @@ TEST(LinearProblem, GradientMatchesFiniteDifferences) {
   Context ctx;
   ctx.threads = 2;
   dist::SoloComm comm;
-  for (const MetricKind kind : {MetricKind::lncc, MetricKind::mi, MetricKind::mse}) {
+  for (const MetricKind kind :
+       {MetricKind::lncc, MetricKind::mi, MetricKind::mse, MetricKind::gc}) {
     LinearProblem problem(
         ctx, comm, {.fixed = inputs.fixed[0], .moving = inputs.moving[0], .fixed_mask = &inner},
         {.kind = kind}, 5);

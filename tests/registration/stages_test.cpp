@@ -210,6 +210,11 @@ INSTANTIATE_TEST_SUITE_P(
                                  config.deformable[0].metrics = {{.kind = MetricKind::mi}};
                                  use_global_metrics(config);
                                }},
+                    MaskedCase{"gc", true, true, "default",
+                               [](Config& config) {
+                                 config.deformable[0].metrics = {{.kind = MetricKind::gc}};
+                                 use_global_metrics(config);
+                               }},
                     MaskedCase{
                         "moments", true, true, "rigid",
                         [](Config& config) { config.initialization = Initialization::moments; }}),

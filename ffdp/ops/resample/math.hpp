@@ -60,36 +60,56 @@ FFDP_HD inline Point<T> point(const Params& p, const Box& domain, const Inputs<T
   return at;
 }
 
-/// body(offset in a channel, weight, d weight / dq (z, y, x)) for the corners that are stored.
-template <class T, class Body>
-FFDP_HD inline void for_each_corner(const Point<T>& at, const View<const T>& channel,
-                                    const Body& body) {
-  for (int k = 0; k < 2; ++k)
-    for (int j = 0; j < 2; ++j)
-      for (int i = 0; i < 2; ++i) {
-        const int z = at.cell[0].lower + k, y = at.cell[1].lower + j, x = at.cell[2].lower + i;
-        if (!channel.stored.contains(z, y, x)) continue;
-        const T wz = k ? at.cell[0].fraction : 1 - at.cell[0].fraction;
-        const T wy = j ? at.cell[1].fraction : 1 - at.cell[1].fraction;
-        const T wx = i ? at.cell[2].fraction : 1 - at.cell[2].fraction;
-        const T slopes[3] = {(k ? wy * wx : -wy * wx) * at.cell[0].slope,
-                             (j ? wz * wx : -wz * wx) * at.cell[1].slope,
-                             (i ? wz * wy : -wz * wy) * at.cell[2].slope};
-        body(channel.offset(z, y, x), wz * wy * wx, slopes);
-      }
+/// The eight corners of a sample, z slowest: which are stored, and where, in any channel.
+template <class T>
+struct Corners {
+  std::int64_t first, stride_z, stride_y;  ///< offset of the lowest corner, and to the others
+  bool stored[8];
+
+  FFDP_HD Corners(const Point<T>& at, const View<const T>& channel)
+      : stride_z(channel.stride_z), stride_y(channel.stride_y) {
+    const int z = at.cell[0].lower, y = at.cell[1].lower, x = at.cell[2].lower;
+    const Box& box = channel.stored;
+    bool inside[3][2];
+    for (int k = 0; k < 2; ++k) {
+      inside[0][k] = z + k >= box.lo[0] && z + k < box.hi[0];
+      inside[1][k] = y + k >= box.lo[1] && y + k < box.hi[1];
+      inside[2][k] = x + k >= box.lo[2] && x + k < box.hi[2];
+    }
+    first = channel.offset(z, y, x);
+    for (int i = 0; i < 8; ++i)
+      stored[i] = inside[0][i / 4] && inside[1][i / 2 % 2] && inside[2][i % 2];
+  }
+  FFDP_HD std::int64_t offset(int i) const {
+    return first + (i / 4) * stride_z + (i / 2 % 2) * stride_y + i % 2;
+  }
+  /// Their values; 0 where none is stored. No load waits for another.
+  FFDP_HD void load(const T* image, T (&value)[8]) const {
+#if defined(__CUDA_ARCH__)
+#pragma unroll
+#endif
+    for (int i = 0; i < 8; ++i) value[i] = stored[i] ? image[offset(i)] : T(0);
+  }
+};
+
+/// Weight of corner i along one axis.
+template <class T>
+FFDP_HD inline T weight(const Cell<T>& cell, int upper) {
+  return upper ? cell.fraction : 1 - cell.fraction;
 }
 
 template <class T>
 FFDP_HD inline void sample(const Params& p, const Box& domain, const Inputs<T>& in, Into into,
                            const VectorView<T>& out, int z, int y, int x) {
   const Point<T> at = point(p, domain, in, z, y, x);
+  const Corners<T> corners(at, in.image[0]);
   const std::int64_t to = out[0].offset(z, y, x);
   for (int c = 0; c < p.channels; ++c) {
-    const T* image = in.image.data + c * in.image.stride_c;
-    T sum = 0;
-    for_each_corner(at, in.image[0], [&](std::int64_t offset, T weight, const T(&)[3]) {
-      sum += weight * image[offset];
-    });
+    T value[8], sum = 0;
+    corners.load(in.image.data + c * in.image.stride_c, value);
+    for (int i = 0; i < 8; ++i)
+      sum += weight(at.cell[0], i / 4) * weight(at.cell[1], i / 2 % 2) * weight(at.cell[2], i % 2) *
+             value[i];
     T& result = out.data[c * out.stride_c + to];
     result = into == Into::add ? result + sum : sum;
   }
@@ -100,15 +120,22 @@ template <class T, class Scatter>
 FFDP_HD inline void sample_vjp(const Params& p, const Point<T>& at, const Inputs<T>& in,
                                const VectorView<const T>& grad_out, const VectorView<T>& grad_image,
                                std::int64_t from, const Scatter& scatter, T (&grad_q)[3]) {
+  const Corners<T> corners(at, in.image[0]);
   for (int c = 0; c < p.channels; ++c) {
     const T g = grad_out.data[c * grad_out.stride_c + from];
-    const T* image = in.image.data + c * in.image.stride_c;
-    for_each_corner(at, in.image[0], [&](std::int64_t offset, T weight, const T(&slopes)[3]) {
-      const T value = image[offset];
-      for (int a = 0; a < 3; ++a) grad_q[a] += g * value * slopes[a];
-      if (grad_image) scatter(grad_image.data + c * grad_image.stride_c + offset, weight * g);
-    });
+    T value[8];
+    corners.load(in.image.data + c * in.image.stride_c, value);
+    for (int i = 0; i < 8; ++i) {
+      const T wz = weight(at.cell[0], i / 4), wy = weight(at.cell[1], i / 2 % 2),
+              wx = weight(at.cell[2], i % 2), gv = g * value[i];
+      grad_q[0] += (i / 4 ? gv : -gv) * wy * wx;
+      grad_q[1] += (i / 2 % 2 ? gv : -gv) * wz * wx;
+      grad_q[2] += (i % 2 ? gv : -gv) * wz * wy;
+      if (grad_image && corners.stored[i])
+        scatter(grad_image.data + c * grad_image.stride_c + corners.offset(i), wz * wy * wx * g);
+    }
   }
+  for (int a = 0; a < 3; ++a) grad_q[a] *= at.cell[a].slope;
 }
 
 /// From dL/dq to dL/du and to the twelve sums of the affine (added).

@@ -13,6 +13,7 @@
 #include "ffdp/ops/smooth/smooth.hpp"
 #include "ffdp/ops/vectors/vectors.hpp"
 #include "ffdp/registration/deformable/slab_planes.hpp"
+#include "ffdp/registration/metrics/two_pass.hpp"
 
 namespace ffdp::registration {
 namespace {
@@ -41,6 +42,7 @@ Level<T>::Level(Context& ctx, dist::Comm& comm, const DeformableStage& stage, co
       halo_(stage),
       pairs_(pairs),
       planes_(planes),
+      iterations_(iterations),
       u_(std::move(u)),
       sums_(ctx.backend, static_cast<std::size_t>(iterations) * stage.metrics.size() + 1),
       size_(ctx.backend, 1) {
@@ -108,11 +110,10 @@ void Level<T>::start_term(Term& m, int planes) {
   if (one_slab()) held = std::max(held, around(halo_.gradient).size(0));
   m.warped = Slab(ctx_.backend, around(halo_.gradient + m.reach), 1, held);
   m.rims = WarpedRims(ctx_, comm_, cut_, halo_.gradient + m.reach);
-  if (config.kind == MetricKind::mi) {
-    const auto cells = static_cast<std::size_t>(config.bins) * config.bins;
-    m.counts = Buffer<std::int64_t>(ctx_.backend, cells + 1);
-    m.derivative = Buffer<float>(ctx_.backend, cells);
-    if (!cut_.whole()) m.all_counts = {ctx_, comm_, m.counts.size() * sizeof(std::int64_t)};
+  if (two_pass::is(config.kind)) {
+    m.sums = Buffer<std::int64_t>(ctx_.backend, two_pass::sum_count(config));
+    m.slope = Buffer<float>(ctx_.backend, two_pass::slope_count(config));
+    if (!cut_.whole()) m.all_sums = {ctx_, comm_, m.sums.size() * sizeof(std::int64_t)};
   }
   // The share of the voxels inside is taken as it is now: the size of the gradient is fixed for a
   // level, as the ranges of the intensities are.
@@ -139,12 +140,6 @@ smooth::Params Level<T>::smoothing(double sigma) const {
   return p;
 }
 
-/// The planes of this rank and `planes` more on both sides, within the domain.
-template <class T>
-Box Level<T>::around(int planes) const {
-  return intersect(grow(own_, Int3{planes, 0, 0}), domain_);
-}
-
 template <class T>
 WarpedRims::Sample Level<T>::sampling(const Term& m) const {
   return [this, &m](const Box& box, View<float> warped) {
@@ -167,21 +162,21 @@ Box Level<T>::slab_from(int z) const {
   return slab;
 }
 
-/// The histogram of all planes, and from it the derivative that add_gradient looks up. With one
-/// slab the warped image stays for it.
+/// The first pass of a metric that has two: its sums over all planes, and from them the slope that
+/// add_gradient looks up. With one slab the warped image stays for it.
 template <class T>
-void Level<T>::measure_information(Term& m, int index) {
-  const mi::Params p = m.metric.mi();
+void Level<T>::measure(Term& m, int index) {
   const Box needed = around(halo_.gradient);
-  zero_bytes(ctx_, m.counts.data(), m.counts.size() * sizeof(std::int64_t));
+  zero_bytes(ctx_, m.sums.data(), m.sums.size() * sizeof(std::int64_t));
   m.warped.restart(one_slab() ? needed.lo[0] : own_.lo[0]);
   for (int z = own_.lo[0]; z < own_.hi[0]; z += planes_) {
     const Box box = slab_from(z);
     warp(m, one_slab() ? needed.lo[0] : z, one_slab() ? needed.hi[0] : box.hi[0]);
-    mi::accumulate(ctx_, p, domain_, box, m.pair->fixed(), m.warped.view(), m.counts.data());
+    two_pass::accumulate(ctx_, m.metric, domain_, box, m.pair->fixed(), m.warped.view(),
+                         m.sums.data());
   }
-  if (!cut_.whole()) m.all_counts.sum(ctx_, comm_, m.counts.data());
-  mi::evaluate(ctx_, p, m.counts.data(), m.derivative.data(), sums(iteration_, index));
+  if (!cut_.whole()) m.all_sums.sum(ctx_, comm_, m.sums.data());
+  two_pass::evaluate(ctx_, m.metric, m.sums.data(), m.slope.data(), sums(iteration_, index));
   if (!one_slab()) m.warped.restart(needed.lo[0]);
 }
 
@@ -204,7 +199,7 @@ void Level<T>::add_gradient(Term& m, int index, const Box& planes, sampler::Into
     mse::forward_backward(ctx_, m.metric.mse(), domain_, planes, f, w, grad, sum);
   } else {
     factor *= -static_cast<float>(domain_.volume());
-    mi::backward(ctx_, m.metric.mi(), domain_, planes, 1.0F, m.derivative.data(), f, w, grad);
+    two_pass::backward(ctx_, m.metric, domain_, planes, 1.0F, m.slope.data(), f, w, grad);
   }
   if (!own_.contains(planes)) finish_rims();
   m.pair->moving().add_gradient(ctx_, planes, factor, u_, grad, vectors_.vectors(), into);
@@ -247,10 +242,9 @@ void Level<T>::update_moments() {
   for (Term& term : terms_) term.rims.start(ctx_, sampling(term));
   for (std::size_t i = 0; i < terms_.size(); ++i) {
     terms_[i].warped.restart(around(halo_.gradient + terms_[i].reach).lo[0]);
-    if (terms_[i].metric.config.kind == MetricKind::mi)
-      measure_information(terms_[i], static_cast<int>(i));
+    if (two_pass::is(terms_[i].metric.config.kind)) measure(terms_[i], static_cast<int>(i));
   }
-  const smooth::Params smooth_update = smoothing(stage_.sigma_update);
+  const smooth::Params smooth_update = smoothing(fallen(stage_.sigma_update, stage_.update_fall));
   const int lead = smooth::halo(smooth_update)[0];
   zero_bytes(ctx_, size_.data(), sizeof(descent::Sums));
   vectors_.restart(own_.lo[0] - lead);
@@ -298,15 +292,21 @@ void Level<T>::share_moments() {
   all_sizes_.max(ctx_, comm_, &size_.data()->longest);
 }
 
+/// What is left of a setting that falls by `share` over the iterations of the level.
+template <class T>
+double Level<T>::fallen(double value, double share) const {
+  return value * (1 - share * iteration_ / std::max(iterations_ - 1, 1));
+}
+
 /// Composes the warp with the step and smooths it, in place.
 template <class T>
 void Level<T>::take_step() {
   finish_rims();
   share_moments();
-  const descent::Step step{.length = stage_.step,
+  const descent::Step step{.length = fallen(stage_.step, stage_.step_fall),
                            .least = stage_.optimizer == Optimizer::adam ? 1.0 : 0.0,
                            .face_ramp = face_ramp};
-  const smooth::Params smooth_warp = smoothing(stage_.sigma_warp);
+  const smooth::Params smooth_warp = smoothing(fallen(stage_.sigma_warp, stage_.warp_fall));
   const int halo = smooth::halo(smooth_warp)[0], lead = halo_.moments;
   vectors_.restart(own_.lo[0] - halo);
   for (int z = own_.lo[0]; z < own_.hi[0]; z += planes_) {
@@ -384,8 +384,8 @@ std::vector<double> Level<T>::costs() {
   std::vector<double> result(static_cast<std::size_t>(iteration_), 0);
   for (std::size_t k = 0; k < count; ++k) {
     const MetricConfig& config = terms_[k % terms_.size()].metric.config;
-    // Of mutual information, every rank has the whole.
-    const double mean = config.kind == MetricKind::mi
+    // Of a metric of two passes, every rank has the whole.
+    const double mean = two_pass::is(config.kind)
                             ? -host[k].value
                             : totals[2 * k] / std::max(totals[2 * k + 1], 1.0);
     result[k / terms_.size()] += config.weight * (config.kind == MetricKind::lncc ? -mean : mean);

@@ -70,18 +70,19 @@ class Level {
     float factor = 1;  ///< of the gradient: N times that of a mean over the voxels inside
     Slab warped;
     WarpedRims rims;
-    Buffer<std::int64_t> counts;
-    dist::Reduction all_counts;
-    Buffer<float> derivative;
+    Buffer<std::int64_t> sums;  ///< of a metric of two passes, and its slope
+    dist::Reduction all_sums;
+    Buffer<float> slope;
   };
 
   void widen_warp();
   void start_term(Term& term, int planes);
   Box slab_from(int z) const;
   bool one_slab() const { return planes_ >= own_.size(0); }
-  Box around(int planes) const;
-  void measure_information(Term& term, int index);
+  /// The planes of this rank and `planes` more on both sides, within the domain.
+  Box around(int planes) const { return intersect(grow(own_, Int3{planes, 0, 0}), domain_); }
   WarpedRims::Sample sampling(const Term& term) const;
+  void measure(Term& term, int index);
   void warp(Term& term, int keep_from, int hi);
   void add_gradient(Term& term, int index, const Box& planes, sampler::Into into);
   void add_gradients(const Box& planes);
@@ -92,6 +93,7 @@ class Level {
   void take_step();
   void hold_faces();
   void choose_epsilon();
+  double fallen(double value, double share) const;
   smooth::Params smoothing(double sigma) const;
   MetricSum* sums(int iteration, int index) {
     return sums_.data() + static_cast<std::size_t>(iteration) * terms_.size() + index;
@@ -105,7 +107,7 @@ class Level {
   Halo halo_;
   std::vector<Term> terms_;
   std::vector<LevelPair>& pairs_;
-  int planes_, iteration_ = 0;
+  int planes_, iterations_, iteration_ = 0;
   double change_ = std::numeric_limits<double>::infinity();  ///< of u by the last step [voxels]
   adam::Params adam_;
   std::optional<Mat3> restriction_;  ///< of the gradient, z, y, x

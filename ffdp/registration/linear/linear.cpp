@@ -253,8 +253,9 @@ namespace {
 bool clearly_better(LinearProblem problem, MetricKind kind, const Affine& map, const Affine& than) {
   problem.keep_overlap(std::array{map, than});
   const double other = problem.evaluate(than, nullptr);
-  // LNCC is at best -1.
-  const double scale = kind == MetricKind::lncc ? 1 + other : std::abs(other);
+  // LNCC and GC are at best -1.
+  const double scale =
+      kind == MetricKind::lncc || kind == MetricKind::gc ? 1 + other : std::abs(other);
   return problem.evaluate(map, nullptr) < other - clear_gain * scale;
 }
 

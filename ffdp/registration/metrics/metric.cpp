@@ -2,6 +2,7 @@
 #include "ffdp/registration/metrics/metric.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "ffdp/dist/ordered_sum.hpp"
 
@@ -33,6 +34,13 @@ mse::Params Metric::mse() const {
   return {.unit = 1.0 / (1 << 20)};  // of normalised images: a millionth of the range squared
 }
 
+gc::Params Metric::gc() const {
+  return {.fixed_centre = fixed.mean,
+          .moving_centre = moving.mean,
+          .fixed_scale = 1 / std::sqrt(fixed.variance),
+          .moving_scale = 1 / std::sqrt(moving.variance)};
+}
+
 int metric_reach(const MetricConfig& config) {
   if (config.kind != MetricKind::lncc) return 0;
   return lncc::halo({.window = config.window, .radius = config.radius, .sigma = config.sigma});
@@ -43,6 +51,7 @@ double least_gradient(const std::vector<MetricConfig>& metrics) {
   for (const MetricConfig& metric : metrics)
     sum += metric.weight * (metric.kind == MetricKind::lncc ? 0.1
                             : metric.kind == MetricKind::mi ? 0.03
+                            : metric.kind == MetricKind::gc ? 0.015
                                                             : 0.002);
   return sum;
 }
@@ -65,12 +74,27 @@ Cost mi_cost(Context& ctx, dist::Comm& comm, const Metric& metric, const dist::C
   return {-table.value, samples};
 }
 
+Cost gc_cost(Context& ctx, dist::Comm& comm, const Metric& metric, const dist::Cut& cut,
+             View<const float> fixed, View<const float> warped, View<float> grad) {
+  const gc::Params p = metric.gc();
+  const Box own = cut.own(comm);
+  gc::Sums sums{};
+  gc::accumulate(ctx, p, cut.domain(), own, fixed, warped, sums);
+  dist::sum_counts(comm, cut, sums);
+  const gc::Correlation found = gc::evaluate(p, sums);
+  if (grad)
+    gc::backward(ctx, p, cut.domain(), own, -static_cast<float>(found.value.weight), found.slope,
+                 fixed, warped, grad);
+  return {-found.value.value, found.value.weight};
+}
+
 }  // namespace
 
 Cost evaluate(Context& ctx, dist::Comm& comm, const Metric& metric, const dist::Cut& cut,
               View<const float> fixed, View<const float> warped, View<float> grad) {
   const MetricKind kind = metric.config.kind;
   if (kind == MetricKind::mi) return mi_cost(ctx, comm, metric, cut, fixed, warped, grad);
+  if (kind == MetricKind::gc) return gc_cost(ctx, comm, metric, cut, fixed, warped, grad);
   const Box domain = cut.domain(), own = cut.own(comm);
   const MetricSum sum =
       kind == MetricKind::lncc

@@ -6,6 +6,7 @@
 #include "ffdp/core/context.hpp"
 #include "ffdp/core/image.hpp"
 #include "ffdp/dist/cut.hpp"
+#include "ffdp/ops/gc/gc.hpp"
 #include "ffdp/ops/mse/mse.hpp"
 #include "ffdp/registration/config.hpp"
 #include "ffdp/registration/images/intensity_model.hpp"
@@ -21,6 +22,7 @@ struct Metric {
   lncc::Params lncc() const;
   mi::Params mi() const;
   mse::Params mse() const;
+  gc::Params gc() const;
 };
 
 /// Planes of the warped image that a gradient needs around it [voxels].

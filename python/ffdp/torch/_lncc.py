@@ -61,7 +61,7 @@ def centres_of(a, b):
     if not a.is_cuda:
         return a.new_zeros(*a.shape[:2], 2)
     step = max(1, a[0, 0].numel() // _CENTRE_SAMPLES)
-    return torch.stack([x.flatten(2)[..., ::step].mean(-1) for x in (a, b)], -1)
+    return torch.stack([x.flatten(2)[..., ::step] for x in (a, b)], 2).mean(-1)
 
 
 def run(params, pred, target, weight, wanted, boxes=None, centres=None):
@@ -126,6 +126,43 @@ def _sum_backward(ctx, grad_sums, *_):
 lncc_sum.register_autograd(_sum_backward, setup_context=_save_sum)
 
 
+@torch.library.custom_op("ffdp::lncc_scaled", mutates_args=())
+def lncc_scaled(pred: Tensor, target: Tensor, taps: List[float], sizes: List[int], eps_mode: str, squared: bool,
+                eps: float, smooth_nr: float, scale: float, with_pred: bool,
+                with_target: bool) -> Tuple[Tensor, Tensor, Tensor]:
+    """scale times the sum of cc (batch, channel), as lncc_sum; small kernels around it would cost a twentieth."""
+    wanted = ["grad_pred"] * with_pred + ["grad_target"] * with_target
+    params = _native_params(taps, sizes, eps_mode, squared, eps, smooth_nr)
+    sums, (_, *grads) = run(params, pred, target, None, wanted)
+    value = torch.mul(sums[..., 0], scale, out=pred.new_empty(pred.shape[:2]))
+    return value, *(pred.new_empty(0) if g is None else g for g in grads)
+
+
+@lncc_scaled.register_fake
+def _(pred, target, taps, sizes, eps_mode, squared, eps, smooth_nr, scale, with_pred, with_target):
+    return (pred.new_empty(pred.shape[:2]),
+            *(pred.new_empty(pred.shape if with_one else (0,)) for with_one in (with_pred, with_target)))
+
+
+def _save_scaled(ctx, inputs, output):
+    ctx.set_materialize_grads(False)
+    ctx.save_for_backward(output[1], output[2])
+    ctx.scale, *ctx.kept = inputs[-3:]
+
+
+def _scaled_backward(ctx, grad_value, *_):
+    nothing = (None,) * 9
+    if grad_value is None:
+        return (None, None) + nothing
+    factor = grad_value * ctx.scale
+    grads = [grad * factor.view(*factor.shape, *(1,) * (grad.ndim - 2)) if kept else None
+             for grad, kept in zip(ctx.saved_tensors, ctx.kept)]
+    return tuple(grads) + nothing
+
+
+lncc_scaled.register_autograd(_scaled_backward, setup_context=_save_scaled)
+
+
 @torch.library.custom_op("ffdp::lncc_map", mutates_args=())
 def lncc_map(pred: Tensor, target: Tensor, taps: List[float], sizes: List[int], eps_mode: str, squared: bool,
              eps: float, smooth_nr: float) -> Tensor:
@@ -176,11 +213,21 @@ def lncc(pred, target, window=9, *, kernel="box", sigma=None, eps=1e-5, eps_mode
         return lncc_map(*working(pred, target), *flat).to(pred.dtype)
     if reduction not in ("mean", "sum", "batch"):
         raise ValueError(f"lncc: reduction is {reduction!r}, must be mean, sum, none or batch")
-    sums = lncc_sums(pred, target, flat, mask)
-    if reduction == "sum":
-        return sums[..., 0].sum().to(pred.dtype)
-    each = sums[..., 0] / (math.prod(pred.shape[2:]) if mask is None else sums[..., 1])
-    return (each if reduction == "batch" else each.mean()).to(pred.dtype)
+    if mask is not None:
+        sums = lncc_sums(pred, target, flat, mask)
+        if reduction == "sum":
+            return sums[..., 0].sum().to(pred.dtype)
+        each = sums[..., 0] / sums[..., 1]
+        return (each if reduction == "batch" else each.mean()).to(pred.dtype)
+    require_pair("lncc", pred, target)
+    voxels, images = math.prod(pred.shape[2:]), math.prod(pred.shape[:2])
+    scale = {"sum": 1.0, "batch": 1 / voxels, "mean": 1 / (voxels * images)}[reduction]
+    graded = torch.is_grad_enabled()
+    each = lncc_scaled(*working(pred, target), *flat, scale, graded and pred.requires_grad,
+                       graded and target.requires_grad)[0]
+    if reduction != "batch":
+        each = each.view(()) if images == 1 else each.sum()
+    return each.to(pred.dtype)
 
 
 def lncc_sums(pred, target, flat, mask):

@@ -12,8 +12,8 @@ _WORTH_THREADS = 1 << 15  # elements; below, starting threads takes longer than 
 class Where:
     """The backend of a tensor: threads of the CPU, or torch's current stream with scratch memory from torch.
 
-    Tensors that scratch memory was lent from live as long as this; the allocator of torch then gives the memory
-    to later work of the same stream only.
+    Tensors that scratch memory was lent from live until the block is left; the allocator of torch then gives the
+    memory to later work of the same stream only.
     """
 
     def __init__(self, tensor):
@@ -39,6 +39,8 @@ class Where:
         return self.native
 
     def __exit__(self, *error):
+        # The native part refers to `_lend` and so to this: Python does not see that circle, it is cut here.
+        self.native = None
         return self._guard.__exit__(*error)
 
 

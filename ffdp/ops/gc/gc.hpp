@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "ffdp/core/context.hpp"
+#include "ffdp/core/view.hpp"
+#include "ffdp/ops/common/metric_sum.hpp"
+
+namespace ffdp::gc {
+
+/// Global correlation: the square of Pearson's correlation of two images over all voxels. It does
+/// not change when either image is scaled, shifted or inverted. These numbers only decide how sums
+/// are rounded: intensities enter them as (intensity - centre) * scale.
+struct Params {
+  float fixed_centre = 0, moving_centre = 0;  ///< near the means [intensity]
+  float fixed_scale = 1, moving_scale = 1;    ///< near 1 / standard deviation [1/intensity]
+  friend bool operator==(const Params&, const Params&) = default;
+};
+
+/// Halo the inputs need around the compute box [voxels].
+constexpr int halo(const Params&) { return 0; }
+
+/// Number of voxels, then sums of f, m, f^2, m^2 and f m, centred and scaled, in units of 1 / one.
+/// Sums of integers are the same bits in any order and split.
+using Sums = std::array<std::int64_t, 6>;
+inline constexpr std::int64_t one = 1 << 20;
+
+/// What gradients are made of: d value / d moving = [0] f - [1] m + [2], centred and scaled.
+using Slope = std::array<float, 3>;
+
+/// Adds the voxels of `compute` to the sums. NaN voxels are missing.
+/// @param domain  whole image
+/// @param fixed   [z,y,x] intensity, stored over at least compute
+/// @param warped  [z,y,x] intensity, stored over at least compute
+void accumulate(Context&, const Params&, Box domain, Box compute, View<const float> fixed,
+                View<const float> warped, Sums& sums);
+
+/// The measure and what its gradient is made of.
+struct Correlation {
+  MetricSum value;  ///< within 0 and 1, larger is better; its weight is the number of voxels
+  Slope slope{};
+};
+
+/// From the sums of all shards. Value and slope are 0 where no voxel is counted or an image is
+/// constant.
+Correlation evaluate(const Params&, const Sums& sums);
+
+/// Gradient of the measure w.r.t. `warped`, times `scale`.
+/// @param scale  factor, e.g. the number of voxels
+/// @param grad   [z,y,x] [1/intensity], written over compute; 0 where a voxel is missing
+void backward(Context&, const Params&, Box domain, Box compute, float scale, const Slope& slope,
+              View<const float> fixed, View<const float> warped, View<float> grad);
+
+/// The same three on memory of the backend: on CUDA nothing waits.
+/// @param sums    [6] added to; all-reduced over shards between accumulate and evaluate
+/// @param slope   [3]
+/// @param result  written: the measure, and the number of voxels as its weight
+void accumulate(Context&, const Params&, Box domain, Box compute, View<const float> fixed,
+                View<const float> warped, std::int64_t* sums);
+void evaluate(Context&, const Params&, const std::int64_t* sums, float* slope, MetricSum* result);
+void backward(Context&, const Params&, Box domain, Box compute, float scale, const float* slope,
+              View<const float> fixed, View<const float> warped, View<float> grad);
+
+}  // namespace ffdp::gc
