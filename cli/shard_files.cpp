@@ -122,55 +122,64 @@ void ShardWriter::write(const T* values, std::int64_t count) {
 
 namespace {
 
-struct Sizes {
-  std::int64_t head, members, tail, values;
-};
-
-/// The bytes of a stretch, one part after the other.
-std::vector<std::byte> joined(io::Stretch stretch, Sizes& sizes) {
-  sizes = {std::ssize(stretch.head), 0, std::ssize(stretch.tail), stretch.values};
-  for (const auto& member : stretch.members) sizes.members += std::ssize(member);
-  std::vector<std::byte> bytes = std::move(stretch.head);
-  bytes.reserve(static_cast<std::size_t>(sizes.head + sizes.members + sizes.tail));
-  for (auto& member : stretch.members) {
-    const std::vector<std::byte> taken = std::move(member);  // goes at once
-    bytes.insert(bytes.end(), taken.begin(), taken.end());
-  }
-  bytes.insert(bytes.end(), stretch.tail.begin(), stretch.tail.end());
-  return bytes;
+/// The pieces of a stretch in their order, as they lie in memory.
+std::vector<std::span<const std::byte>> pieces_of(const io::Stretch& stretch) {
+  std::vector<std::span<const std::byte>> pieces{stretch.head};
+  pieces.insert(pieces.end(), stretch.members.begin(), stretch.members.end());
+  pieces.emplace_back(stretch.tail);
+  return pieces;
 }
 
 }  // namespace
 
-/// Rank 0 appends what the others made, in the order of the planes.
+/// Rank 0 appends what the others made, in the order of the planes, a few gzip members at a time.
 void ShardWriter::end_volume() {
   require(written_ == own_.volume(), path_ + ": " + std::to_string(written_) +
                                          " values written of the planes " + to_string(own_) + ", " +
                                          std::to_string(own_.volume()) + " are wanted");
-  io::Stretch mine = part_.take();
-  Sizes sizes_of_mine;
-  std::vector<std::byte> bytes = joined(std::move(mine), sizes_of_mine);
-  const auto all = comm_.all_gather(sizes_of_mine);
-  if (!writer_ && !bytes.empty()) {
-    const dist::Send send{0, bytes.data(), bytes.size()};
-    comm_.exchange({&send, 1}, {});
+  const io::Stretch mine = part_.take();
+  std::vector<std::int64_t> sizes{mine.values};
+  std::vector<dist::Send> sends;
+  for (const auto& piece : pieces_of(mine)) {
+    sizes.push_back(std::ssize(piece));
+    sends.push_back({0, piece.data(), piece.size()});
   }
+  const auto counts = comm_.all_gather(std::ssize(sizes));
+  const auto all = comm_.all_gather_lists(std::span<const std::int64_t>(sizes));
+  if (!writer_ && mine.values > 0) comm_.exchange(sends, {});
+  auto next = all.begin() + counts[0];
   for (int rank = 1; writer_ && rank < comm_.size(); ++rank) {
-    const Sizes& sizes = all[static_cast<std::size_t>(rank)];
-    if (sizes.values == 0) continue;
-    bytes.resize(static_cast<std::size_t>(sizes.head + sizes.members + sizes.tail));
-    const dist::Receive receive{rank, bytes.data(), bytes.size()};
-    comm_.exchange({}, {&receive, 1});
-    const auto tail_at = bytes.begin() + sizes.head + sizes.members;
-    io::Stretch part{.head = {bytes.begin(), bytes.begin() + sizes.head},
-                     .members = {},
-                     .tail = {tail_at, bytes.end()},
-                     .values = sizes.values};
-    if (sizes.members > 0) part.members.emplace_back(bytes.begin() + sizes.head, tail_at);
-    writer_->append(std::move(part));
+    const auto end = next + counts[static_cast<std::size_t>(rank)];
+    if (*next > 0) append_of(rank, {next, end});
+    next = end;
   }
   position_ += domain_.volume() * value_bytes_;
   begin_volume();
+}
+
+/// @param sizes  number of values, then bytes of the pieces
+void ShardWriter::append_of(int rank, std::span<const std::int64_t> sizes) {
+  constexpr std::size_t at_once = 8;  // pieces
+  const std::size_t pieces = sizes.size() - 1;
+  for (std::size_t first = 0; first < pieces; first += at_once) {
+    io::Packed packed(std::min(at_once, pieces - first));
+    std::vector<dist::Receive> receives;
+    for (std::size_t i = 0; i < packed.size(); ++i) {
+      packed[i].resize(static_cast<std::size_t>(sizes[1 + first + i]));
+      receives.push_back({rank, packed[i].data(), packed[i].size()});
+    }
+    comm_.exchange({}, receives);
+    io::Stretch part{.head = {}, .members = {}, .tail = {}, .values = first == 0 ? sizes[0] : 0};
+    const bool last = first + packed.size() == pieces;
+    if (last) part.tail = std::move(packed.back());
+    if (last) packed.pop_back();
+    if (first == 0 && !packed.empty()) {
+      part.head = std::move(packed.front());
+      packed.erase(packed.begin());
+    }
+    part.members = std::move(packed);
+    writer_->append(std::move(part));
+  }
 }
 
 void ShardWriter::commit() {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "ffdp/core/context.hpp"
@@ -89,6 +90,7 @@ class ShardWriter {
   ShardWriter(dist::Comm& comm, const std::string& path, const Grid& grid,
               const io::WriteOptions& options, const Open& open);
   void begin_volume();
+  void append_of(int rank, std::span<const std::int64_t> sizes);
 
   dist::Comm& comm_;
   std::string path_;

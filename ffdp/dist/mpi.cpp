@@ -9,8 +9,11 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <cstring>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <thread>
 #include <utility>
 
@@ -41,6 +44,46 @@ void check(int code) {
   throw CommError("mpi: " + std::string(text, static_cast<std::size_t>(length)));
 }
 
+using Report = std::function<void(const std::string&)>;
+constexpr double patience = 4;  // longer than a rank that waits for its messages [s]
+
+/// Ends the process where MPI does not come back from starting or ending the ranks: then there is
+/// no communicator on which a Pulse could tell which of them is missing.
+class Deadline {
+ public:
+  Deadline(double seconds, const char* what, const Report& report)
+      : thread_([this, seconds, what, &report] {
+          std::unique_lock lock(mutex_);
+          const std::chrono::duration<double> most(seconds);
+          if (changed_.wait_for(lock, most, [&] { return reached_; })) return;
+          const char* rank = std::getenv("OMPI_COMM_WORLD_RANK");
+          if (!rank) rank = std::getenv("PMIX_RANK");
+          if (!rank) rank = std::getenv("PMI_RANK");
+          report("rank " + std::string(rank ? rank : "of unknown number") + ": MPI has not " +
+                 what + " all ranks within " + std::to_string(static_cast<int>(seconds)) +
+                 " s: one of the others is lost or hangs");
+          std::_Exit(1);
+        }) {}
+  Deadline(const Deadline&) = delete;
+  Deadline& operator=(const Deadline&) = delete;
+  Deadline(Deadline&&) = delete;
+  Deadline& operator=(Deadline&&) = delete;
+  ~Deadline() {
+    {
+      const std::scoped_lock lock(mutex_);
+      reached_ = true;
+    }
+    changed_.notify_all();
+    thread_.join();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool reached_ = false;
+  std::thread thread_;
+};
+
 /// Each rank says now and then that it is alive, from a thread of its own and on a communicator of
 /// its own: a process that is stopped or lost falls silent, one that computes for long does not.
 ///
@@ -48,7 +91,6 @@ void check(int code) {
 /// work waits for the peer's, cannot look: some seconds later this thread ends the run.
 class Pulse {
  public:
-  using Report = std::function<void(const std::string&)>;
   Pulse(int rank, int size, double timeout, Report report)
       : rank_(rank),
         size_(size),
@@ -103,7 +145,6 @@ class Pulse {
             Clock::now().time_since_epoch().count();
       }
       for (int r = 0; r < size_; ++r) {
-        constexpr double patience = 4;  // longer than a rank that waits for its messages [s]
         if (r == rank_ || silence(r) < timeout_ + patience) continue;
         report_("rank " + std::to_string(rank_) + ": " + text(r));
         MPI_Abort(MPI_COMM_WORLD, 1);
@@ -215,7 +256,7 @@ class MpiPending final : public Comm::Pending {
 
 class MpiComm final : public Comm {
  public:
-  MpiComm(double timeout, const Pulse::Report& report) : timeout_(timeout) {
+  MpiComm(double timeout, const Report& report) : timeout_(timeout) {
     check(MPI_Comm_rank(MPI_COMM_WORLD, &rank_));
     check(MPI_Comm_size(MPI_COMM_WORLD, &size_));
     pulse_ = std::make_unique<Pulse>(rank_, size_, timeout, report);
@@ -238,6 +279,7 @@ class MpiComm final : public Comm {
 
 void run_mpi(double timeout, const std::function<void(Comm&)>& body,
              const std::function<void(const std::string&)>& report) {
+  std::optional<Deadline> deadline(std::in_place, timeout + patience, "started", report);
   int provided = 0;
   check(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_MULTIPLE, &provided));
   int rank = 0;
@@ -247,14 +289,17 @@ void run_mpi(double timeout, const std::function<void(Comm&)>& body,
             "mpi: this MPI does not let several threads call it (MPI_THREAD_MULTIPLE)");
     MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
     MpiComm comm(timeout, report);
+    deadline.reset();
     body(comm);
     comm.barrier();
   } catch (const std::exception& error) {
+    deadline.reset();
     // What fails on all ranks is said by the first.
     if (rank > 0) std::this_thread::sleep_for(std::chrono::milliseconds(500 + 10 * rank));
     report("rank " + std::to_string(rank) + ": " + error.what());
     MPI_Abort(MPI_COMM_WORLD, 1);
   }
+  deadline.emplace(timeout + patience, "ended", report);
   MPI_Finalize();
 }
 

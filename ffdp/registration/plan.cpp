@@ -185,8 +185,12 @@ class Planner {
     level.running = kept + 12 * share.voxels(halo.warp) + moments * share.voxels(halo.moments) +
                     slab_bytes(stage, share.box(halo.gradient), planes);
     level.starting = kept + 12 * coarser + std::max(images.shrinking, 12 * level.voxels);
-    if (!share.whole())  // to both neighbours
-      level.sent = 2 * share.plane() * (std::int64_t{12} * halo.warp + moments * halo.moments);
+    if (!share.whole()) {  // to both neighbours
+      const std::int64_t warped = 4 * static_cast<std::int64_t>(stage.metrics.size());
+      level.sent = 2 * share.plane() *
+                   (std::int64_t{12} * halo.warp + moments * halo.moments + warped * halo.warped);
+      level.running += warped * (share.voxels(2 * halo.warped) - share.voxels());
+    }
     add_moving(level, spacing, share, halo, most_step(stage) * stage.iterations[index]);
     return level;
   }
@@ -203,8 +207,8 @@ class Planner {
     const dist::Cut cut(grid.domain(), extent_.ranks);
     level.moving = {
         .replicate = grid.domain().volume() * voxel,
-        .fetch = share.voxels(halo.warped + moving_margin(motion)) * voxel,
-        .ring = ring_bytes(cut, voxel, fixed.voxels(halo.warped), fixed.voxels(halo.gradient))};
+        .fetch = share.voxels(halo.gradient + moving_margin(motion)) * voxel,
+        .ring = ring_bytes(cut, voxel, fixed.voxels(halo.gradient), fixed.voxels(halo.gradient))};
     level.passed = dist::Ring::bytes_sent(cut, voxel);
   }
 

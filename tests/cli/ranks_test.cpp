@@ -176,6 +176,20 @@ TEST_F(RanksProgram, AnErrorIsSaidOnceAndLeavesNothing) {
   EXPECT_TRUE(fs::is_empty(folder));
 }
 
+/// Before MPI has started no rank can hear of another. A rank that hangs by then ends the run too.
+TEST_F(RanksProgram, ARankThatNeverStartsEndsTheRun) {
+  if (!has_mpi) GTEST_SKIP() << "built without MPI";
+  const std::string hang =
+      "sh -c 'if [ $OMPI_COMM_WORLD_RANK = 1 ]; then kill -STOP $$; fi; exec \"$@\"' - ";
+  const auto begin = std::chrono::steady_clock::now();
+  const Outcome outcome = run_mpi(2, "phantom -q --size 20x20x20 -o " + path("x"), hang);
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+  EXPECT_NE(outcome.code, 0);
+  EXPECT_NE(outcome.text.find("rank 0: MPI has not started"), std::string::npos) << outcome.text;
+  EXPECT_LT(seconds.count(), 30);
+  EXPECT_TRUE(fs::is_empty(folder));
+}
+
 /// Who does not work on ranks says so, rather than do the same several times.
 TEST_F(RanksProgram, CommandsOfOneProcessRefuseALauncher) {
   if (!has_mpi) GTEST_SKIP() << "built without MPI";

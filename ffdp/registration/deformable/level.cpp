@@ -26,7 +26,7 @@ Halo::Halo(const DeformableStage& stage) {
   for (const MetricConfig& metric : stage.metrics)
     warped = std::max(warped, gradient + metric_reach(metric));
   moments = compose_lead(stage);
-  warp = std::max(warped, moments + descent::halo(descent::Step{}));
+  warp = std::max(gradient, moments + descent::halo(descent::Step{}));
 }
 
 template <class T>
@@ -110,6 +110,7 @@ void Level<T>::start_term(Term& m, int planes) {
   int held = planes + 2 * m.reach;
   if (one_slab()) held = std::max(held, around(halo_.gradient).size(0));
   m.warped = Slab(ctx_.backend, around(halo_.gradient + m.reach), 1, held);
+  m.rims = WarpedRims(ctx_, comm_, cut_, halo_.gradient + m.reach);
   if (two_pass::is(config.kind)) {
     m.sums = Buffer<std::int64_t>(ctx_.backend, two_pass::sum_count(config));
     m.slope = Buffer<float>(ctx_.backend, two_pass::slope_count(config));
@@ -133,17 +134,17 @@ void Level<T>::start_term(Term& m, int planes) {
                                                                                   : 1));
 }
 
-/// The planes of this rank and `planes` more on both sides, within the domain.
 template <class T>
-Box Level<T>::around(int planes) const {
-  return intersect(grow(own_, Int3{planes, 0, 0}), domain_);
+WarpedRims::Sample Level<T>::sampling(const Term& m) const {
+  return [this, &m](const Box& box, View<float> warped) {
+    m.pair->moving().warp(ctx_, box, u_, warped);
+  };
 }
 
 template <class T>
 void Level<T>::warp(Term& m, int keep_from, int hi) {
   const Box box = m.warped.advance(ctx_, keep_from, std::max(hi, m.warped.stored().hi[0]));
-  if (box.empty()) return;
-  m.pair->moving().warp(ctx_, box, u_, m.warped.view());
+  if (!box.empty()) m.rims.fill(ctx_, box, sampling(m), m.warped.view());
 }
 
 /// The planes of one step of a sweep.
@@ -194,6 +195,7 @@ void Level<T>::add_gradient(Term& m, int index, const Box& planes, sampler::Into
     factor *= -static_cast<float>(domain_.volume());
     two_pass::backward(ctx_, m.metric, domain_, planes, 1.0F, m.slope.data(), f, w, grad);
   }
+  if (!own_.contains(planes)) finish_rims();
   m.pair->moving().add_gradient(ctx_, planes, factor, u_, grad, vectors_.vectors(), into);
 }
 
@@ -212,17 +214,26 @@ void Level<T>::add_gradients(const Box& planes) {
   }
 }
 
-/// The rims of u from their owners, and what u then needs of the moving images.
+/// The rims of u begin to come from their owners; what u needs of the moving images.
 template <class T>
 void Level<T>::fetch_rims() {
-  if (warp_rims_) (*warp_rims_)(ctx_, std::as_const(u_).view(), u_.view());
-  for (LevelPair& pair : pairs_)
-    pair.moving().prepare(ctx_, comm_, around(halo_.warped), around(halo_.gradient), u_, change_);
+  if (warp_rims_) coming_ = warp_rims_->start(ctx_, std::as_const(u_).view(), u_.view());
+  for (LevelPair& pair : pairs_) {
+    if (pair.moving().samples_at_once()) finish_rims();
+    pair.moving().prepare(ctx_, comm_, own_, around(halo_.gradient), u_, change_);
+  }
+}
+
+template <class T>
+void Level<T>::finish_rims() {
+  if (coming_) coming_->finish();
+  coming_.reset();
 }
 
 /// Metric, gradient, first smoothing, moments: slab by slab.
 template <class T>
 void Level<T>::update_moments() {
+  for (Term& term : terms_) term.rims.start(ctx_, sampling(term));
   for (std::size_t i = 0; i < terms_.size(); ++i) {
     terms_[i].warped.restart(around(halo_.gradient + terms_[i].reach).lo[0]);
     if (two_pass::is(terms_[i].metric.config.kind)) measure(terms_[i], static_cast<int>(i));
@@ -260,9 +271,8 @@ void Level<T>::choose_epsilon() {
                         vectors::sum_squares(ctx_, own_, VectorView<const T>(moments_.first))) /
       std::pow(1 - adam_.beta1, 2);
   // Images that match already leave next to nothing: that must not be blown up to full steps.
-  double least = 0;
-  for (const MetricConfig& metric : stage_.metrics) least += least_gradient(metric);
-  const double scale = std::max(std::sqrt(squares / static_cast<double>(domain_.volume())), least);
+  const double scale = std::max(std::sqrt(squares / static_cast<double>(domain_.volume())),
+                                least_gradient(stage_.metrics));
   adam_.epsilon = std::max(stage_.epsilon * scale, 1e-20);
   zero_bytes(ctx_, size_.data(), sizeof(descent::Sums));
   descent::longest(ctx_, adam_, domain_, own_, moments_, size_.data());
@@ -293,6 +303,7 @@ double Level<T>::fallen(double value, double share) const {
 /// Composes the warp with the step and smooths it, in place.
 template <class T>
 void Level<T>::take_step() {
+  finish_rims();
   share_moments();
   const descent::Step step{.length = stage_.step,
                            .least = stage_.optimizer == Optimizer::adam ? 1.0 : 0.0,

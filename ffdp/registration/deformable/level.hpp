@@ -12,6 +12,7 @@
 #include "ffdp/registration/deformable/level_pair.hpp"
 #include "ffdp/registration/deformable/slab.hpp"
 #include "ffdp/registration/deformable/smoothing.hpp"
+#include "ffdp/registration/deformable/warped_rims.hpp"
 #include "ffdp/registration/metrics/metric.hpp"
 
 namespace ffdp::registration {
@@ -30,10 +31,11 @@ inline double most_step(const DeformableStage& stage) { return 1.001 * stage.ste
 
 /// The greedy iteration of one level (docs/algorithm.md): a warp u, its moments, and slabs of
 /// planes through which warped image, metric gradient and smoothed update pass. Ranks exchange the
-/// rims of u and what they need of the moving images before an iteration, and the rims of the
-/// moments, with the size of the step, in its middle. After the first iteration nothing allocates
-/// and, with one rank, nothing waits for the device; the first waits once, to read the size of the
-/// gradient.
+/// rims of u and of the warped images at the beginning of an iteration, and then what they need of
+/// the moving images, and the rims of the moments, with the size of the step, in its middle. Those
+/// of u and of the warped images travel while the inside of the first slab is sampled. After the
+/// first iteration nothing allocates and, with one rank, nothing waits for the device; the first
+/// waits once, to read the size of the gradient.
 /// @tparam T  storage of the moments: float, or Half
 template <class T>
 class Level {
@@ -68,6 +70,7 @@ class Level {
     int reach = 0;     ///< planes of the warped image that a gradient needs around it
     float factor = 1;  ///< of the gradient: N times that of a mean over the voxels inside
     Slab warped;
+    WarpedRims rims;
     Buffer<std::int64_t> sums;  ///< of a metric of two passes, and its slope
     dist::Reduction all_sums;
     Buffer<float> slope;
@@ -77,12 +80,15 @@ class Level {
   void start_term(Term& term, int planes);
   Box slab_from(int z) const;
   bool one_slab() const { return planes_ >= own_.size(0); }
-  Box around(int planes) const;
+  /// The planes of this rank and `planes` more on both sides, within the domain.
+  Box around(int planes) const { return intersect(grow(own_, Int3{planes, 0, 0}), domain_); }
+  WarpedRims::Sample sampling(const Term& term) const;
   void measure(Term& term, int index);
   void warp(Term& term, int keep_from, int hi);
   void add_gradient(Term& term, int index, const Box& planes, sampler::Into into);
   void add_gradients(const Box& planes);
   void fetch_rims();
+  void finish_rims();
   void update_moments();
   void share_moments();
   void take_step();
@@ -115,6 +121,7 @@ class Level {
   Buffer<MetricSum> sums_;    ///< [iterations, metrics], and one that nobody reads
   Buffer<descent::Sums> size_;
   std::optional<dist::Fetch> warp_rims_, moment_rims_;
+  std::optional<dist::Fetch::Transfer> coming_;  ///< rims of u
   dist::Reduction all_sizes_;
 };
 

@@ -79,10 +79,11 @@ void MovingSamples::choose(Context& ctx, dist::Comm& comm, const Box& warped, co
   access_ = cut.whole() ? MovingAccess::replicate : limit_.access;
   if (access_ != MovingAccess::automatic) return;
   const std::int64_t voxel = bytes_of(image_.data.storage) + (mask_ ? 1 : 0);
-  measure(ctx, comm, warped, displacement);
-  const std::int64_t fetched = reached(warped, fetched_margin(limit_.motion)).volume() * voxel;
+  measure(ctx, comm, intersect(warped, gradient), displacement);
+  const Box all = hull(warped, gradient);
+  const std::int64_t fetched = reached(all, fetched_margin(limit_.motion)).volume() * voxel;
   std::array most{static_cast<double>(fetched),
-                  static_cast<double>(ring_bytes(cut, voxel, warped.volume(), gradient.volume()))};
+                  static_cast<double>(ring_bytes(cut, voxel, all.volume(), gradient.volume()))};
   comm.all_max(most);
   access_ = choose_access(limit_, {.replicate = params_.moving_domain.volume() * voxel,
                                    .fetch = static_cast<std::int64_t>(most[0]),
@@ -92,16 +93,17 @@ void MovingSamples::choose(Context& ctx, dist::Comm& comm, const Box& warped, co
 void MovingSamples::prepare(Context& ctx, dist::Comm& comm, const Box& warped, const Box& gradient,
                             VectorView<const float> displacement, double change) {
   drift_ += change;
+  const Box all = hull(warped, gradient);
   if (!access_) choose(ctx, comm, warped, gradient, displacement);
   if (access_ == MovingAccess::replicate) {
     if (held_.empty()) hold(ctx, comm, params_.moving_domain);
   } else if (access_ == MovingAccess::ring) {
-    pass_round(ctx, comm, warped, gradient, displacement);
+    pass_round(ctx, comm, all, gradient, displacement);
   } else if (held_.empty() || drift_ > most_drift) {
-    if (drift_ > most_drift) measure(ctx, comm, warped, displacement);
-    double missing = held_.contains(reached(warped, std::min(most_drift, limit_.motion))) ? 0 : 1;
+    if (drift_ > most_drift) measure(ctx, comm, intersect(warped, gradient), displacement);
+    double missing = held_.contains(reached(all, std::min(most_drift, limit_.motion))) ? 0 : 1;
     comm.all_max({&missing, 1});
-    if (missing > 0) hold(ctx, comm, reached(warped, fetched_margin(limit_.motion)));
+    if (missing > 0) hold(ctx, comm, reached(all, fetched_margin(limit_.motion)));
   }
 }
 

@@ -62,13 +62,21 @@ class MovingSamples {
 
   /// Makes ready what the calls below need with this displacement, which must stay as it is until
   /// then. Collective.
-  /// @param warped        voxels that will be warped, the same ones at every call
-  /// @param gradient      voxels whose gradient will be asked for: planes of `warped`
-  /// @param displacement  [3,z,y,x] u [voxels], over at least `warped`
+  /// @param warped        voxels that will be warped, the same ones at every call, as `gradient`
+  /// @param gradient      voxels whose gradient will be asked for; of these or of `warped` one
+  /// holds
+  ///                      the other, and both what this rank owns
+  /// @param displacement  [3,z,y,x] u [voxels], over at least those in both, and over all of them
+  ///                      where samples_at_once()
   /// @param change        length of the step that made it from that of the last call, by
   ///                      composition and averages; infinity: it may be any [voxels]
   void prepare(Context& ctx, dist::Comm& comm, const Box& warped, const Box& gradient,
                VectorView<const float> displacement, double change);
+  /// Whether prepare() may sample all that will be asked for.
+  bool samples_at_once() const {
+    const MovingAccess way = access_.value_or(limit_.access);
+    return way == MovingAccess::ring || way == MovingAccess::automatic;
+  }
   /// The warped image over `box`; NaN where a sample is outside or masked.
   void warp(Context& ctx, const Box& box, VectorView<const float> displacement,
             View<float> warped) const;
