@@ -76,9 +76,8 @@ struct DeformableStage {
   /// smooths gradient or warp (ops/spline): one distance for all levels, or one a level, coarse to
   /// fine [voxels of the level]; 0 leaves an axis as it is. Empty: the Gaussian.
   std::vector<Vec3> knots_update{}, knots_warp{};
-  /// By which share step and Gaussian smoothing fall from the first to the last iteration of a
-  /// level [1].
-  double step_fall = 0, update_fall = 0, warp_fall = 0;
+  /// By which share each Gaussian narrows from the first to the last iteration of a level [1].
+  double update_fall = 0, warp_fall = 0;
   /// What is kept of the steps along the axes x, y, z of the world [1].
   std::array<double, 3> restriction{1, 1, 1};
   friend bool operator==(const DeformableStage&, const DeformableStage&) = default;

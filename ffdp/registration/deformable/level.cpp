@@ -294,7 +294,7 @@ double Level<T>::fallen(double value, double share) const {
 template <class T>
 void Level<T>::take_step() {
   share_moments();
-  const descent::Step step{.length = fallen(stage_.step, stage_.step_fall),
+  const descent::Step step{.length = stage_.step,
                            .least = stage_.optimizer == Optimizer::adam ? 1.0 : 0.0,
                            .face_ramp = face_ramp};
   const Smoothing smoothing =
