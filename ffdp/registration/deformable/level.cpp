@@ -240,7 +240,7 @@ void Level<T>::update_moments() {
   }
   const Smoothing smoothing =
       smoothing_of(stage_.knots_update, fallen(stage_.sigma_update, stage_.update_fall), domain_);
-  const int lead = smoothing.lead();
+  const int lead = halo_.gradient;  // of the widest Gaussian of the level
   zero_bytes(ctx_, size_.data(), sizeof(descent::Sums));
   vectors_.restart(own_.lo[0] - lead);
   for (int z = own_.lo[0]; z < own_.hi[0]; z += planes_) {
