@@ -52,27 +52,17 @@ Config preset(const std::string& name) {
   config.preset = name;
   config.linear = linear_stages(name == "rigid" ? LinearKind::rigid : LinearKind::affine);
   if (name == "rigid" || name == "affine") return config;
-  // Chosen from rows of benchmarks/e2e/front (docs/performance.md).
   DeformableStage stage;
-  stage.metrics[0].radius = 4;
+  stage.metrics[0].radius = 5;
   stage.iterations = {100, 50, 10};
-  stage.epsilon = 3;
-  stage.sigma_update = 0.65;
-  stage.sigma_warp = 0.58;
-  stage.update_fall = 0.6;
-  stage.warp_fall = 0.3;
   if (name == "fast") {
     stage.iterations = {100, 40, 2};
   } else if (name == "accurate") {
     stage.iterations = {100, 100, 20};
-    stage.epsilon = 0.5;
-    stage.step = 0.3;
-    stage.sigma_update = 0.7;
-    stage.sigma_warp = 0.5;
-    stage.update_fall = 0.3;
-    stage.warp_fall = 0;
+    stage.metrics[0].radius = 3;
+    stage.sigma_update = 1;
     config.symmetric = true;
-    config.refine = 10;
+    config.refine = 8;
   } else {
     require(name == "default", "preset: \"" + name +
                                    "\" is unknown, one of fast, default, accurate, affine, rigid "
@@ -84,11 +74,7 @@ Config preset(const std::string& name) {
 
 void use_global_metrics(Config& config) {
   for (LinearStage& stage : config.linear) stage.metric = LinearStage{}.metric;
-  const DeformableStage plain;
   for (DeformableStage& stage : config.deformable) {
-    stage.epsilon = plain.epsilon;
-    stage.step = plain.step;
-    stage.update_fall = stage.warp_fall = 0;
     stage.sigma_update = 5;
     stage.sigma_warp = 3;
   }
