@@ -31,6 +31,7 @@
 #include "ffdp/ops/mse/mse.hpp"
 #include "ffdp/ops/sampler/sampler.hpp"
 #include "ffdp/ops/smooth/smooth.hpp"
+#include "ffdp/ops/spline/spline.hpp"
 #include "ffdp/registration/deformable/level.hpp"
 #include "ffdp/registration/deformable/slab_planes.hpp"
 #include "ffdp/registration/plan.hpp"
@@ -261,6 +262,7 @@ void smoothing(Bench& b) {
   const auto u = b.warp(3);
   auto out = b.vector_room();
   b.row("smooth_displacement_s1", 24, [&] { smooth::forward(b.ctx, {}, b.box, b.box, u, out); });
+  b.row("spline_displacement_k4", 24, [&] { spline::forward(b.ctx, {}, b.box, b.box, u, out); });
 }
 
 void adam_step(Bench& b) {

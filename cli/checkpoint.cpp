@@ -28,6 +28,7 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 using registration::LevelTrace;
+using registration::LinearTrace;
 using registration::OwnPlanes;
 using registration::Standing;
 
@@ -111,7 +112,11 @@ json to_json(const Standing& s) {
   for (const LevelTrace& level : s.levels)
     levels.push_back(
         {{"grid", to_json(level.grid)}, {"costs", level.costs}, {"seconds", level.seconds}});
+  json linear = json::array();
+  for (const LinearTrace& trace : s.linear)
+    linear.push_back({{"stage", trace.stage}, {"level", trace.level}, {"costs", trace.costs}});
   return {{"linear_stages", s.linear_stages},
+          {"linear", linear},
           {"affine", {{"linear", s.affine.linear}, {"translation", s.affine.translation}}},
           {"deformable", s.deformable},
           {"pass", s.pass},
@@ -126,6 +131,8 @@ Standing standing_of(const json& j) {
   s.linear_stages = j.at("linear_stages");
   s.affine.linear = j.at("affine").at("linear");
   s.affine.translation = j.at("affine").at("translation");
+  for (const json& trace : j.at("linear"))
+    s.linear.push_back({trace.at("stage"), trace.at("level"), trace.at("costs")});
   s.deformable = j.at("deformable");
   s.pass = j.at("pass");
   s.level = j.at("level");

@@ -141,12 +141,13 @@ std::uint64_t digest(Context& host, const Context& ctx, dist::Comm& comm, const 
   return all;
 }
 
-/// The default preset with an affine by mutual information alone, changed by NAME=VALUE.
+/// An affine by mutual information, and the deformable stage as it is without a preset, changed by
+/// NAME=VALUE.
 Config configure(const std::vector<std::string>& settings) {
   Config config = preset("default");
   DeformableStage& stage = config.deformable[0];
   config.linear.resize(1);
-  stage.metrics[0].radius = 2;
+  stage = {.iterations = {100, 50, 10}};
   for (const std::string& setting : settings) {
     const auto equals = setting.find('=');
     const std::string name = setting.substr(0, equals);

@@ -20,6 +20,7 @@ constexpr const char* apply_help =
     R"(antsApplyTransforms: resamples an image, or puts transforms together
   -d, --dimensionality 2/3             that of the reference where it is not given
   -e, --input-image-type 0/1/3/4/5     scalar, vector, time-series, multichannel, five-dimensional
+  --time-index N                       of a time series (-e 3), volume N alone, from 0
   -i, --input FILE                     not needed for a composed output
   -r, --reference-image FILE           the grid of the output
   -o, --output FILE                    the image, or
@@ -92,7 +93,10 @@ void check_type(const Line& line, const io::NiftiInfo& input) {
   require(kind != 2 && kind != 6,
           "-e " + type +
               ": tensors and physical vectors would have to be turned with the image, which is not "
-              "done here; use ANTs' own program");
+              "done here; warp the diffusion-weighted series (-e 3) or scalar maps of the tensors, "
+              "as FA, or use ANTs' own program");
+  require(kind == 3 || !line.has("time-index"),
+          "--time-index: takes a volume of a time series; write -e 3");
   if (kind == 0) {
     require(input.volumes() == 1, input.path + ": a series of " + std::to_string(input.volumes()) +
                                       " volumes; write -e 3 to resample each of them");
@@ -100,6 +104,27 @@ void check_type(const Line& line, const io::NiftiInfo& input) {
                                          " components; write -e 1 to resample each of them");
   }
   if (kind == 1) note("-e 1: the components are resampled, the vectors are not turned");
+}
+
+/// The volumes and components of the input that are resampled: all of them, or the volume that
+/// --time-index names.
+struct Selection {
+  std::int64_t first, count;
+  io::Series series;
+};
+Selection selected(const Line& line, const io::NiftiInfo& input) {
+  const std::int64_t all = input.volumes() * input.components();
+  if (!line.has("time-index")) return {0, all, input.series()};
+  const int index = whole_number("--time-index", line.last("time-index", ""));
+  require(index >= 0 && index < input.volumes(), "--time-index " + std::to_string(index) + ": " +
+                                                     input.path + " has volumes 0 to " +
+                                                     std::to_string(input.volumes() - 1));
+  require(input.components() == 1, "--time-index: " + input.path + " has " +
+                                       std::to_string(input.components()) +
+                                       " components, 1 is wanted");
+  io::Series one;
+  one.intent = input.intent;
+  return {index, 1, one};
 }
 
 io::DataType output_type(const Line& line) {
@@ -152,8 +177,9 @@ void write_image(Context& ctx, const Line& line, const std::string& path, const 
   io::WriteOptions how;
   how.type = output_type(line);
   how.threads = ctx.threads;
-  io::NiftiWriter writer(path, grid, input.series(), how);
-  for (std::int64_t v = 0; v < input.volumes() * input.components(); ++v) {
+  const Selection chosen = selected(line, input);
+  io::NiftiWriter writer(path, grid, chosen.series, how);
+  for (std::int64_t v = chosen.first; v < chosen.first + chosen.count; ++v) {
     const bool labels = interpolator.keeps_labels(), cut = whole(how.type);
     if (labels) {
       apply_to_volume<double>(ctx, params, true, cut, grid, chain, reader.read_volume<double>(v),
@@ -189,8 +215,6 @@ int dimension(const Line& line, const Chain& chain, const Grid* grid) {
 
 int run(const Line& line) {
   const Output output = parse_output(line);
-  require(!line.has("time-index"),
-          "--time-index: take the volume out of the series first, it is resampled as any image");
   Context ctx = start_cpu();
   std::optional<Grid> grid;
   if (line.has("reference-image")) grid = io::read_info(line.last("reference-image", "")).grid;

@@ -43,7 +43,9 @@ void close_bracket_once(const std::string& word) {
 }
 
 /// How a flag that is not known is probably meant.
-std::string advice(const std::string& word) {
+std::string advice(const std::string& word, const std::vector<OptionName>& known) {
+  for (const OptionName& option : known)
+    if ("--" + option.name == lower(word)) return "; write --" + option.name;
   if (word.size() > 2 && word[1] != '-' && std::isdigit(static_cast<unsigned char>(word[2])) != 0)
     return "; write " + word.substr(0, 2) + " " + word.substr(2);
   if (const auto equals = word.find('='); equals != std::string::npos)
@@ -122,7 +124,7 @@ Line::Line(std::span<const std::string> words, std::vector<OptionName> known)
     const auto option = std::ranges::find_if(known_, [&](const OptionName& o) {
       return is_long ? word.substr(2) == o.name : word.size() == 2 && word[1] == o.letter;
     });
-    require(option != known_.end(), "Invalid flag provided: " + word + advice(word));
+    require(option != known_.end(), "Invalid flag provided: " + word + advice(word, known_));
     current = &values_[static_cast<std::size_t>(option - known_.begin())];
     empty = true;
   }

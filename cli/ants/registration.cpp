@@ -13,6 +13,7 @@
 #include "cli/ants/registration_line.hpp"
 #include "cli/ants/registration_output.hpp"
 #include "cli/ants/stage_config.hpp"
+#include "cli/ants/state.hpp"
 #include "cli/progress.hpp"
 #include "cli/register_output.hpp"
 
@@ -21,7 +22,6 @@
 #include "ffdp/core/error.hpp"
 #include "ffdp/io/atomic_file.hpp"
 #include "ffdp/io/nifti.hpp"
-#include "ffdp/io/transform_file.hpp"
 #include "ffdp/transforms/warp.hpp"
 
 namespace ffdp::cli::ants {
@@ -94,26 +94,6 @@ void run_stage(Context& ctx, const RegistrationLine& line, StageLine& stage, Ima
   parts.push_back(std::move(part));
 }
 
-Parts restored(const std::string& path) {
-  Parts parts;
-  const io::TransformFile file = io::read_transform(path);
-  int warps = 0;
-  for (auto step = file.transforms.rbegin(); step != file.transforms.rend(); ++step) {
-    Part part{"GenericAffine", {}, {}, {}, false};
-    if (const Affine* affine = std::get_if<Affine>(&*step)) {
-      part.affine = *affine;
-    } else {
-      part.warp = std::get<1>(*step);
-      ++warps;
-    }
-    parts.push_back(std::move(part));
-  }
-  require(warps < 4, path +
-                         ": holds the halves of a SyN that ANTs saved; give its Composite.h5 by "
-                         "-r instead");
-  return parts;
-}
-
 int run(RegistrationLine line) {
   note_stages(line);
   const char* wish = std::getenv("FFDP_DEVICE");
@@ -123,7 +103,7 @@ int run(RegistrationLine line) {
   for (const auto& path : {line.warped, line.inverse_warped, line.save_state})
     if (!path.empty()) io::check_writable(path);
   Parts parts = line.restore_state.empty() ? read_initial(cpu, "-r", line.initial_moving)
-                                           : restored(line.restore_state);
+                                           : read_state(cpu, line.restore_state);
   const Parts fixed = read_initial(cpu, "-q", line.initial_fixed);
   Images images(cpu, line.dimension,
                 fixed.empty() ? transforms::CompositeTransform() : chain_of(fixed));

@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "ffdp/core/error.hpp"
+#include "ffdp/io/nifti.hpp"
 #include "ffdp/registration/linear/maps.hpp"
 
 namespace ffdp::cli::ants {
@@ -82,6 +83,10 @@ void read_restrictions(const Line& line, int dimension, std::vector<StageLine>& 
                                               " stages");
   for (std::size_t i = 0; i < values.size(); ++i) {
     StageLine& stage = stages[i];
+    if (values[i].text == "1") {  // the option without a value
+      note("-g without numbers restricts nothing");
+      continue;
+    }
     stage.restriction = numbers("-g", values[i].text);
     const auto wanted =
         is_linear(stage.kind)
@@ -99,7 +104,13 @@ void read_restrictions(const Line& line, int dimension, std::vector<StageLine>& 
 void read_stages(const Line& line, RegistrationLine& r) {
   require(line.has("transform"), "antsRegistration: -t is wanted, as -t SyN[0.1,3,0]");
   require(line.has("metric"), "antsRegistration: -m is wanted, as -m MI[f.nii.gz,m.nii.gz,1,32]");
-  for (const Value& value : line.values("transform")) r.stages.push_back(parse_transform(value));
+  for (const Value& value : line.values("transform")) {
+    r.stages.push_back(parse_transform(value));
+    for (const SplineMesh* mesh : {&r.stages.back().update_mesh, &r.stages.back().warp_mesh})
+      require(mesh->elements.empty() || static_cast<int>(mesh->elements.size()) == r.dimension,
+              "-t " + value.text + ": a mesh has " + std::to_string(mesh->elements.size()) +
+                  " axes, " + std::to_string(r.dimension) + " are wanted");
+  }
   for (const Value& value : line.values("metric")) {
     require(value.stage < static_cast<int>(r.stages.size()),
             "-m " + value.text + ": belongs to stage " + std::to_string(value.stage + 1) + " of " +
@@ -123,6 +134,10 @@ void read_output(const Line& line, RegistrationLine& r) {
   r.prefix = value.bracket ? value.parameters[0] : value.name;
   if (value.parameters.size() > 1) r.warped = value.parameters[1];
   if (value.parameters.size() > 2) r.inverse_warped = value.parameters[2];
+  for (const std::string& image : {r.warped, r.inverse_warped})
+    require(image.empty() || io::is_nifti_name(image),
+            "-o " + value.text + ": images are written as .nii or .nii.gz here, write " + image +
+                ".nii.gz");
   r.save_state = line.last("save-state", "");
   r.restore_state = line.last("restore-state", "");
   r.composite = line.flag("write-composite-transform", "0");
@@ -200,7 +215,8 @@ RegistrationLine parse_registration(std::span<const std::string> words) {
   const Line line(words, registration_options());
   RegistrationLine r;
   require(line.has("dimensionality"), "antsRegistration: -d is wanted, 2 or 3");
-  r.dimension = whole_number("-d", line.last("dimensionality", ""));
+  for (const Value& value : line.values("dimensionality"))
+    r.dimension = whole_number("-d", value.text);
   require(r.dimension == 2 || r.dimension == 3,
           "-d " + std::to_string(r.dimension) + ": 2 or 3 is wanted; 4-D is not done here");
   r.verbose = line.flag("verbose", "0");

@@ -22,14 +22,19 @@ struct MetricLine {
   std::string fixed, moving;
 };
 
+/// The mesh of a B-spline at the first level of a stage.
+struct SplineMesh {
+  double distance = 0;           ///< of its knots [mm], or
+  std::vector<double> elements;  ///< how many it has along x, y and z
+  bool empty() const { return distance == 0 && elements.empty(); }
+};
+
 /// One stage of antsRegistration. Levels without iterations at the end are kept.
 struct StageLine {
   std::string name;  ///< of the transform, as "SyN"
   TransformKind kind = TransformKind::affine;
-  /// Smoothing of update and warp: variances [voxels^2], or distances of knots [mm] where `spline`.
-  double update_smoothing = 3, warp_smoothing = 0;
-  bool spline = false;
-  std::vector<double> update_mesh, warp_mesh;  ///< number of spline elements x, y, z; or empty
+  double update_variance = 0, warp_variance = 0;  ///< of Gaussians that smooth [voxels^2]
+  SplineMesh update_mesh, warp_mesh;              ///< of B-splines that smooth in their place
   std::vector<MetricLine> metrics;
   std::vector<int> iterations, shrink;
   std::string fixed_mask, moving_mask;  ///< empty: none

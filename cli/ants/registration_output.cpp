@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "cli/ants/interpolator.hpp"
+#include "cli/ants/state.hpp"
 
 #include "ffdp/core/error.hpp"
 #include "ffdp/io/nifti.hpp"
@@ -69,8 +70,7 @@ void write_registration(Context& ctx, const RegistrationLine& line, Images& imag
   } else {
     write_parts(ctx, line, fixed.grid, parts);
   }
-  if (!line.save_state.empty())
-    io::write_composite(line.save_state, forward.steps(), line.dimension);
+  if (!line.save_state.empty()) write_state(ctx, line.save_state, parts, line.dimension);
   if (!line.warped.empty()) write_image(ctx, line, line.warped, fixed.grid, forward, moving);
   if (!line.inverse_warped.empty())
     write_image(ctx, line, line.inverse_warped, moving.grid, inverse_chain_of(ctx, parts), fixed);

@@ -15,25 +15,42 @@ using registration::DeformableStage;
 using registration::LinearKind;
 using registration::LinearStage;
 
-/// Width of the Gaussian that smooths as the cubic B-spline of this knot distance does: the spline
-/// is the Gaussian's fourfold box, of variance 4/12 [knot distances].
-const double knot_sigma = std::sqrt(1.0 / 3);
-
 /// Sigma of the update here for that of ANTs: 1 voxel for the variance of 3 that lines give.
 const double update_share = std::sqrt(1.0 / 3);
 constexpr double least_sigma_warp = 0.7071;  // [voxels]
 
-/// Gaussian sigma [voxels of a level] of a stage. ANTs doubles the mesh from level to level, so a
-/// spline's knots stay as many voxels of a level apart as at the first one.
-double sigma_of(const StageLine& stage, double smoothing, const std::vector<double>& mesh,
-                const Grid& fixed, int coarsest) {
+/// Gaussian sigma of a variance [voxels of a level].
+double sigma_of(double variance) {
   constexpr double most = 12;  // [voxels]
-  if (!stage.spline) return std::min(std::sqrt(smoothing), most);
-  double knots = smoothing;
-  for (std::size_t axis = 0; axis < mesh.size() && axis < 3; ++axis)
-    if (mesh[axis] > 0)
-      knots = std::max(knots, fixed.spacing[axis] * fixed.size[2 - axis] / mesh[axis]);
-  return std::min(knot_sigma * knots / (registration::finest_spacing(fixed) * coarsest), most);
+  return std::min(std::sqrt(variance), most);
+}
+
+/// Spline elements along an axis x, y, z at the first level, which the line gives or which the
+/// distance of the knots makes of the extent.
+double elements(const SplineMesh& mesh, const Grid& fixed, std::size_t axis) {
+  if (!mesh.elements.empty()) return mesh.elements[axis];
+  return std::ceil((fixed.size[2 - axis] - 1) * fixed.spacing[axis] / mesh.distance);
+}
+
+/// Distances of the knots at the levels that have iterations: the mesh doubles from level to level
+/// of the line, as in ANTs. Empty: there is no mesh.
+std::vector<Vec3> knots_of(const StageLine& stage, const SplineMesh& mesh, const Grid& fixed) {
+  constexpr double least = 1, most = 64;  // [voxels of the level]
+  std::vector<Vec3> knots;
+  if (mesh.empty()) return knots;
+  for (std::size_t level = 0; level < stage.iterations.size(); ++level) {
+    if (stage.iterations[level] == 0) continue;
+    const Grid grid = registration::level_grid(
+        fixed, stage.shrink[level] * registration::finest_spacing(fixed), 8);
+    Vec3& here = knots.emplace_back();
+    for (std::size_t axis = 0; axis < 3; ++axis)
+      if (grid.size[2 - axis] > 1)
+        here[2 - axis] =
+            std::clamp((grid.size[2 - axis] - 1) /
+                           std::ldexp(elements(mesh, fixed, axis), static_cast<int>(level)),
+                       least, most);
+  }
+  return knots;
 }
 
 /// The restriction of a linear stage in the order of registration::parametric_map. ITK counts the
@@ -77,13 +94,12 @@ DeformableStage deformable_stage(const StageLine& stage, const Grid& fixed) {
   take_levels(stage, deformable.shrink, deformable.iterations);
   for (std::size_t axis = 0; axis < stage.restriction.size(); ++axis)
     deformable.restriction.at(axis) = stage.restriction[axis];
-  const int coarsest = stage.shrink[0];
   // Steps are larger here than in ANTs, so that the same variance would smooth too much of each
   // step and none at all too little of the warp (measured: docs/ants.md).
-  deformable.sigma_update =
-      sigma_of(stage, stage.update_smoothing, stage.update_mesh, fixed, coarsest) * update_share;
-  deformable.sigma_warp = std::max(
-      sigma_of(stage, stage.warp_smoothing, stage.warp_mesh, fixed, coarsest), least_sigma_warp);
+  deformable.sigma_update = sigma_of(stage.update_variance) * update_share;
+  deformable.sigma_warp = std::max(sigma_of(stage.warp_variance), least_sigma_warp);
+  deformable.knots_update = knots_of(stage, stage.update_mesh, fixed);
+  deformable.knots_warp = knots_of(stage, stage.warp_mesh, fixed);
   return deformable;
 }
 
@@ -114,7 +130,6 @@ Config stage_config(const RegistrationLine& line, const StageLine& stage, const 
 
 void note_stages(const RegistrationLine& line) {
   for (const StageLine& stage : line.stages) {
-    if (stage.spline) note("-t " + stage.name + ": a Gaussian as wide as the B-spline smooths");
     if (stage.name.ends_with("Exponential"))
       note("-t " + stage.name + ": runs as GaussianDisplacementField");
   }

@@ -77,11 +77,31 @@ std::string parameter(const Value& value, std::size_t n, const std::string& othe
 }
 
 /// A distance of knots [mm], or with several numbers how many elements a mesh has along each axis.
-double mesh(const Value& value, std::size_t n, std::vector<double>& elements) {
+SplineMesh mesh(const Value& value, std::size_t n) {
+  SplineMesh result;
   const auto given = numbers("-t " + value.text, parameter(value, n, "0"));
-  if (given.size() == 1) return given[0];
-  elements = given;
-  return 0;
+  if (given.size() == 1)
+    result.distance = given[0];
+  else if (std::ranges::any_of(given, [](double count) { return count != 0; }))
+    result.elements = given;
+  require(result.distance >= 0 &&
+              std::ranges::all_of(result.elements, [](double count) { return count >= 1; }),
+          "-t " + value.text +
+              ": a distance of knots [mm], as 26, or how many elements a mesh has "
+              "along each axis, as 8x10x8, is wanted");
+  return result;
+}
+
+/// Update and warp of a stage of B-splines.
+void parse_meshes(const Value& value, StageLine& stage) {
+  const std::string said = "-t " + value.text;
+  require(value.parameters.size() > 1,
+          said + ": the distance of the knots is wanted, as " + stage.name + "[0.1,26,0,3]");
+  stage.update_mesh = mesh(value, 1);
+  stage.warp_mesh = mesh(value, 2);
+  const std::size_t order = stage.name == "BSplineExponential" ? 4 : 3;
+  require(parameter(value, order, "3") == "3",
+          said + ": splines are of order 3 here; write 3 as the last number or leave it out");
 }
 
 void check_percentage(const Value& value) {
@@ -105,22 +125,17 @@ StageLine parse_transform(const Value& value) {
   StageLine stage;
   stage.name = transform.name;
   stage.kind = transform.kind;
-  stage.spline = transform.spline;
   const double step = number("-t " + value.text, parameter(value, 0, ""));
   require(step > 0, "-t " + value.text + ": the step is more than 0, as 0.1");
   if (is_linear(stage.kind)) return stage;
-  if (stage.spline) {
-    require(value.parameters.size() > 1, "-t " + value.text +
-                                             ": the distance of the knots is wanted, as " +
-                                             stage.name + "[0.1,26,0,3]");
-    stage.update_smoothing = mesh(value, 1, stage.update_mesh);
-    stage.warp_smoothing = mesh(value, 2, stage.warp_mesh);
+  if (transform.spline) {
+    parse_meshes(value, stage);
     return stage;
   }
   const bool exponential = stage.name == "Exponential";
-  stage.update_smoothing = number("-t " + value.text, parameter(value, 1, "3"));
-  stage.warp_smoothing = number("-t " + value.text, parameter(value, 2, exponential ? "0.5" : "0"));
-  require(stage.update_smoothing >= 0 && stage.warp_smoothing >= 0,
+  stage.update_variance = number("-t " + value.text, parameter(value, 1, "3"));
+  stage.warp_variance = number("-t " + value.text, parameter(value, 2, exponential ? "0.5" : "0"));
+  require(stage.update_variance >= 0 && stage.warp_variance >= 0,
           "-t " + value.text + ": variances are not negative");
   return stage;
 }

@@ -21,6 +21,15 @@ void validate(const MetricConfig& metric) {
   within("bins", metric.bins, 10, 128);
 }
 
+void validate(const std::vector<Vec3>& knots, const DeformableStage& stage) {
+  require(knots.size() <= 1 || knots.size() == stage.iterations.size(),
+          "config: there are knots for " + std::to_string(knots.size()) + " levels, for 1 or " +
+              std::to_string(stage.iterations.size()) + " they are wanted");
+  for (const Vec3& one : knots)
+    for (double distance : one)
+      if (distance != 0) within("distance of the knots", distance, 1, 64);
+}
+
 /// Mutual information finds the basin at 4 voxels; LNCC, which sees edges rather than the overlap
 /// of grey values, sets the map at 2: Dice of the affine on two brain pairs 0.556 -> 0.588 and
 /// 0.549 -> 0.591 (docs/algorithm.md).
@@ -43,17 +52,27 @@ Config preset(const std::string& name) {
   config.preset = name;
   config.linear = linear_stages(name == "rigid" ? LinearKind::rigid : LinearKind::affine);
   if (name == "rigid" || name == "affine") return config;
+  // Chosen from rows of benchmarks/e2e/front (docs/performance.md).
   DeformableStage stage;
-  stage.metrics[0].radius = 5;
+  stage.metrics[0].radius = 4;
   stage.iterations = {100, 50, 10};
+  stage.epsilon = 3;
+  stage.sigma_update = 0.65;
+  stage.sigma_warp = 0.58;
+  stage.update_fall = 0.6;
+  stage.warp_fall = 0.3;
   if (name == "fast") {
     stage.iterations = {100, 40, 2};
   } else if (name == "accurate") {
     stage.iterations = {100, 100, 20};
-    stage.metrics[0].radius = 3;
-    stage.sigma_update = 1;
+    stage.epsilon = 0.5;
+    stage.step = 0.3;
+    stage.sigma_update = 0.7;
+    stage.sigma_warp = 0.5;
+    stage.update_fall = 0.3;
+    stage.warp_fall = 0;
     config.symmetric = true;
-    config.refine = 8;
+    config.refine = 10;
   } else {
     require(name == "default", "preset: \"" + name +
                                    "\" is unknown, one of fast, default, accurate, affine, rigid "
@@ -65,7 +84,11 @@ Config preset(const std::string& name) {
 
 void use_global_metrics(Config& config) {
   for (LinearStage& stage : config.linear) stage.metric = LinearStage{}.metric;
+  const DeformableStage plain;
   for (DeformableStage& stage : config.deformable) {
+    stage.epsilon = plain.epsilon;
+    stage.step = plain.step;
+    stage.update_fall = stage.warp_fall = 0;
     stage.sigma_update = 5;
     stage.sigma_warp = 3;
   }
@@ -102,9 +125,9 @@ void validate(const Config& config) {
     within("step", stage.step, 1e-6, 1);
     within("sigma_update", stage.sigma_update, 0, 32);
     within("sigma_warp", stage.sigma_warp, 0, 32);
-    within("step_fall", stage.step_fall, 0, 1);
     within("update_fall", stage.update_fall, 0, 1);
     within("warp_fall", stage.warp_fall, 0, 1);
+    for (const auto* knots : {&stage.knots_update, &stage.knots_warp}) validate(*knots, stage);
     for (double share : stage.restriction) within("restriction", share, 0, 1);
   }
 }

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "ffdp/core/affine.hpp"
 #include "ffdp/ops/adam/adam.hpp"
 #include "ffdp/ops/lncc/lncc.hpp"
 #include "ffdp/ops/mi/mi.hpp"
@@ -71,8 +72,12 @@ struct DeformableStage {
   double step = 0.5;           ///< largest step of one iteration [voxels of the level]
   double sigma_update = 0.8;   ///< smoothing of the gradient [voxels of the level]
   double sigma_warp = 0.7071;  ///< smoothing of the warp [voxels of the level]
-  /// By which share step and smoothing fall from the first to the last iteration of a level [1].
-  double step_fall = 0, update_fall = 0, warp_fall = 0;
+  /// In place of the Gaussian, the cubic B-spline whose knots are so far apart along z, y, x
+  /// smooths gradient or warp (ops/spline): one distance for all levels, or one a level, coarse to
+  /// fine [voxels of the level]; 0 leaves an axis as it is. Empty: the Gaussian.
+  std::vector<Vec3> knots_update{}, knots_warp{};
+  /// By which share each Gaussian narrows from the first to the last iteration of a level [1].
+  double update_fall = 0, warp_fall = 0;
   /// What is kept of the steps along the axes x, y, z of the world [1].
   std::array<double, 3> restriction{1, 1, 1};
   friend bool operator==(const DeformableStage&, const DeformableStage&) = default;

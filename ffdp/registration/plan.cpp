@@ -11,6 +11,7 @@
 #include "ffdp/registration/deformable/deformable.hpp"
 #include "ffdp/registration/deformable/level.hpp"
 #include "ffdp/registration/deformable/slab_planes.hpp"
+#include "ffdp/registration/deformable/smoothing.hpp"
 #include "ffdp/registration/images/pyramid.hpp"
 
 namespace ffdp::registration {
@@ -129,7 +130,7 @@ class Planner {
     std::vector<DeformableLevel> levels;
     std::int64_t most = 0, coarser = 0;
     for (std::size_t i = 0; i < stage.shrink.size(); ++i) {
-      levels.push_back(level_of(stage, i, coarser));
+      levels.push_back(level_of(at_level(stage, static_cast<int>(i)), i, coarser));
       most = std::max(most, levels.back().running);
       coarser = levels.back().voxels;
     }
@@ -248,9 +249,13 @@ Config resolved(const Config& config, const Grid& fixed) {
     const std::size_t levels = stage.shrink.size();
     // Fewer levels than numbers: the image is small, and takes the first ones. More: the coarse
     // levels share the first number.
-    while (stage.iterations.size() < levels)
-      stage.iterations.insert(stage.iterations.begin(), stage.iterations[0]);
-    stage.iterations.resize(levels);
+    const auto fit = [&](auto& numbers) {
+      while (numbers.size() < levels) numbers.insert(numbers.begin(), numbers[0]);
+      numbers.resize(levels);
+    };
+    fit(stage.iterations);
+    for (auto* knots : {&stage.knots_update, &stage.knots_warp})
+      if (knots->size() > 1) fit(*knots);
   }
   return r;
 }

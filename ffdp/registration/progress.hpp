@@ -2,6 +2,8 @@
 #pragma once
 
 #include <functional>
+#include <string>
+#include <vector>
 
 namespace ffdp::registration {
 
@@ -14,5 +16,12 @@ struct Progress {
   double convergence;  ///< slope, or largest motion of a corner [voxels]
 };
 using ProgressSink = std::function<void(const Progress&)>;
+
+/// Costs of the iterations of one search of a linear stage.
+struct LinearTrace {
+  std::string stage;  ///< "rigid", "affine", ...
+  int level = 0;      ///< from 0, coarse to fine
+  std::vector<double> costs;
+};
 
 }  // namespace ffdp::registration

@@ -17,6 +17,7 @@
 #include "ffdp/ops/sampler/sampler.hpp"
 #include "ffdp/ops/vectors/vectors.hpp"
 #include "ffdp/registration/deformable/level.hpp"
+#include "ffdp/registration/deformable/smoothing.hpp"
 #include "ffdp/registration/images/preparation.hpp"
 #include "ffdp/registration/linear/initialize.hpp"
 #include "ffdp/registration/plan.hpp"
@@ -231,6 +232,7 @@ Affine run_linear_stages(Context& ctx, dist::Comm& comm, const Config& config,
   if (from) {
     standing.linear_stages = from->linear_stages;
     standing.affine = from->affine;
+    traces = from->linear;
   } else {
     LinearKind most = LinearKind::rigid;
     for (const LinearStage& stage : config.linear) most = std::max(most, stage.kind);
@@ -244,6 +246,7 @@ Affine run_linear_stages(Context& ctx, dist::Comm& comm, const Config& config,
     const LinearStage& stage = config.linear[standing.linear_stages];
     standing.affine = run_linear(ctx, comm, stage, pairs, standing.affine, watch.progress, traces);
     ++standing.linear_stages;
+    standing.linear = traces;
     clock.stage("linear");
     save();
   }
@@ -338,6 +341,7 @@ Result register_images(Context& ctx, dist::Comm& comm, const Config& config, Inp
 
   watch.before.linear_stages = static_cast<int>(config.linear.size());
   watch.before.affine = result.affine;
+  watch.before.linear = result.linear;
   const DeformableStage& stage = full.deformable[0];
   const int pass = from && from->deformable ? from->pass : 0;
   if (pass == 0) {
@@ -359,7 +363,7 @@ Result register_images(Context& ctx, dist::Comm& comm, const Config& config, Inp
     }
     watch.before.pass = 2;
     watch.fields_before.clear();
-    DeformableStage refine = stage;
+    DeformableStage refine = at_level(stage, static_cast<int>(stage.shrink.size()) - 1);
     refine.shrink = {stage.shrink.back()};
     refine.iterations = {config.refine};
     result.displacement = run_deformable(ctx, comm, refine, pairs, result.affine, memory,

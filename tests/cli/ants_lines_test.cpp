@@ -162,7 +162,11 @@ TEST_F(AntsLines, ApplyToASeriesAndProductsOfMatrices) {
   const auto one = io::read_image<float>(folder / "f.nii.gz");
   {
     io::NiftiWriter writer(folder / "series.nii.gz", one.grid, {.volumes = 3}, {});
-    for (int v = 0; v < 3; ++v) writer.write(one.data.data(), one.data.size());
+    std::vector<float> values(one.data.begin(), one.data.end());
+    for (int v = 0; v < 3; ++v) {
+      writer.write(values.data(), std::ssize(values));
+      for (float& value : values) value += 100;
+    }
     writer.commit();
   }
   leaves(
@@ -172,6 +176,18 @@ TEST_F(AntsLines, ApplyToASeriesAndProductsOfMatrices) {
       {"out.nii.gz"});
   EXPECT_EQ(io::read_info(folder / "out.nii.gz").volumes(), 3);
   EXPECT_EQ(io::read_info(folder / "out.nii.gz").type, io::DataType::int16);
+  // One volume of it alone, as it is in the whole series.
+  const std::string whole = "antsApplyTransforms -d 3 -e 3 -i series.nii.gz -r f.nii.gz ";
+  leaves(whole + "-o all.nii.gz -t a_1Warp.nii.gz", {"all.nii.gz"});
+  leaves(whole + "-o third.nii.gz -t a_1Warp.nii.gz --time-index 2", {"third.nii.gz"});
+  EXPECT_EQ(io::read_info(folder / "third.nii.gz").volumes(), 1);
+  const auto third = io::NiftiReader(folder / "all.nii.gz").read_volume<float>(2),
+             alone = io::read_image<float>(folder / "third.nii.gz");
+  EXPECT_TRUE(std::equal(third.data.begin(), third.data.end(), alone.data.begin()));
+  EXPECT_GT(alone.data.view()(20, 24, 22), 200);
+  refuses(whole + "-o w.nii.gz --time-index 3", "has volumes 0 to 2");
+  refuses("antsApplyTransforms -d 3 -i f.nii.gz -r f.nii.gz -o w.nii.gz --time-index 0",
+          "write -e 3");
   const Affine a{.linear = {{{1, 0.1, 0}, {0, 1.1, 0}, {0.2, 0, 1}}}, .translation = {1, 2, 3}};
   const Affine b{.linear = {{{1, 0, 0}, {0.3, 0.9, 0}, {0, 0, 1}}}, .translation = {-4, 5, 0}};
   io::write_affine(folder / "one.mat", a, {9, 8, 7}, 3);
@@ -203,6 +219,35 @@ TEST_F(AntsLines, QuickScriptWithTwoPairs) {
 }
 
 /// GC in linear and deformable stages, with masks and a second pair, whose contrast is inverted.
+TEST_F(AntsLines, StatesAreSavedAndRestored) {
+  make({40, 48, 44});
+  const std::string line = "antsRegistration -d 3 -a 1 ",
+                    m = "-t SyN[0.1,3,0] -m CC[f.nii.gz,m.nii.gz,1,2] -f 2 -s 1 ";
+  leaves(line + "-r [f.nii.gz,m.nii.gz,1] -j a.h5 -o a_ " + m + "-c 20",
+         {"a.h5", "a_Composite.h5", "a_InverseComposite.h5"});
+  const auto of = [&](const std::string& name) {
+    return io::read_transform(folder / name).transforms;
+  };
+  // The affine, and the halves of the warp with their inverses.
+  ASSERT_EQ(of("a.h5").size(), 5U);
+  // Goes on from there, so no iteration leaves it all as it is; -g without numbers means nothing.
+  leaves(line + "-k a.h5 -o b_ " + m + "-c 0 --restrict-deformation",
+         {"b_Composite.h5", "b_InverseComposite.h5"});
+  for (const std::string name : {"Composite.h5", "InverseComposite.h5"}) {
+    const auto one = of("a_" + name), other = of("b_" + name);
+    ASSERT_EQ(other.size(), one.size());
+    for (std::size_t i = 0; i < one.size(); ++i) {
+      ASSERT_EQ(other[i].index(), one[i].index());
+      if (one[i].index() == 0) continue;
+      const auto &u = std::get<1>(one[i])->data, &v = std::get<1>(other[i])->data;
+      double largest = 0;
+      for (std::int64_t k = 0; k < 3 * std::get<1>(one[i])->grid.domain().volume(); ++k)
+        largest = std::max(largest, std::abs(double(u.data()[k]) - double(v.data()[k])));
+      EXPECT_LT(largest, 1e-4) << name;
+    }
+  }
+}
+
 TEST_F(AntsLines, GlobalCorrelation) {
   make({40, 48, 44});
   Image<float> inverted = ball({40, 48, 44}, 1.5, 7);
@@ -214,6 +259,30 @@ TEST_F(AntsLines, GlobalCorrelation) {
       "-m GC[f.nii.gz,m.nii.gz,1,1] -m gc[f2.nii.gz,m2.nii.gz,0.5] -c 30x10 -f 2x1 -s 1x0",
       {"g_0GenericAffine.mat", "g_1Warp.nii.gz", "g_1InverseWarp.nii.gz", "g_W.nii.gz"});
   EXPECT_LT(left_over("g_W.nii.gz"), 0.25);
+}
+
+/// Fields smoothed by B-splines, their knots by distance and by number, of update and total field.
+TEST_F(AntsLines, BSplines) {
+  make({40, 48, 44});
+  const std::string m = " -m CC[f.nii.gz,m.nii.gz,1,2] -c 30x15 -f 2x1 -s 1x0";
+  leaves("antsRegistration -d 3 -o [b_,b_W.nii.gz] -t BSplineSyN[0.1,10,0,3]" + m,
+         {"b_0Warp.nii.gz", "b_0InverseWarp.nii.gz", "b_W.nii.gz"});
+  EXPECT_LT(left_over("b_W.nii.gz"), 0.25);
+  leaves(
+      "antsRegistration -d 3 -o [p_,p_W.nii.gz] -t BSplineDisplacementField[0.1,6x6x6,12x12x12]" +
+          m,
+      {"p_0Warp.nii.gz", "p_W.nii.gz"});
+  EXPECT_LT(left_over("p_W.nii.gz"), 0.25);
+  leaves("antsRegistration -d 3 -o [x_,x_W.nii.gz] -t BSplineExponential[0.1,10,0,10,3]" + m,
+         {"x_0Warp.nii.gz", "x_0InverseWarp.nii.gz", "x_W.nii.gz"});
+  EXPECT_LT(left_over("x_W.nii.gz"), 0.25);
+  // A mesh of one element allows next to nothing.
+  leaves("antsRegistration -d 3 -o [s_,s_W.nii.gz] -t BSplineSyN[0.1,1x1x1]" + m,
+         {"s_0Warp.nii.gz", "s_0InverseWarp.nii.gz", "s_W.nii.gz"});
+  EXPECT_GT(left_over("s_W.nii.gz"), left_over("b_W.nii.gz"));
+  refuses("antsRegistration -d 3 -o w_ -t BSplineSyN[0.1,10x10]" + m, "3 are wanted");
+  refuses("antsRegistration -d 3 -o w_ -t BSplineSyN[0.1,26,0,2]" + m, "write 3");
+  refuses("antsRegistration -d 3 -o w_ -t BSplineSyN[0.1,0x5x5]" + m, "as 26, or how many");
 }
 
 TEST_F(AntsLines, StagesKeptApartAndFilesOfEarlierStages) {
@@ -259,6 +328,13 @@ TEST_F(AntsLines, WrongLinesAreRefusedWithTheRightWay) {
   refuses(start + "-r nosuch.mat " + syn + m + levels, "nosuch.mat");
   refuses("antsRegistration -o w_ " + syn + m + levels, "-d is wanted");
   refuses("antsRegistration -d 2 -o w_ " + syn + m + levels, "write -d 3");
+  // Seen in public scripts.
+  refuses("antsRegistration -d 3--float 0 -o w_ " + syn + m + levels, "3--float");
+  refuses(start + syn + m + levels + "--Restrict-Deformation 1x1x0",
+          "write --restrict-deformation");
+  refuses(start + syn + "-m GC [f.nii.gz,m.nii.gz,1,4] " + levels, "as GC[fixed.nii.gz");
+  refuses("antsRegistration -d 3 -o [w_,w_aligned.nrrd] " + syn + m + levels,
+          "write w_aligned.nrrd.nii.gz");
   const auto f = io::read_image<float>(folder / "f.nii.gz");
   {
     io::NiftiWriter writer(folder / "series.nii.gz", f.grid, {.volumes = 2}, {});

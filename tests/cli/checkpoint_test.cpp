@@ -6,6 +6,7 @@
 #include <string>
 
 #include "tests/support/program.hpp"
+#include <nlohmann/json.hpp>
 #include <unistd.h>
 
 #include <gtest/gtest.h>
@@ -49,6 +50,14 @@ class CheckpointProgram : public testing::Test {
       ASSERT_TRUE(fs::exists(path(one + name)) && fs::exists(path(other + name))) << name;
       EXPECT_TRUE(content(path(one + name)) == content(path(other + name))) << name;
     }
+    // The curves of the page: those before the stop, too.
+    const auto record = [&](const std::string& prefix) {
+      return nlohmann::json::parse(std::ifstream(path(prefix + ".json")));
+    };
+    const nlohmann::json before = record(one), after = record(other);
+    EXPECT_FALSE(before.at("linear_levels").empty());
+    EXPECT_EQ(after.at("linear_levels"), before.at("linear_levels"));
+    EXPECT_EQ(after.at("levels").size(), before.at("levels").size());
   }
   fs::path folder;
 };

@@ -24,6 +24,7 @@
 #include "ffdp/ops/resize/resize.hpp"
 #include "ffdp/ops/sampler/sampler.hpp"
 #include "ffdp/ops/smooth/smooth.hpp"
+#include "ffdp/ops/spline/spline.hpp"
 #include "ffdp/ops/vectors/vectors.hpp"
 
 namespace ffdp {
@@ -305,6 +306,20 @@ TEST_P(CudaMatchesCpu, Smooth) {
       s.out(out, r);
       s.out(vector, r);
       s.out(back, r);
+      return r;
+    });
+  }
+}
+
+TEST_P(CudaMatchesCpu, Spline) {
+  for (const Vec3 knots : {Vec3{3.25, 3.25, 3.25}, Vec3{0, 1, 2.5}, Vec3{8, 26, 1.7}}) {
+    const spline::Params p{knots};
+    const auto u = displacement(2, 3, spline::halo(p));
+    expect_same([&](Side& s) {
+      Result r;
+      auto out = s.vector_room(compute);
+      spline::forward(s.ctx, p, domain, compute, s.in(u), out);
+      s.out(out, r);
       return r;
     });
   }

@@ -144,6 +144,11 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"mi", [](Config& c) { set_metric(c, MetricKind::mi); }},
                     Case{"mse", [](Config& c) { set_metric(c, MetricKind::mse); }},
                     Case{"gc", [](Config& c) { set_metric(c, MetricKind::gc); }}, Case{"slice", {}},
+                    Case{"splines",
+                         [](Config& c) {
+                           c.deformable[0].knots_update = {{3, 3, 3}};
+                           c.deformable[0].knots_warp = {{1.5, 1.5, 1.5}};
+                         }},
                     Case{"symmetric",
                          [](Config& c) {
                            c.symmetric = true;

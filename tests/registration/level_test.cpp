@@ -93,6 +93,30 @@ TEST(Level, ManyRanksGiveTheBitsOfOne) {
     }
 }
 
+/// The same of B-splines, whose knots need not be as far apart along each axis, and of one without
+/// the other.
+TEST(Level, SplinesGiveTheSameInSlabsAndOnRanks) {
+  const Grid grid = block({29, 14, 17});
+  for (const bool update : {false, true})
+    for (const bool warp : {false, true}) {
+      DeformableStage stage;
+      stage.metrics = {{.radius = 2}, {.kind = MetricKind::gc}};
+      if (update) stage.knots_update = {{3.25, 2, 1.5}};
+      if (warp) stage.knots_warp = {{1.25, 2, 2}};
+      const Outcome whole = iterate(stage, grid, 29);
+      const auto expect_same = [&](const Outcome& got, int ranks, int planes) {
+        EXPECT_TRUE(std::equal(got.u.begin(), got.u.end(), whole.u.begin(), whole.u.end()))
+            << ranks << " ranks, " << planes << " planes " << update << warp;
+        EXPECT_EQ(got.costs, whole.costs) << ranks << " ranks, " << planes << " planes";
+      };
+      EXPECT_LT(whole.costs[3], whole.costs[0]);
+      for (const int planes : {4, 7, 28}) expect_same(iterate(stage, grid, planes), 1, planes);
+      for (const int ranks : {2, 5})
+        dist::run_threads(
+            ranks, [&](dist::Comm& comm) { expect_same(iterate(comm, stage, grid, 6), ranks, 6); });
+    }
+}
+
 TEST(Level, LowersTheCost) {
   for (const MetricKind kind :
        {MetricKind::lncc, MetricKind::mi, MetricKind::mse, MetricKind::gc}) {

@@ -62,6 +62,7 @@ std::vector<Case> cases() {
       {"mi", short_config(MetricKind::mi), {44, 50, 46}, Contrast::t2},
       {"mse", short_config(MetricKind::mse)},
       {"gc", short_config(MetricKind::gc)},
+      {"splines", short_config(MetricKind::gc)},
       {"gradient", short_config(MetricKind::lncc)},  // whose step is always scaled to its longest
       {"masks", short_config(MetricKind::lncc)},
       {"two_pairs", short_config(MetricKind::lncc), {44, 50, 46}, Contrast::t1, 2},
@@ -71,6 +72,10 @@ std::vector<Case> cases() {
   for (Case& c : all) {
     if (c.name == "masks") c.masks = true;
     if (c.name == "gradient") c.config.deformable[0].optimizer = Optimizer::gradient;
+    if (c.name == "splines") {
+      c.config.deformable[0].knots_update = {{3.25, 3.25, 3.25}, {2, 2.5, 3}};
+      c.config.deformable[0].knots_warp = {{1.5, 1.5, 1.5}};
+    }
     if (c.name == "symmetric") c.config.symmetric = true, c.config.refine = 2;
     if (c.name == "prepared") {
       c.config.winsorize_lo = 0.005, c.config.winsorize_hi = 0.995;

@@ -133,6 +133,27 @@ TEST(Register, RecoversAKnownWarpByGlobalCorrelation) {
   EXPECT_LT(truth.error(run(config, std::move(inverted), 2)).mean, 1.2 * after.mean);
 }
 
+/// Gradient and warp smoothed by splines: as near as with Gaussians, without folds; both directions
+/// and the refinement take the knots of their levels.
+TEST(Register, RecoversAKnownWarpBySplines) {
+  Truth truth({60, 76, 60});
+  truth.fixed.warp_mm = 5;
+  truth.moving.pose = small_pose();
+  Config config = preset("accurate");
+  config.deformable[0].iterations = {50, 30};
+  config.deformable[0].shrink = {2, 1};
+  config.deformable[0].knots_update = {{3.25, 3.25, 3.25}, {2.5, 2.5, 2.5}};
+  config.deformable[0].knots_warp = {{1, 1, 1}, {1.25, 1, 1}};
+  const Result result = run(config, truth.inputs(), 2);
+  EXPECT_LT(truth.error(result).mean, 0.4 * 2.5);
+  EXPECT_EQ(result.jacobian.folded, 0);
+  // The knots of two levels are none of three, and no knots lie closer than voxels.
+  config.deformable[0].iterations = {5, 5, 5};
+  EXPECT_THROW(run(config, truth.inputs(), 1), InvalidArgument);
+  config.deformable[0].knots_update = {{0.5, 1, 1}};
+  EXPECT_THROW(run(config, truth.inputs(), 1), InvalidArgument);
+}
+
 TEST(Register, RecoversALargeAffine) {
   Truth truth({60, 76, 60});
   const double a = 0.35;  // 20 degrees

@@ -26,7 +26,7 @@ def drawn(rng):
                 stage + "sigma_warp": pick([0.5, 0.55, 0.6, 0.65, 0.7071, 0.8]), stage + "step": pick([0.3, 0.5, 0.7, 1.0]),
                 stage + "epsilon": pick([0.5, 1, 2, 4]),
                 stage + "iterations": pick([[100, 50, 10], [100, 100, 20], [100, 100, 30], [150, 100, 50], [60, 60, 60]])}
-    for name, values in (("step_fall", [0.5, 0.9]), ("update_fall", [0.3, 0.6]), ("warp_fall", [0.2, 0.4]),
+    for name, values in (("update_fall", [0.3, 0.6]), ("warp_fall", [0.2, 0.4]),
                          ("metrics/0/floor", [1e-4, 1e-2, 3e-2])):
         if rng.random() < 0.4:
             setting[stage + name] = pick(values)

@@ -1,18 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <vector>
+#include <array>
 
+#include "ffdp/ops/common/axis_weights.hpp"
 #include "ffdp/ops/resize/resize.hpp"
 
 namespace ffdp::resize {
-
-/// Weights of one output voxel along one axis: inputs first .. first + count - 1.
-struct AxisWeights {
-  std::vector<int> first;      ///< global index, per output voxel of compute
-  std::vector<float> weights;  ///< count per output voxel
-  int count = 0;
-};
 
 namespace cpu {
 void shrink(Context&, const std::array<AxisWeights, 3>& weights, Box reach, Box compute,

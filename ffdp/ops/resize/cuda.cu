@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 
+#include "ffdp/ops/common/axis_weights.cuh"
 #include "ffdp/ops/common/trilinear.hpp"
 #include "ffdp/ops/common/voxels.cuh"
 #include "ffdp/ops/resize/backends.hpp"
@@ -12,29 +13,6 @@ namespace {
 
 // Tables: two slots an axis.
 enum Slot { half_slot = 0, row_slot = 1, table_slot = 2, share_half_slot = 8, share_row_slot = 9 };
-
-/// Weighted sums along one axis: out(i) = sum_k weights[i][k] in(first[i] + k).
-template <class T>
-struct AxisPass {
-  int axis, count, lo;
-  const int* first;
-  const float* weights;
-  float scale, offset;  ///< of the intensities
-  View<const T> in;
-  View<float> out;
-
-  __device__ void operator()(int z, int y, int x) const {
-    const int i = (axis == 0 ? z : axis == 1 ? y : x) - lo;
-    const int from = first[i];
-    const std::int64_t stride = axis == 0 ? in.stride_z : axis == 1 ? in.stride_y : 1;
-    const T* d =
-        in.data + in.offset(axis == 0 ? from : z, axis == 1 ? from : y, axis == 2 ? from : x);
-    float sum = 0;
-    for (int k = 0; k < count; ++k)
-      sum += weights[static_cast<std::int64_t>(i) * count + k] * to_float(d[k * stride]);
-    out(z, y, x) = offset + scale * sum;
-  }
-};
 
 /// The first pass of an image with a mask: sums of what counts, and of its weights.
 template <class T>
@@ -66,8 +44,8 @@ void pass(Context& ctx, int axis, const AxisWeights& w, const Box& compute, cons
   const int* first = device::upload(ctx, table_slot + 2 * axis, w.first);
   const float* weights = device::upload(ctx, table_slot + 2 * axis + 1, w.weights);
   visit(in, [&]<class T>(View<const T> image) {
-    const AxisPass<T> one{axis,  w.count, compute.lo[axis], first, weights, in.scale, in.offset,
-                          image, out};
+    const device::AxisPass<T> one{
+        axis, w.count, compute.lo[axis], first, weights, in.scale, in.offset, image, out};
     device::for_each_voxel(ctx, compute, one);
   });
 }

@@ -9,6 +9,7 @@
 #include "ffdp/core/field.hpp"
 #include "ffdp/core/grid.hpp"
 #include "ffdp/dist/cut.hpp"
+#include "ffdp/registration/progress.hpp"
 
 namespace ffdp::registration {
 
@@ -22,8 +23,9 @@ struct LevelTrace {
 /// Where a registration stands, but for its fields. With them it goes on from there, on any number
 /// of ranks, and ends in the bits that it would have ended in.
 struct Standing {
-  int linear_stages = 0;  ///< that are done; the initialisation is
-  Affine affine;          ///< so far, LPS mm
+  int linear_stages = 0;            ///< that are done; the initialisation is
+  Affine affine;                    ///< so far, LPS mm
+  std::vector<LinearTrace> linear;  ///< of the stages that are done
   /// The rest counts once the deformable stage has begun.
   bool deformable = false;
   int pass = 0;                    ///< 0; with Config::symmetric 1 is backward, 2 the refinement

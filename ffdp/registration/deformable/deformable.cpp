@@ -10,6 +10,7 @@
 #include "ffdp/ops/resize/resize.hpp"
 #include "ffdp/registration/deformable/level.hpp"
 #include "ffdp/registration/deformable/slab_planes.hpp"
+#include "ffdp/registration/deformable/smoothing.hpp"
 #include "ffdp/registration/images/pyramid.hpp"
 
 namespace ffdp::registration {
@@ -122,7 +123,6 @@ VectorField<float> run_deformable(Context& ctx, dist::Comm& comm, const Deformab
                                   const Watch& watch) {
   const Grid& full = pairs.front().fixed.grid;
   const int levels = static_cast<int>(stage.shrink.size());
-  const Int3 around{Halo(stage).warped, 0, 0};
   VectorField<float> u = std::move(start.u);
   dist::Cut from(comm, start.domain);
   // Costs are added up by all ranks where rank 0 reports them.
@@ -131,6 +131,8 @@ VectorField<float> run_deformable(Context& ctx, dist::Comm& comm, const Deformab
   const Standing* standing = resumed(watch);
   for (int index = standing ? standing->level : 0; index < levels; ++index) {
     const auto begin = std::chrono::steady_clock::now();
+    const DeformableStage here = at_level(stage, index);
+    const Int3 around{Halo(here).warped, 0, 0};
     const Grid grid = level_grid(full, stage.shrink[index] * finest_spacing(full), 8);
     const dist::Cut cut(comm, grid.domain());
     const Box own = cut.own(comm);
@@ -146,12 +148,12 @@ VectorField<float> run_deformable(Context& ctx, dist::Comm& comm, const Deformab
     u = u.empty() ? zeros(ctx, own) : resized(ctx, comm, from, u, cut);
     from = cut;
     const int planes = slab_planes(
-        stage, own, slab_budget(memory.mode, ctx.backend, own.volume(), grid.domain().volume()));
+        here, own, slab_budget(memory.mode, ctx.backend, own.volume(), grid.domain().volume()));
     const bool goes_on = standing && index == standing->level;
     LevelTrace record{grid, {}, 0};
     if (goes_on) record = standing->levels.back();
     const auto run = [&]<class T>() {
-      Level<T> level(ctx, comm, stage, cut, level_pairs, std::move(u), planes,
+      Level<T> level(ctx, comm, here, cut, level_pairs, std::move(u), planes,
                      stage.iterations[index]);
       if (goes_on) {
         for (const OwnPlanes& field : level.fields()) watch.checkpoint->load(ctx, field);

@@ -10,7 +10,6 @@
 #include "ffdp/core/error.hpp"
 #include "ffdp/dist/ordered_sum.hpp"
 #include "ffdp/ops/intensity/intensity.hpp"
-#include "ffdp/ops/smooth/smooth.hpp"
 #include "ffdp/ops/vectors/vectors.hpp"
 #include "ffdp/registration/deformable/slab_planes.hpp"
 #include "ffdp/registration/metrics/two_pass.hpp"
@@ -23,7 +22,7 @@ constexpr int face_ramp = 4;  // [voxels]
 }  // namespace
 
 Halo::Halo(const DeformableStage& stage) {
-  gradient = gaussian_radius(stage.sigma_update);
+  gradient = update_reach(stage);
   for (const MetricConfig& metric : stage.metrics)
     warped = std::max(warped, gradient + metric_reach(metric));
   moments = compose_lead(stage);
@@ -63,6 +62,7 @@ Level<T>::Level(Context& ctx, dist::Comm& comm, const DeformableStage& stage, co
     if (!element) moments_.second.stride_c = 0;
   }
   vectors_ = Slab(ctx.backend, around(std::max(halo_.gradient, halo_.moments)), 3, most.vectors);
+  if (!stage.knots_update.empty()) smoothed_ = Slab(ctx.backend, own_, 3, planes);
   Box work = own_;
   work.hi[0] = work.lo[0] + std::min(most.gradient, around(halo_.gradient).size(0));
   grad_warped_ = Field<float>(ctx.backend, work);
@@ -96,6 +96,7 @@ VectorField<float> Level<T>::take() {
   second_ = {};
   for (Term& term : terms_) term.warped = {};
   vectors_ = {};
+  smoothed_ = {};
   VectorField<float> own(ctx_.backend, own_);
   dist::copy_voxels(ctx_, std::as_const(u_).view(), own.view(), own_);
   synchronize(ctx_);
@@ -131,13 +132,6 @@ void Level<T>::start_term(Term& m, int planes) {
   m.factor = static_cast<float>(config.weight * (config.kind == MetricKind::lncc  ? -mean
                                                  : config.kind == MetricKind::mse ? mean
                                                                                   : 1));
-}
-
-template <class T>
-smooth::Params Level<T>::smoothing(double sigma) const {
-  smooth::Params p;
-  for (int a = 0; a < 3; ++a) p.sigma[a] = domain_.size(a) == 1 ? 0 : sigma;
-  return p;
 }
 
 template <class T>
@@ -230,12 +224,6 @@ void Level<T>::fetch_rims() {
   }
 }
 
-template <class T>
-void Level<T>::finish_rims() {
-  if (coming_) coming_->finish();
-  coming_.reset();
-}
-
 /// Metric, gradient, first smoothing, moments: slab by slab.
 template <class T>
 void Level<T>::update_moments() {
@@ -244,8 +232,9 @@ void Level<T>::update_moments() {
     terms_[i].warped.restart(around(halo_.gradient + terms_[i].reach).lo[0]);
     if (two_pass::is(terms_[i].metric.config.kind)) measure(terms_[i], static_cast<int>(i));
   }
-  const smooth::Params smooth_update = smoothing(fallen(stage_.sigma_update, stage_.update_fall));
-  const int lead = smooth::halo(smooth_update)[0];
+  const Smoothing smoothing =
+      smoothing_of(stage_.knots_update, fallen(stage_.sigma_update, stage_.update_fall), domain_);
+  const int lead = smoothing.lead();
   zero_bytes(ctx_, size_.data(), sizeof(descent::Sums));
   vectors_.restart(own_.lo[0] - lead);
   for (int z = own_.lo[0]; z < own_.hi[0]; z += planes_) {
@@ -255,7 +244,14 @@ void Level<T>::update_moments() {
     if (!made.empty() && restriction_)
       vectors::transform(ctx_, made, *restriction_, std::numeric_limits<float>::infinity(),
                          vectors_.vectors(), vectors_.vectors());
-    descent::update(ctx_, adam_, smooth_update, domain_, box, vectors_.vectors(), moments_,
+    VectorView<const float> gradient = vectors_.vectors();
+    if (smoothing.spline) {
+      smoothed_.restart(z);
+      smoothed_.advance(ctx_, z, box.hi[0]);
+      smooth_field(ctx_, smoothing, domain_, box, gradient, smoothed_.vectors());
+      gradient = smoothed_.vectors();
+    }
+    descent::update(ctx_, adam_, smoothing.gaussian, domain_, box, gradient, moments_,
                     size_.data());
   }
 }
@@ -269,8 +265,9 @@ void Level<T>::choose_epsilon() {
                         vectors::sum_squares(ctx_, own_, VectorView<const T>(moments_.first))) /
       std::pow(1 - adam_.beta1, 2);
   // Images that match already leave next to nothing: that must not be blown up to full steps.
-  const double scale = std::max(std::sqrt(squares / static_cast<double>(domain_.volume())),
-                                least_gradient(stage_.metrics));
+  double least = 0;
+  for (const MetricConfig& metric : stage_.metrics) least += least_gradient(metric);
+  const double scale = std::max(std::sqrt(squares / static_cast<double>(domain_.volume())), least);
   adam_.epsilon = std::max(stage_.epsilon * scale, 1e-20);
   zero_bytes(ctx_, size_.data(), sizeof(descent::Sums));
   descent::longest(ctx_, adam_, domain_, own_, moments_, size_.data());
@@ -303,11 +300,12 @@ template <class T>
 void Level<T>::take_step() {
   finish_rims();
   share_moments();
-  const descent::Step step{.length = fallen(stage_.step, stage_.step_fall),
+  const descent::Step step{.length = stage_.step,
                            .least = stage_.optimizer == Optimizer::adam ? 1.0 : 0.0,
                            .face_ramp = face_ramp};
-  const smooth::Params smooth_warp = smoothing(fallen(stage_.sigma_warp, stage_.warp_fall));
-  const int halo = smooth::halo(smooth_warp)[0], lead = halo_.moments;
+  const Smoothing smoothing =
+      smoothing_of(stage_.knots_warp, fallen(stage_.sigma_warp, stage_.warp_fall), domain_);
+  const int halo = smoothing.lead(), lead = halo_.moments;
   vectors_.restart(own_.lo[0] - halo);
   for (int z = own_.lo[0]; z < own_.hi[0]; z += planes_) {
     const Box box = slab_from(z);
@@ -315,7 +313,7 @@ void Level<T>::take_step() {
     if (!made.empty())
       descent::compose(ctx_, adam_, step, domain_, made, moments_, size_.data(), u_,
                        vectors_.vectors());
-    smooth::forward(ctx_, smooth_warp, domain_, box, vectors_.vectors(), u_);
+    smooth_field(ctx_, smoothing, domain_, box, vectors_.vectors(), u_);
   }
   hold_faces();
 }

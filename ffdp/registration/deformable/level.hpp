@@ -11,6 +11,7 @@
 #include "ffdp/registration/deformable/checkpoint.hpp"
 #include "ffdp/registration/deformable/level_pair.hpp"
 #include "ffdp/registration/deformable/slab.hpp"
+#include "ffdp/registration/deformable/smoothing.hpp"
 #include "ffdp/registration/deformable/warped_rims.hpp"
 #include "ffdp/registration/metrics/metric.hpp"
 
@@ -39,7 +40,7 @@ inline double most_step(const DeformableStage& stage) { return 1.001 * stage.ste
 template <class T>
 class Level {
  public:
-  /// @param stage       outlives the level
+  /// @param stage       at_level; outlives the level
   /// @param cut         the level, and what this rank owns of it
   /// @param pairs       with fixed images over at least grow(own, Halo::warped)
   /// @param u           [3,z,y,x] to start from, over at least what this rank owns [voxels]
@@ -87,14 +88,16 @@ class Level {
   void add_gradient(Term& term, int index, const Box& planes, sampler::Into into);
   void add_gradients(const Box& planes);
   void fetch_rims();
-  void finish_rims();
+  void finish_rims() {
+    if (coming_) coming_->finish();
+    coming_.reset();
+  }
   void update_moments();
   void share_moments();
   void take_step();
   void hold_faces();
   void choose_epsilon();
   double fallen(double value, double share) const;
-  smooth::Params smoothing(double sigma) const;
   MetricSum* sums(int iteration, int index) {
     return sums_.data() + static_cast<std::size_t>(iteration) * terms_.size() + index;
   }
@@ -116,6 +119,7 @@ class Level {
   Buffer<T> second_;
   descent::Moments<T> moments_;
   Slab vectors_;              ///< gradient, then composed warp
+  Slab smoothed_;             ///< gradient, where a spline smooths it
   Field<float> grad_warped_;  ///< of the planes in work
   Buffer<MetricSum> sums_;    ///< [iterations, metrics], and one that nobody reads
   Buffer<descent::Sums> size_;

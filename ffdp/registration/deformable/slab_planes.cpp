@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "ffdp/ops/compose/compose.hpp"
+#include "ffdp/registration/deformable/smoothing.hpp"
 #include "ffdp/registration/metrics/metric.hpp"
 
 namespace ffdp::registration {
@@ -15,16 +16,17 @@ constexpr int widest_stencil = 8;  // CUDA: beyond, axis by axis through scratch
 }  // namespace
 
 int compose_lead(const DeformableStage& stage) {
-  return std::max(gaussian_radius(stage.sigma_warp), compose::halo({.max_step = 1}));
+  return std::max(warp_reach(stage), compose::halo({.max_step = 1}));
 }
 
 SlabPlanes::SlabPlanes(const DeformableStage& stage, int planes) {
-  const int smoothing = gaussian_radius(stage.sigma_update);
+  const int smoothing = update_reach(stage);
   gradient = planes + smoothing;
   vectors = planes + 2 * std::max(smoothing, compose_lead(stage));
   workspace = planes;
-  const int widest = gaussian_radius(std::max(stage.sigma_update, stage.sigma_warp));
-  if (widest > widest_stencil) axis_fields = 2, axis_planes = planes + 2 * widest;
+  const int widest = std::max(smoothing, warp_reach(stage));
+  const bool splines = !stage.knots_update.empty() || !stage.knots_warp.empty();
+  if (widest > widest_stencil || splines) axis_fields = 2, axis_planes = planes + 2 * widest;
   for (const MetricConfig& metric : stage.metrics) {
     const int reach = metric_reach(metric);
     warped = std::max(warped, gradient + 2 * reach);
@@ -33,6 +35,7 @@ SlabPlanes::SlabPlanes(const DeformableStage& stage, int planes) {
     if (metric.window == lncc::Window::gaussian || metric.radius > widest_stencil)
       axis_fields = 8, axis_planes = std::max(axis_planes, gradient + 2 * reach);
   }
+  if (!stage.knots_update.empty()) workspace += planes;  // the smoothed gradient
 }
 
 std::int64_t slab_budget(MemoryMode mode, Backend backend, std::int64_t own, std::int64_t level) {

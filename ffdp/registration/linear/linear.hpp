@@ -64,13 +64,6 @@ class LinearProblem {
   std::vector<LinearProblem> further_;
 };
 
-/// Costs of the iterations of one search of a linear stage.
-struct LinearTrace {
-  std::string stage;  ///< "rigid", "affine", ...
-  int level = 0;      ///< from 0, coarse to fine
-  std::vector<double> costs;
-};
-
 /// Which maps a search is over.
 struct Freedom {
   LinearKind kind;

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+
+#include "ffdp/ops/common/axis_weights.hpp"
+#include "ffdp/ops/spline/spline.hpp"
+
+namespace ffdp::spline {
+
+/// One axis: from voxels to control points, and back.
+struct AxisMesh {
+  int lo, hi;  ///< control points that `compute` looks at
+  AxisWeights reduce, expand;
+};
+using Mesh = std::array<AxisMesh, 3>;
+
+namespace cpu {
+void forward(Context&, const Mesh& mesh, Box reach, Box compute, VectorView<const float> in,
+             VectorView<float> out);
+}
+namespace cuda {
+void forward(Context&, const Mesh& mesh, Box reach, Box compute, VectorView<const float> in,
+             VectorView<float> out);
+}
+
+/// passes(axis, weights, made, from_scratch, to): the six passes in their order, from `reach` to
+/// `compute`: `made` is the box that a pass writes, in voxels or control points of each axis.
+/// Planes first, so that all else is as much smaller; the first and the last pass read and write
+/// the field, the others two scratch images in turn.
+template <class Pass>
+void six_passes(const Mesh& mesh, Box box, const Box& compute, Pass&& pass) {
+  for (int axis = 0; axis < 3; ++axis) {
+    box.lo[axis] = mesh[axis].lo;
+    box.hi[axis] = mesh[axis].hi;
+    pass(axis, mesh[axis].reduce, box);
+  }
+  for (int axis = 2; axis >= 0; --axis) {
+    box.lo[axis] = compute.lo[axis];
+    box.hi[axis] = compute.hi[axis];
+    pass(axis, mesh[axis].expand, box);
+  }
+}
+
+}  // namespace ffdp::spline

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ffdp/registration/deformable/smoothing.hpp"
+
+#include <algorithm>
+
+namespace ffdp::registration {
+namespace {
+
+void keep_one(std::vector<Vec3>& knots, int level) {
+  if (knots.size() > 1) knots = {knots.at(static_cast<std::size_t>(level))};
+}
+
+int reach_of(const std::vector<Vec3>& knots, double sigma) {
+  int reach = knots.empty() ? gaussian_radius(sigma) : 0;
+  for (const Vec3& k : knots) reach = std::max(reach, spline::reach(k[0]));
+  return reach;
+}
+
+}  // namespace
+
+DeformableStage at_level(const DeformableStage& stage, int level) {
+  DeformableStage here = stage;
+  keep_one(here.knots_update, level);
+  keep_one(here.knots_warp, level);
+  return here;
+}
+
+int update_reach(const DeformableStage& stage) {
+  return reach_of(stage.knots_update, stage.sigma_update);
+}
+
+int warp_reach(const DeformableStage& stage) {
+  return reach_of(stage.knots_warp, stage.sigma_warp);
+}
+
+int Smoothing::lead() const {
+  return spline ? spline::halo(*spline)[0] : smooth::halo(gaussian)[0];
+}
+
+Smoothing smoothing_of(const std::vector<Vec3>& knots, double sigma, const Box& domain) {
+  const bool by_spline = !knots.empty();
+  Smoothing smoothing;
+  if (by_spline) smoothing.spline.emplace();
+  for (int a = 0; a < 3; ++a) {
+    const bool flat = domain.size(a) == 1;
+    smoothing.gaussian.sigma[a] = flat || by_spline ? 0 : sigma;
+    if (by_spline) smoothing.spline->knots[a] = flat ? 0 : knots.front()[a];
+  }
+  return smoothing;
+}
+
+void smooth_field(Context& ctx, const Smoothing& smoothing, const Box& domain, const Box& compute,
+                  VectorView<const float> in, VectorView<float> out) {
+  if (smoothing.spline)
+    spline::forward(ctx, *smoothing.spline, domain, compute, in, out);
+  else
+    smooth::forward(ctx, smoothing.gaussian, domain, compute, in, out);
+}
+
+}  // namespace ffdp::registration
