@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <limits>
 #include <optional>
 #include <vector>
@@ -78,7 +79,13 @@ class Level {
 
   void widen_warp();
   void start_term(Term& term, int planes);
-  Box slab_from(int z) const;
+  /// The planes of one step of a sweep.
+  Box slab_from(int z) const {
+    Box slab = own_;
+    slab.lo[0] = z;
+    slab.hi[0] = std::min(z + planes_, own_.hi[0]);
+    return slab;
+  }
   bool one_slab() const { return planes_ >= own_.size(0); }
   /// The planes of this rank and `planes` more on both sides, within the domain.
   Box around(int planes) const { return intersect(grow(own_, Int3{planes, 0, 0}), domain_); }
