@@ -81,9 +81,11 @@ std::vector<Case> cases() {
       c.config.winsorize_lo = 0.005, c.config.winsorize_hi = 0.995;
       c.config.match_histograms = true;
     }
-    if (c.name == "two_pairs")
-      c.config.deformable[0].metrics.push_back(
-          {.kind = MetricKind::mi, .weight = 0.5, .image_pair = 1});
+    if (c.name == "two_pairs") {
+      DeformableStage& stage = c.config.deformable[0];
+      stage.metrics.push_back({.kind = MetricKind::mi, .weight = 0.5, .image_pair = 1});
+      stage.update_fall = 0.6, stage.warp_fall = 0.4;
+    }
   }
   return all;
 }

@@ -147,15 +147,6 @@ void Level<T>::warp(Term& m, int keep_from, int hi) {
   if (!box.empty()) m.rims.fill(ctx_, box, sampling(m), m.warped.view());
 }
 
-/// The planes of one step of a sweep.
-template <class T>
-Box Level<T>::slab_from(int z) const {
-  Box slab = own_;
-  slab.lo[0] = z;
-  slab.hi[0] = std::min(z + planes_, own_.hi[0]);
-  return slab;
-}
-
 /// The first pass of a metric that has two: its sums over all planes, and from them the slope that
 /// add_gradient looks up. With one slab the warped image stays for it.
 template <class T>
@@ -202,6 +193,11 @@ void Level<T>::add_gradient(Term& m, int index, const Box& planes, sampler::Into
 /// The gradient of all metrics for the next planes: those that this rank owns, and its rims, apart.
 template <class T>
 void Level<T>::add_gradients(const Box& planes) {
+  // As many as there is room for, while the rims of the warped images travel.
+  for (Term& m : terms_) {
+    const int lo = std::max(planes.lo[0] - m.reach, domain_.lo[0]);
+    warp(m, lo, std::min({planes.hi[0] + m.reach, domain_.hi[0], lo + m.warped.room()}));
+  }
   for (int lo = planes.lo[0], hi = lo; lo < planes.hi[0]; lo = hi) {
     hi = lo < own_.lo[0] ? own_.lo[0] : lo < own_.hi[0] ? own_.hi[0] : planes.hi[0];
     hi = std::min(hi, planes.hi[0]);
@@ -224,12 +220,6 @@ void Level<T>::fetch_rims() {
   }
 }
 
-template <class T>
-void Level<T>::finish_rims() {
-  if (coming_) coming_->finish();
-  coming_.reset();
-}
-
 /// Metric, gradient, first smoothing, moments: slab by slab.
 template <class T>
 void Level<T>::update_moments() {
@@ -240,7 +230,7 @@ void Level<T>::update_moments() {
   }
   const Smoothing smoothing =
       smoothing_of(stage_.knots_update, fallen(stage_.sigma_update, stage_.update_fall), domain_);
-  const int lead = halo_.gradient;  // of the widest Gaussian of the level
+  const int lead = smoothing.lead();
   zero_bytes(ctx_, size_.data(), sizeof(descent::Sums));
   vectors_.restart(own_.lo[0] - lead);
   for (int z = own_.lo[0]; z < own_.hi[0]; z += planes_) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <limits>
 #include <optional>
 #include <vector>
@@ -78,7 +79,13 @@ class Level {
 
   void widen_warp();
   void start_term(Term& term, int planes);
-  Box slab_from(int z) const;
+  /// The planes of one step of a sweep.
+  Box slab_from(int z) const {
+    Box slab = own_;
+    slab.lo[0] = z;
+    slab.hi[0] = std::min(z + planes_, own_.hi[0]);
+    return slab;
+  }
   bool one_slab() const { return planes_ >= own_.size(0); }
   /// The planes of this rank and `planes` more on both sides, within the domain.
   Box around(int planes) const { return intersect(grow(own_, Int3{planes, 0, 0}), domain_); }
@@ -88,7 +95,10 @@ class Level {
   void add_gradient(Term& term, int index, const Box& planes, sampler::Into into);
   void add_gradients(const Box& planes);
   void fetch_rims();
-  void finish_rims();
+  void finish_rims() {
+    if (coming_) coming_->finish();
+    coming_.reset();
+  }
   void update_moments();
   void share_moments();
   void take_step();

@@ -18,11 +18,15 @@ class Slab {
   Slab(Backend backend, const Box& extent, int components, int planes);
 
   /// Keeps the planes from `keep_from` on and makes room up to `hi`.
-  /// @return the planes to be made now: those from the previous hi on
+  /// @return the planes to be made now: those from the previous hi on, or from `keep_from` where
+  /// none
+  ///         are held
   Box advance(const Context& ctx, int keep_from, int hi);
   /// Forgets all planes and begins at `lo`, or where the extent does.
   void restart(int lo);
 
+  /// Most planes held at once.
+  int room() const { return planes_; }
   Box stored() const;
   View<float> view() const;
   VectorView<float> vectors() const;
