@@ -62,6 +62,7 @@ TEST(Level, SlabsOfAnyThicknessGiveTheSameWarp) {
       stage.metrics = {{.kind = kind, .radius = 3}, {.kind = MetricKind::mse, .weight = 0.5}};
       stage.sigma_update = sigma;
       stage.sigma_warp = sigma;
+      if (sigma > 1) stage.update_fall = 0.6, stage.warp_fall = 0.4;
       const Outcome whole = iterate(stage, grid, 29);
       for (const int planes : {2, 7, 28}) {
         const Outcome got = iterate(stage, grid, planes);
@@ -81,6 +82,7 @@ TEST(Level, ManyRanksGiveTheBitsOfOne) {
       stage.metrics = {{.kind = kind, .radius = 3}, {.kind = MetricKind::mse, .weight = 0.5}};
       stage.sigma_update = sigma;
       stage.sigma_warp = sigma;
+      if (sigma > 1) stage.update_fall = 0.6, stage.warp_fall = 0.4;
       const Outcome whole = iterate(stage, grid, 29);
       for (const int ranks : {2, 3, 4, 6})
         for (const int planes : {4, 29})
@@ -115,6 +117,25 @@ TEST(Level, SplinesGiveTheSameInSlabsAndOnRanks) {
         dist::run_threads(
             ranks, [&](dist::Comm& comm) { expect_same(iterate(comm, stage, grid, 6), ranks, 6); });
     }
+}
+
+/// The first iteration smooths as if nothing fell; a warp whose Gaussian falls to nothing is less
+/// smooth in the end.
+TEST(Level, GaussiansNarrowFromTheSecondIterationOn) {
+  DeformableStage stage;
+  stage.sigma_warp = 1;
+  const auto roughness = [](const Outcome& outcome) {
+    const std::vector<float> u(outcome.u.begin(), outcome.u.end());
+    double sum = 0;
+    for (std::size_t i = 1; i < u.size(); ++i) sum += std::abs(u[i] - u[i - 1]);
+    return sum;
+  };
+  const Outcome wide = iterate(stage, block({20, 18, 22}), 20);
+  stage.warp_fall = 1;
+  const Outcome narrow = iterate(stage, block({20, 18, 22}), 20);
+  EXPECT_EQ(narrow.costs[1], wide.costs[1]);
+  EXPECT_NE(narrow.costs[2], wide.costs[2]);
+  EXPECT_GT(roughness(narrow), 1.2 * roughness(wide));
 }
 
 TEST(Level, LowersTheCost) {
