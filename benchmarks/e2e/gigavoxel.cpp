@@ -147,7 +147,8 @@ Config configure(const std::vector<std::string>& settings) {
   Config config = preset("default");
   DeformableStage& stage = config.deformable[0];
   config.linear.resize(1);
-  stage = {.iterations = {100, 50, 10}};
+  stage = {};
+  stage.iterations = {100, 50, 10};
   for (const std::string& setting : settings) {
     const auto equals = setting.find('=');
     const std::string name = setting.substr(0, equals);

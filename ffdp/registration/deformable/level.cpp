@@ -230,7 +230,7 @@ void Level<T>::update_moments() {
   }
   const Smoothing smoothing =
       smoothing_of(stage_.knots_update, fallen(stage_.sigma_update, stage_.update_fall), domain_);
-  const int lead = smoothing.lead();
+  const int lead = halo_.gradient;  // of the widest Gaussian of the level
   zero_bytes(ctx_, size_.data(), sizeof(descent::Sums));
   vectors_.restart(own_.lo[0] - lead);
   for (int z = own_.lo[0]; z < own_.hi[0]; z += planes_) {
@@ -261,9 +261,8 @@ void Level<T>::choose_epsilon() {
                         vectors::sum_squares(ctx_, own_, VectorView<const T>(moments_.first))) /
       std::pow(1 - adam_.beta1, 2);
   // Images that match already leave next to nothing: that must not be blown up to full steps.
-  double least = 0;
-  for (const MetricConfig& metric : stage_.metrics) least += least_gradient(metric);
-  const double scale = std::max(std::sqrt(squares / static_cast<double>(domain_.volume())), least);
+  const double scale = std::max(std::sqrt(squares / static_cast<double>(domain_.volume())),
+                                least_gradient(stage_.metrics));
   adam_.epsilon = std::max(stage_.epsilon * scale, 1e-20);
   zero_bytes(ctx_, size_.data(), sizeof(descent::Sums));
   descent::longest(ctx_, adam_, domain_, own_, moments_, size_.data());

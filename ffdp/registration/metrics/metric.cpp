@@ -46,12 +46,14 @@ int metric_reach(const MetricConfig& config) {
   return lncc::halo({.window = config.window, .radius = config.radius, .sigma = config.sigma});
 }
 
-double least_gradient(const MetricConfig& config) {
-  const double each = config.kind == MetricKind::lncc ? 0.1
-                      : config.kind == MetricKind::mi ? 0.03
-                      : config.kind == MetricKind::gc ? 0.015
-                                                      : 0.002;
-  return config.weight * each;
+double least_gradient(const std::vector<MetricConfig>& metrics) {
+  double sum = 0;
+  for (const MetricConfig& metric : metrics)
+    sum += metric.weight * (metric.kind == MetricKind::lncc ? 0.1
+                            : metric.kind == MetricKind::mi ? 0.03
+                            : metric.kind == MetricKind::gc ? 0.015
+                                                            : 0.002);
+  return sum;
 }
 
 namespace {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <vector>
+
 #include "ffdp/core/context.hpp"
 #include "ffdp/core/image.hpp"
 #include "ffdp/dist/cut.hpp"
@@ -26,9 +28,10 @@ struct Metric {
 /// Planes of the warped image that a gradient needs around it [voxels].
 int metric_reach(const MetricConfig& config);
 
-/// Root mean square of the smoothed gradient below which there is little left to gain: less than
-/// half of what unregistered pairs of brains and lungs start with, for normalised images [1/voxel].
-double least_gradient(const MetricConfig& config);
+/// Root mean square of the smoothed gradient of metrics below which there is little left to gain:
+/// less than half of what unregistered pairs of brains and lungs start with, for normalised images
+/// [1/voxel].
+double least_gradient(const std::vector<MetricConfig>& metrics);
 
 /// A cost to be minimised, and how many voxels it was made of.
 struct Cost {
