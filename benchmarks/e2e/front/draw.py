@@ -25,9 +25,8 @@ def main():
         for row in here:
             if len(row["settings"]) > 1:
                 continue
-            name, old = row["settings"]["preset"], row.get("commit") == "before"
-            axis.plot(row["sdlogj"], row["dice"], "s" if old else "o", color="tab:blue" if old else "tab:red")
-            axis.annotate(name + (", before" if old else ""), (row["sdlogj"], row["dice"]), textcoords="offset points",
+            axis.plot(row["sdlogj"], row["dice"], "o", color="tab:red")
+            axis.annotate(row["settings"]["preset"], (row["sdlogj"], row["dice"]), textcoords="offset points",
                           xytext=(6, -10), fontsize=8)
         for name, (smooth, dice) in PEERS.get(pair, {}).items():
             axis.plot(smooth, dice, "^", color="black")
