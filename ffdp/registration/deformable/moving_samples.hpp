@@ -63,9 +63,8 @@ class MovingSamples {
   /// Makes ready what the calls below need with this displacement, which must stay as it is until
   /// then. Collective.
   /// @param warped        voxels that will be warped, the same ones at every call, as `gradient`
-  /// @param gradient      voxels whose gradient will be asked for; of these or of `warped` one
-  /// holds
-  ///                      the other, and both what this rank owns
+  /// @param gradient      voxels whose gradient will be asked for; these hold those in `warped`, or
+  ///                      the other way round, and both hold what this rank owns
   /// @param displacement  [3,z,y,x] u [voxels], over at least those in both, and over all of them
   ///                      where samples_at_once()
   /// @param change        length of the step that made it from that of the last call, by

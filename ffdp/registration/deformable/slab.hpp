@@ -18,9 +18,8 @@ class Slab {
   Slab(Backend backend, const Box& extent, int components, int planes);
 
   /// Keeps the planes from `keep_from` on and makes room up to `hi`.
-  /// @return the planes to be made now: those from the previous hi on, or from `keep_from` where
-  /// none
-  ///         are held
+  /// @return the planes to be made now: those from the previous hi on; from `keep_from` on where
+  ///         none is held
   Box advance(const Context& ctx, int keep_from, int hi);
   /// Forgets all planes and begins at `lo`, or where the extent does.
   void restart(int lo);
