@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Times every op on the CPU and prints rows for benchmarks/results.
-// Usage: cpu_bench SIZE_ZxYxX THREADS REPEATS DATE COMMIT MACHINE
+// Usage: cpu_bench SIZE_XxYxZ THREADS REPEATS DATE COMMIT MACHINE
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -85,8 +85,8 @@ void row(Settings& set, const char* name, double bytes_per_voxel, double copy_ra
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   std::printf("%s,%s,%s,cpu%d,1,%s,%dx%dx%d,%.6f,%d,%.4g,%g,%.3f,%ld\n", set.date.c_str(),
-              set.commit.c_str(), set.machine.c_str(), set.ctx.threads, name, set.size[0],
-              set.size[1], set.size[2], median, set.repeats, voxels / median, bytes_per_voxel,
+              set.commit.c_str(), set.machine.c_str(), set.ctx.threads, name, set.size[2],
+              set.size[1], set.size[0], median, set.repeats, voxels / median, bytes_per_voxel,
               copy_rate > 0 ? voxels * bytes_per_voxel / median / copy_rate : 1.0,
               usage.ru_maxrss * 1024L);
 }
@@ -181,8 +181,8 @@ void run(Settings set) {
 int main(int argc, char** argv) {
   ffdp::Settings set{};
   if (argc != 7 ||
-      std::sscanf(argv[1], "%dx%dx%d", &set.size[0], &set.size[1], &set.size[2]) != 3) {
-    std::fprintf(stderr, "usage: cpu_bench SIZE_ZxYxX THREADS REPEATS DATE COMMIT MACHINE\n");
+      std::sscanf(argv[1], "%dx%dx%d", &set.size[2], &set.size[1], &set.size[0]) != 3) {
+    std::fprintf(stderr, "usage: cpu_bench SIZE_XxYxZ THREADS REPEATS DATE COMMIT MACHINE\n");
     return 2;
   }
   set.ctx.threads = std::atoi(argv[2]);
