@@ -6,7 +6,7 @@ find_library(FFDP_ISAL isal REQUIRED)
 find_path(FFDP_ISAL_INCLUDE isa-l/igzip_lib.h REQUIRED)
 
 set(io_sources atomic_file.cpp byte_sink.cpp byte_source.cpp datatype.cpp gzip_members.cpp gzip_reader.cpp itk_parameters.cpp
-  matlab4.cpp nifti_header.cpp nifti_read.cpp nifti_write.cpp orientation.cpp points_csv.cpp
+  matlab4.cpp nifti_header.cpp nifti_make_header.cpp nifti_read.cpp nifti_write.cpp orientation.cpp points_csv.cpp
   png.cpp text_headers.cpp text_transforms.cpp transform_file.cpp)
 if(FFDP_HDF5)
   list(APPEND io_sources hdf5_transforms.cpp)

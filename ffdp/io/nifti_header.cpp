@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "ffdp/core/error.hpp"
+#include "ffdp/io/nifti_layout.hpp"
 #include "ffdp/io/orientation.hpp"
 #include "ffdp/io/text.hpp"
 #include "ffdp/io/text_headers.hpp"
@@ -17,20 +18,7 @@
 namespace ffdp::io {
 namespace {
 
-constexpr int header1_bytes = 348, header2_bytes = 540;
-// Where a field lies in NIfTI-1 and in NIfTI-2 [bytes].
-struct Offset {
-  int v1, v2;
-};
-constexpr Offset magic_at{344, 4}, dim_at{40, 16}, datatype_at{70, 12}, bitpix_at{72, 14},
-    pixdim_at{76, 104}, data_at{108, 168}, slope_at{112, 176}, inter_at{116, 184},
-    units_at{123, 500}, description_at{148, 240}, qform_code_at{252, 344}, sform_code_at{254, 348},
-    quatern_at{256, 352}, qoffset_at{268, 376}, srow_at{280, 400}, intent_at{68, 504},
-    toffset_at{136, 216};
-
 constexpr int time_mask = 0x38;  // of the units, what is left are those of lengths
-
-static_assert(std::endian::native == std::endian::little, "headers are written little-endian");
 
 template <class T>
 T swapped(T value) {
@@ -66,32 +54,6 @@ struct Reader {
     return version == 1 ? get<std::int16_t>(o.v1) : get<std::int32_t>(o.v2);
   }
 };
-
-int code_of(DataType type) {
-  switch (type) {
-    case DataType::uint8:
-      return 2;
-    case DataType::int16:
-      return 4;
-    case DataType::int32:
-      return 8;
-    case DataType::float32:
-      return 16;
-    case DataType::float64:
-      return 64;
-    case DataType::int8:
-      return 256;
-    case DataType::uint16:
-      return 512;
-    case DataType::uint32:
-      return 768;
-    case DataType::int64:
-      return 1024;
-    case DataType::uint64:
-      break;
-  }
-  return 1280;
-}
 
 /// The type of the voxels; nothing, and a name in `unsupported`, where they cannot be read.
 std::optional<DataType> type_from_code(int code, std::string& unsupported) {
@@ -346,89 +308,6 @@ void require_scalar(const NiftiInfo& info) {
   if (info.volumes() != 1)
     throw IoError(info.path + ": " + std::to_string(info.volumes()) +
                   " volumes (4-D), one 3-D volume is wanted");
-}
-
-int file_dimension(const Grid& grid) {
-  const bool flat = grid.size[0] == 1 && grid.origin[2] == 0 &&
-                    grid.direction[2] == Vec3{0, 0, 1} && grid.direction[0][2] == 0 &&
-                    grid.direction[1][2] == 0;
-  return flat ? 2 : 3;
-}
-
-std::string make_header(const HeaderContent& c) {
-  const auto [nz, ny, nx] = c.grid.size;
-  const int version =
-      std::max<std::int64_t>({nx, ny, nz, c.series.volumes, c.series.components}) > 32767 ? 2 : 1;
-  const int size = version == 1 ? header1_bytes : header2_bytes;
-  const int data = size + 4;  // four bytes that say: no extension follows
-  std::string bytes(static_cast<std::size_t>(data), '\0');
-  const auto put = [&](int offset, auto value) {
-    std::memcpy(bytes.data() + offset, &value, sizeof(value));
-  };
-  const auto at = [&](Offset o) { return version == 1 ? o.v1 : o.v2; };
-  const auto put_real = [&](Offset o, int i, double value) {
-    if (version == 1)
-      put(o.v1 + 4 * i, static_cast<float>(value));
-    else
-      put(o.v2 + 8 * i, value);
-  };
-  const auto put_code = [&](Offset o, int value) {
-    if (version == 1)
-      put(o.v1, static_cast<std::int16_t>(value));
-    else
-      put(o.v2, static_cast<std::int32_t>(value));
-  };
-  constexpr int mm = 2;
-  const Series& series = c.series;
-  const int axes = series.components > 1 ? 5 : series.volumes > 1 ? 4 : file_dimension(c.grid);
-  const std::int64_t dims[8] = {axes, nx, ny, nz, series.volumes, series.components, 1, 1};
-  for (int i = 0; i < 8; ++i) {
-    if (version == 1)
-      put(dim_at.v1 + 2 * i, static_cast<std::int16_t>(dims[i]));
-    else
-      put(dim_at.v2 + 8 * i, dims[i]);
-  }
-  put(0, std::int32_t{size});
-  std::memcpy(bytes.data() + at(magic_at), version == 1 ? "n+1\0" : "n+2\0\r\n\032\n",
-              version == 1 ? 4 : 8);
-  put(at(datatype_at), static_cast<std::int16_t>(code_of(c.type)));
-  put(at(bitpix_at), static_cast<std::int16_t>(8 * size_of(c.type)));
-  if (version == 1)
-    put(data_at.v1, static_cast<float>(data));
-  else
-    put(data_at.v2, std::int64_t{data});
-  put_real(slope_at, 0, c.slope);
-  put_real(inter_at, 0, c.intercept);
-  put_real(toffset_at, 0, series.time_offset);
-  put_code(intent_at, series.intent);
-  if (version == 1)
-    put(units_at.v1, static_cast<std::int8_t>(mm | series.time_unit));
-  else
-    put(units_at.v2, std::int32_t{mm | series.time_unit});
-  std::memcpy(bytes.data() + at(description_at), c.description.data(),
-              std::min<std::size_t>(c.description.size(), 79));
-
-  Mat3 ras = c.grid.direction;
-  Vec3 origin = c.grid.origin;
-  for (int i = 0; i < 2; ++i) {
-    for (double& value : ras[i]) value = -value;
-    origin[i] = -origin[i];
-  }
-  const bool straight = is_orthonormal(ras);
-  const Quaternion q = straight ? quaternion_of(ras) : Quaternion{};
-  put_code(qform_code_at, straight ? 1 : 0);
-  put_code(sform_code_at, 1);
-  put_real(pixdim_at, 0, q.qfac);
-  for (int i = 0; i < 3; ++i) {
-    put_real(pixdim_at, i + 1, c.grid.spacing[i]);
-    put_real(quatern_at, i, i == 0 ? q.b : i == 1 ? q.c : q.d);
-    put_real(qoffset_at, i, origin[i]);
-    for (int j = 0; j < 3; ++j) put_real(srow_at, 4 * i + j, ras[i][j] * c.grid.spacing[j]);
-    put_real(srow_at, 4 * i + 3, origin[i]);
-  }
-  put_real(pixdim_at, 4, series.time_step);
-  for (int i = 5; i < 8; ++i) put_real(pixdim_at, i, 1);
-  return bytes;
 }
 
 }  // namespace ffdp::io
