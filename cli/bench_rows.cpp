@@ -53,8 +53,7 @@ Bench::Bench(Context& context, const BenchOptions& options, const Box& whole, st
       box(whole),
       options_(options),
       size_(std::move(size)),
-      memory_(std::make_unique<PeakMemory>(ctx.backend)) {}
-Bench::~Bench() = default;
+      memory_(std::make_shared<PeakMemory>(ctx.backend)) {}
 
 Field<float> Bench::image(std::uint32_t seed) const {
   Field<float> field(ctx.backend, box);
@@ -114,7 +113,7 @@ void Bench::add_row(const std::string& name, double bytes_per_voxel, std::vector
 }
 
 void Bench::group(const char* name, const std::function<void(Bench&)>& body) {
-  memory_ = std::make_unique<PeakMemory>(ctx.backend);
+  memory_ = std::make_shared<PeakMemory>(ctx.backend);
   try {
     if (copy_bandwidth_ == 0) copy_row();
     body(*this);
@@ -129,7 +128,7 @@ void Bench::copy_row() {
   const Field<float> from = image(1);
   Field<float> to = room();
   row("copy", 8, [&] { copy(ctx, to, from); });
-  memory_ = std::make_unique<PeakMemory>(ctx.backend);
+  memory_ = std::make_shared<PeakMemory>(ctx.backend);
 }
 
 void Bench::fill(float* to, const std::function<float(int z, int y, int x)>& value) const {

@@ -32,7 +32,6 @@ inline constexpr const char* bench_header =
 class Bench {
  public:
   Bench(Context& context, const BenchOptions& options, const Box& whole, std::string size);
-  ~Bench();
 
   Context& ctx;
   const Box box;
@@ -71,7 +70,7 @@ class Bench {
 
   const BenchOptions& options_;
   std::string size_;
-  std::unique_ptr<PeakMemory> memory_;
+  std::shared_ptr<PeakMemory> memory_;  // of a type that only the .cpp knows
   double copy_bandwidth_ = 0;
 };
 
