@@ -178,7 +178,7 @@ void ShardWriter::append_of(int rank, std::span<const std::int64_t> sizes) {
       packed.erase(packed.begin());
     }
     part.members = std::move(packed);
-    writer_->append(std::move(part));
+    if (writer_) writer_->append(std::move(part));
   }
 }
 

@@ -37,7 +37,7 @@ WarpedRims::WarpedRims(const Context& ctx, dist::Comm& comm, const dist::Cut& cu
 }
 
 void WarpedRims::start(const Context& ctx, const Sample& sample) {
-  if (!to_below_) return;
+  if (!to_below_ || !to_above_) return;
   finish();
   if (const Box edge = planes_of(own_, own_.lo[0], low_); !edge.empty())
     sample(edge, below_.view());
