@@ -60,11 +60,14 @@ FieldSource inverse_source(Context& ctx, dist::Comm& comm, const FieldSource& so
   const dist::Cut cut(comm, source.grid.domain());
   auto inverse =
       transforms::invert_displacement(ctx, comm, inverse_tolerance, source.read(cut.own(comm)));
+  constexpr double none = 1e29;  // residuals beyond: no vector was found at all
   if (inverse.residual.unconverged > 0)
-    log(Level::warning, "invert: " + std::to_string(inverse.residual.unconverged) +
-                            " voxels have no inverse to " + std::to_string(inverse_tolerance) +
-                            " voxel; the largest residual is " +
-                            std::to_string(inverse.residual.max) + " voxel");
+    log(Level::warning,
+        "invert: " + std::to_string(inverse.residual.unconverged) + " voxels have no inverse to " +
+            std::to_string(inverse_tolerance) + " voxel; " +
+            (inverse.residual.max < none
+                 ? "the largest residual is " + std::to_string(inverse.residual.max) + " voxel"
+                 : "the warp holds no displacement for some of them"));
   return transforms::source_of_shards(
       comm, std::make_shared<const DisplacementImage>(std::move(inverse.image)));
 }

@@ -183,6 +183,12 @@ TEST_F(PhantomPair, PlacesOfAWarpWithoutDisplacementAreLeftOut) {
     EXPECT_NE(outcome.text.find("0 of"), std::string::npos) << outcome.text;
     EXPECT_NE(outcome.text.find("13440 left out"), std::string::npos) << outcome.text;
   }
+  for (float& value : warp.data)
+    if (value == 1e20F) value = NAN;
+  io::write_displacement(folder_ / "holes.nii.gz", warp, {});
+  const auto inverse =
+      run_program("invert -t " + (folder_ / "holes.nii.gz") + " -o " + (folder_ / "i.nii.gz"));
+  EXPECT_NE(inverse.text.find("holds no displacement for some"), std::string::npos) << inverse.text;
 }
 
 TEST_F(PhantomPair, NanInAMaskIsOutside) {
