@@ -28,7 +28,8 @@ struct Affine {
 Affine operator*(const Affine& a, const Affine& b);
 Mat3 operator*(const Mat3& a, const Mat3& b);
 double determinant(const Mat3& m);
-/// [lo, hi] <- all sums of its values and factor * [from, to], whose ends may be infinite.
+/// Widens [lo, hi] to all sums of a value in it and factor times a value in [from, to]. The ends
+/// may be infinite.
 void add_range(double& lo, double& hi, double factor, double from, double to);
 /// Throws InvalidArgument naming the determinant where the matrix is singular or not finite.
 Mat3 inverse(const Mat3& m);

@@ -32,9 +32,7 @@ class FieldWindow {
  public:
   FieldWindow() = default;
   /// Collective.
-  /// @param mine  stored over at least what this rank owns; where nothing is copied, it must
-  /// outlive
-  ///              the window
+  /// @param mine  stored over at least what this rank owns; outlives the window of an uncut domain
   FieldWindow(const Context& ctx, Comm& comm, const Cut& cut, View<const T> mine, const Box& box)
       : view_(mine) {
     if (cut.whole()) return;
@@ -60,8 +58,7 @@ class MaskWindow : public FieldWindow<std::uint8_t> {
 class VectorWindow {
  public:
   /// Collective.
-  /// @param field  stored over at least what this rank owns; where nothing is copied, it must
-  ///               outlive the window
+  /// @param field  stored over at least what this rank owns; outlives the window of an uncut domain
   VectorWindow(const Context& ctx, Comm& comm, const Cut& cut, const VectorField<float>& field,
                const Box& box);
   const VectorView<const float>& view() const { return view_; }

@@ -38,8 +38,8 @@ class RankShare {
   int planes_;
 };
 
-/// Planes that a rank fetches of the moving image beyond those that a map without shift reaches:
-/// for a motion of so many voxels, and a shift of some.
+/// How many planes more than its own a rank fetches of the moving image on each side: what the warp
+/// may move, `motion` voxels at most, and a few for the affine.
 int moving_margin(double motion) { return static_cast<int>(std::ceil(fetched_margin(motion))) + 4; }
 
 /// Memory of the images on a level's own grids: the level's images and what ranks fetch of the

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "tests/support/compare.hpp"
+#include "tests/support/context.hpp"
 #include "tests/support/fields.hpp"
 
 #include <gtest/gtest.h>
@@ -17,12 +18,6 @@ namespace ffdp::evaluation {
 namespace {
 
 using test::relative_error;
-
-Context context() {
-  Context ctx;
-  ctx.threads = 2;
-  return ctx;
-}
 
 Field<std::int32_t> boxes(const Box& domain, const std::vector<std::pair<int, Box>>& shapes) {
   return test::make_field<std::int32_t>(domain, [&](int z, int y, int x) {
@@ -38,7 +33,7 @@ TEST(DistanceTransform, MatchesBruteForceOnAnisotropicVoxels) {
   const Vec3 spacing{2.5, 0.7, 1.1};
   const auto set = test::make_field<std::uint8_t>(
       domain, [](int z, int y, int x) { return noise(z, y, x, 3) < 0.01F; });
-  Context ctx = context();
+  Context ctx = test::two_threads();
   const Field<float> got = squared_distance(ctx, set, spacing);
   std::vector<double> want;
   test::for_each_voxel(domain, [&](int z, int y, int x) {
@@ -57,7 +52,7 @@ TEST(DistanceTransform, MatchesBruteForceOnAnisotropicVoxels) {
 TEST(DistanceTransform, OfNothingIsInfinite) {
   const Box domain = box_of({3, 4, 5});
   const auto set = test::make_field<std::uint8_t>(domain, [](int, int, int) { return 0; });
-  Context ctx = context();
+  Context ctx = test::two_threads();
   for (float d : squared_distance(ctx, set, {1, 1, 1})) EXPECT_TRUE(std::isinf(d));
 }
 
@@ -65,7 +60,7 @@ TEST(CompareLabels, ACubeShiftedByTwoVoxels) {
   const Box domain = box_of({20, 20, 30});
   const auto fixed = boxes(domain, {{7, {{5, 5, 5}, {15, 15, 15}}}});
   const auto warped = boxes(domain, {{7, {{5, 5, 7}, {15, 15, 17}}}});
-  Context ctx = context();
+  Context ctx = test::two_threads();
   const LabelScores s = compare_labels(ctx, {1, 1, 1.5}, fixed, warped);
   ASSERT_EQ(s.labels.size(), 1U);
   EXPECT_EQ(s.common, 1);
@@ -81,7 +76,7 @@ TEST(CompareLabels, AreSymmetricInDistancesAndOneForEqualMaps) {
   const Box domain = box_of({16, 16, 16});
   const auto a = boxes(domain, {{1, {{2, 2, 2}, {14, 14, 14}}}, {2, {{4, 4, 4}, {7, 8, 9}}}});
   const auto b = boxes(domain, {{1, {{2, 3, 2}, {14, 14, 13}}}, {2, {{4, 4, 5}, {7, 8, 12}}}});
-  Context ctx = context();
+  Context ctx = test::two_threads();
   const LabelScores ab = compare_labels(ctx, {1, 2, 3}, a, b),
                     ba = compare_labels(ctx, {1, 2, 3}, b, a);
   EXPECT_EQ(ab.mean_hd95, ba.mean_hd95);
@@ -100,7 +95,7 @@ TEST(CompareLabels, InverseDiceFavoursSmallRegionsAndAbsentLabelsAreListedOnly) 
                                     {9, {{0, 19, 19}, {1, 20, 20}}}});
   const auto warped =
       boxes(domain, {{1, {{0, 0, 0}, {1, 10, 10}}}, {2, {{0, 12, 12}, {1, 13, 15}}}});
-  Context ctx = context();
+  Context ctx = test::two_threads();
   const LabelScores s = compare_labels(ctx, {5, 1, 1}, fixed, warped);
   EXPECT_EQ(s.common, 2);
   EXPECT_EQ(s.labels.size(), 3U);
@@ -115,7 +110,7 @@ TEST(CompareImages, CorrelationIsInvariantUnderShiftScaleAndHugeOffsets) {
   const Field<float> fixed = test::image(domain, 1);
   const auto scaled = test::make_field(
       domain, [&](int z, int y, int x) { return 1000.0F + 4 * fixed.view()(z, y, x); });
-  Context ctx = context();
+  Context ctx = test::two_threads();
   const Similarity same = compare_images(ctx, fixed, scaled, {});
   EXPECT_LT(std::abs(same.ncc - 1), 1e-6);
   EXPECT_EQ(same.voxels, domain.volume());
@@ -130,7 +125,7 @@ TEST(CompareImages, MaskedAndMissingVoxelsDoNotCount) {
   Field<float> warped = test::image(domain, 1);
   test::poison_outside(warped, {{0, 0, 0}, {4, 10, 8}});
   auto mask = test::make_field<std::uint8_t>(domain, [](int, int y, int) { return y > 0; });
-  Context ctx = context();
+  Context ctx = test::two_threads();
   for (int z = 0; z < 4; ++z) warped.view()(z, 0, 3) = 1e6F;
   const Similarity s = compare_images(ctx, fixed, warped, mask);
   EXPECT_EQ(s.voxels, 4 * 9 * 8);
@@ -140,7 +135,7 @@ TEST(CompareImages, MaskedAndMissingVoxelsDoNotCount) {
 TEST(CompareImages, AConstantImageHasNoCorrelation) {
   const Box domain = box_of({3, 5, 5});
   const auto flat = test::make_field(domain, [](int, int, int) { return 5; });
-  Context ctx = context();
+  Context ctx = test::two_threads();
   EXPECT_EQ(compare_images(ctx, test::image(domain, 1), flat, {}).ncc, 0);
 }
 

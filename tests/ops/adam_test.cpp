@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "tests/support/compare.hpp"
+#include "tests/support/context.hpp"
 #include "tests/support/fields.hpp"
 
 #include <gtest/gtest.h>
@@ -17,12 +18,6 @@ namespace {
 
 constexpr Box domain{{-2, 0, 3}, {5, 9, 24}};
 constexpr int steps = 4;
-
-Context context() {
-  Context ctx;
-  ctx.threads = 2;
-  return ctx;
-}
 
 VectorField<float> gradient(int iteration, double scale) {
   return test::make_vector_field(domain, [&](int c, int z, int y, int x) {
@@ -40,7 +35,7 @@ struct Result {
   double longest = 0;
 };
 Result run(Params p, const std::vector<Box>& boxes, double scale, float initial_moments) {
-  Context ctx = context();
+  Context ctx = test::two_threads();
   VectorField<float> first = filled(initial_moments), second = filled(initial_moments);
   Result result;
   for (int k = 1; k <= steps; ++k) {
@@ -104,7 +99,7 @@ TEST_P(Adam, ShardedEqualsWhole) {
 
 TEST_P(Adam, ReadsOnlyItsHalo) {
   const Box compute = test::inner_part(domain);
-  Context ctx = context();
+  Context ctx = test::two_threads();
   VectorField<float> grad = gradient(1, 1), first = filled(test::nan), second = filled(test::nan);
   test::poison_outside(grad, compute);
   EXPECT_TRUE(std::isfinite(step(ctx, params, domain, compute, grad, first, second)));
@@ -123,7 +118,7 @@ TEST_P(Adam, InvariantUnderScaleOfTheGradient) {
 
 TEST(AdamOfVectors, TurnsWithTheFrame) {
   const Params p{.epsilon = 0.01};
-  Context ctx = context();
+  Context ctx = test::two_threads();
   const auto turned = [](const VectorField<float>& from) {  // by 30 degrees in the z-y plane
     return test::make_vector_field(domain, [&](int c, int z, int y, int x) {
       const double a = static_cast<double>(from.view()[0](z, y, x)),
@@ -143,7 +138,7 @@ TEST(AdamOfVectors, TurnsWithTheFrame) {
 }
 
 TEST(AdamRejects, BadParametersAndSmallViews) {
-  Context ctx = context();
+  Context ctx = test::two_threads();
   VectorField<float> g = gradient(1, 1), m = filled(0), v = filled(0);
   VectorField<float> small(Backend::cpu, test::inner_part(domain));
   EXPECT_THROW(step(ctx, {.beta1 = 1}, domain, domain, g, m, v), InvalidArgument);

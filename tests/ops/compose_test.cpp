@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "tests/support/compare.hpp"
+#include "tests/support/context.hpp"
 #include "tests/support/fields.hpp"
 
 #include <gtest/gtest.h>
@@ -14,15 +15,9 @@
 namespace ffdp::compose {
 namespace {
 
-Context context() {
-  Context ctx;
-  ctx.threads = 2;
-  return ctx;
-}
-
 VectorField<float> whole(const Params& p, const Box& domain, const VectorField<float>& step,
                          const VectorField<float>& u) {
-  Context ctx = context();
+  Context ctx = test::two_threads();
   VectorField<float> out(Backend::cpu, domain);
   forward(ctx, p, domain, domain, step, u, out);
   return out;
@@ -54,7 +49,7 @@ TEST_P(Compose, ValueMatchesReference) {
 TEST_P(Compose, ShardedEqualsWhole) {
   const VectorField<float> want = whole(params, domain, step, u);
   for (const auto& boxes : test::splits(domain)) {
-    Context ctx = context();
+    Context ctx = test::two_threads();
     VectorField<float> out(Backend::cpu, domain);
     for (const Box& box : boxes) {
       const VectorField<float> shard =
@@ -75,7 +70,7 @@ TEST_P(Compose, ReadsOnlyItsHalo) {
       });
   test::poison_outside(poisoned_u, intersect(grow(compute, halo(params)), domain));
   test::poison_outside(step, compute);
-  Context ctx = context();
+  Context ctx = test::two_threads();
   VectorField<float> out(Backend::cpu, compute);
   forward(ctx, params, domain, compute, step, poisoned_u, out);
   EXPECT_EQ(test::values(out.view(), compute), test::values(want.view(), compute));
@@ -83,7 +78,7 @@ TEST_P(Compose, ReadsOnlyItsHalo) {
 
 TEST_P(Compose, OutMayBeTheStep) {
   const VectorField<float> want = whole(params, domain, step, u);
-  Context ctx = context();
+  Context ctx = test::two_threads();
   forward(ctx, params, domain, domain, step, u, step);
   EXPECT_EQ(test::values(step.view(), domain), test::values(want.view(), domain));
 }
@@ -113,7 +108,7 @@ TEST(ComposeRejects, AViewWithoutHaloAndOverlap) {
   const VectorField<float> step = test::displacement(domain, domain, 1, 1);
   VectorField<float> u = test::displacement(domain, grow(compute, 1), 1, 2);
   VectorField<float> out(Backend::cpu, compute), full = test::displacement(domain, domain, 1, 2);
-  Context ctx = context();
+  Context ctx = test::two_threads();
   EXPECT_THROW(forward(ctx, {1, 1}, domain, compute, step, u, out), InvalidArgument);
   EXPECT_THROW(forward(ctx, {1, -1}, domain, compute, step, full, out), InvalidArgument);
   EXPECT_THROW(forward(ctx, {1, 1}, domain, domain, step, full, full), InvalidArgument);

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "tests/support/compare.hpp"
+#include "tests/support/context.hpp"
 #include "tests/support/fields.hpp"
 
 #include <gtest/gtest.h>
@@ -16,12 +17,6 @@ namespace ffdp::descent {
 namespace {
 
 constexpr int iterations = 3;
-
-Context context() {
-  Context ctx;
-  ctx.threads = 2;
-  return ctx;
-}
 
 struct Setting {
   Box domain;
@@ -53,7 +48,7 @@ class Descent : public testing::TestWithParam<Setting> {
   }
   /// Every box gets views that hold no more than its halo.
   Outcome run(const std::vector<Box>& boxes, float initial) {
-    Context ctx = context();
+    Context ctx = test::two_threads();
     Outcome r{filled(initial), filled(initial), filled(test::nan), {}, {}};
     for (adam.iteration = 1; adam.iteration <= iterations; ++adam.iteration) {
       r.sums = {};
@@ -129,7 +124,7 @@ TEST_P(Descent, TheStepVanishesAtTheFacesAndWithItsDivisor) {
     return field.view()[2](domain.lo[0], domain.lo[1], domain.lo[2]);
   };
   EXPECT_EQ(at_corner(r.out), at_corner(u));
-  Context ctx = context();
+  Context ctx = test::two_threads();
   VectorField<float> zero = filled(0), out = filled(test::nan);
   step.least = 0;
   const Sums none_found;
@@ -140,7 +135,7 @@ TEST_P(Descent, TheStepVanishesAtTheFacesAndWithItsDivisor) {
 }
 
 TEST_P(Descent, Rejects) {
-  Context ctx = context();
+  Context ctx = test::two_threads();
   VectorField<float> g = gradient(1), m = filled(0), out = filled(0);
   const Moments<float> moments{m.view(), m.view()};
   Sums sums;

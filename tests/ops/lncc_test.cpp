@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "tests/support/compare.hpp"
+#include "tests/support/context.hpp"
 #include "tests/support/fields.hpp"
 #include "tests/support/gradient.hpp"
 
@@ -15,12 +16,6 @@
 
 namespace ffdp::lncc {
 namespace {
-
-Context context() {
-  Context ctx;
-  ctx.threads = 2;
-  return ctx;
-}
 
 struct Setting {
   Box domain;
@@ -53,7 +48,7 @@ class Lncc : public testing::TestWithParam<Setting> {
   }
   MetricSum run(const Box& compute, const Field<float>& f, const Field<float>& m,
                 View<float> grad) const {
-    Context ctx = context();
+    Context ctx = test::two_threads();
     return forward_backward(ctx, params, domain, compute, f, m, grad);
   }
 };
@@ -158,7 +153,7 @@ TEST(LnccOf, FlatWindowsCountNothing) {
   const auto half = test::make_field(
       domain, [](int z, int y, int x) { return x < 10 ? 0.3F : noise(z, y, x, 2); });
   const Field<float> image = test::image(domain, 3);
-  Context ctx = context();
+  Context ctx = test::two_threads();
   Field<float> grad(Backend::cpu, domain);
   forward_backward(ctx, {}, domain, domain, half, image, grad);
   // A window reaches 2 voxels, and so does its gradient.
@@ -169,7 +164,7 @@ TEST(LnccOf, FlatWindowsCountNothing) {
 TEST(LnccOf, AnImageWithItselfIsOnePerVoxel) {
   const Box domain = box_of({6, 12, 20});
   const Field<float> image = test::image(domain, 1);
-  Context ctx = context();
+  Context ctx = test::two_threads();
   Params params;
   params.fixed_centre = params.moving_centre = 0.5F;
   const MetricSum sum = forward_backward(ctx, params, domain, domain, image, image, {});
@@ -180,7 +175,7 @@ TEST(LnccRejects, BadParametersAndViewsWithoutHalo) {
   const Box domain = box_of({16, 16, 16}), compute{{6, 6, 6}, {9, 9, 9}};
   const Field<float> image = test::image(domain, 1), small = test::image(grow(compute, 3), 1);
   Field<float> grad(Backend::cpu, domain);
-  Context ctx = context();
+  Context ctx = test::two_threads();
   Params p;
   EXPECT_THROW(forward_backward(ctx, p, domain, compute, small, image, grad), InvalidArgument);
   EXPECT_THROW(forward_backward(ctx, p, domain, compute, image, small, grad), InvalidArgument);

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "tests/support/compare.hpp"
+#include "tests/support/context.hpp"
 #include "tests/support/fields.hpp"
 
 #include <gtest/gtest.h>
@@ -14,12 +15,6 @@
 
 namespace ffdp::resize {
 namespace {
-
-Context context() {
-  Context ctx;
-  ctx.threads = 2;
-  return ctx;
-}
 
 struct Setting {
   Box from, to;
@@ -33,7 +28,7 @@ class Shrink : public testing::TestWithParam<Setting> {
   Field<float> image = test::image(from, 1);
 
   Field<float> whole(const Field<float>& in) const {
-    Context ctx = context();
+    Context ctx = test::two_threads();
     Field<float> out(Backend::cpu, to);
     shrink(ctx, params, from, to, to, in, out);
     return out;
@@ -63,7 +58,7 @@ TEST_P(Shrink, ValueMatchesReference) {
 TEST_P(Shrink, ShardedEqualsWholeAndReadsOnlyItsReach) {
   const Field<float> want = whole(image);
   for (const auto& boxes : test::splits(to)) {
-    Context ctx = context();
+    Context ctx = test::two_threads();
     Field<float> out(Backend::cpu, to);
     for (const Box& box : boxes) {
       Field<float> poisoned = test::image(from, 1);
@@ -83,7 +78,7 @@ Field<std::uint8_t> half_mask(const Box& box) {
 
 TEST_P(Shrink, MaskedMatchesReferenceWhateverTheMaskHides) {
   const Field<std::uint8_t> mask = half_mask(from);
-  Context ctx = context();
+  Context ctx = test::two_threads();
   Field<float> out(Backend::cpu, to), coverage(Backend::cpu, to);
   shrink_masked(ctx, params, from, to, to, image, mask, out, coverage);
   std::vector<double> values, shares;
@@ -112,7 +107,7 @@ TEST_P(Shrink, MaskedMatchesReferenceWhateverTheMaskHides) {
 
 TEST_P(Shrink, MaskedIsShrinkWhereEverythingCounts) {
   const auto all = test::make_field<std::uint8_t>(from, [](int, int, int) { return 1; });
-  Context ctx = context();
+  Context ctx = test::two_threads();
   Field<float> out(Backend::cpu, to), coverage(Backend::cpu, to);
   shrink_masked(ctx, params, from, to, to, image, all, out, coverage);
   EXPECT_LT(test::compare(test::values(out.view(), to), test::values(whole(image).view(), to))
@@ -122,7 +117,7 @@ TEST_P(Shrink, MaskedIsShrinkWhereEverythingCounts) {
 
 TEST_P(Shrink, MaskedInPartsEqualsWhole) {
   const Field<std::uint8_t> mask = half_mask(from);
-  Context ctx = context();
+  Context ctx = test::two_threads();
   Field<float> want(Backend::cpu, to), coverage(Backend::cpu, to);
   shrink_masked(ctx, params, from, to, to, image, mask, want, coverage);
   for (const auto& boxes : test::splits(to)) {
@@ -146,7 +141,7 @@ TEST_P(Shrink, InvariantUnderConstants) {
 TEST(Shrink, KeepsWhereThingsAre) {
   const Box from = box_of({1, 1, 60}), to = box_of({1, 1, 20});
   const auto ramp = test::make_field(from, [](int, int, int x) { return x; });
-  Context ctx = context();
+  Context ctx = test::two_threads();
   Field<float> out(Backend::cpu, to);
   shrink(ctx, {}, from, to, to, ramp, out);
   for (int x = 3; x < 17; ++x)
@@ -159,7 +154,7 @@ class ResizeDisplacement : public testing::TestWithParam<Setting> {
   VectorField<float> u = test::displacement(from, from, 3, 1);
 
   VectorField<float> whole() const {
-    Context ctx = context();
+    Context ctx = test::two_threads();
     VectorField<float> out(Backend::cpu, to);
     displacement(ctx, {}, from, to, to, u, out);
     return out;
@@ -188,7 +183,7 @@ TEST_P(ResizeDisplacement, ValueMatchesReference) {
 TEST_P(ResizeDisplacement, ShardedEqualsWholeAndReadsOnlyItsReach) {
   const VectorField<float> want = whole();
   for (const auto& boxes : test::splits(to)) {
-    Context ctx = context();
+    Context ctx = test::two_threads();
     VectorField<float> out(Backend::cpu, to);
     for (const Box& box : boxes) {
       VectorField<float> poisoned = test::displacement(from, from, 3, 1);
@@ -203,7 +198,7 @@ TEST(ResizeRejects, GrowingAnImageAndSmallViews) {
   const Box from = box_of({4, 8, 8}), to = box_of({2, 4, 4});
   const Field<float> image = test::image(from, 1), small = test::image(to, 1);
   Field<float> out(Backend::cpu, to), large(Backend::cpu, from);
-  Context ctx = context();
+  Context ctx = test::two_threads();
   EXPECT_THROW(shrink(ctx, {}, to, from, from, small, large), InvalidArgument);
   EXPECT_THROW(shrink(ctx, {}, from, to, to, small, out), InvalidArgument);
   EXPECT_THROW(shrink(ctx, {}, from, to, grow(to, 1), image, out), InvalidArgument);

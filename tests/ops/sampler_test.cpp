@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "tests/support/compare.hpp"
+#include "tests/support/context.hpp"
 #include "tests/support/fields.hpp"
 #include "tests/support/gradient.hpp"
 
@@ -74,12 +75,6 @@ struct Case {
   }
 };
 
-Context context() {
-  Context ctx;
-  ctx.threads = 2;
-  return ctx;
-}
-
 Case make_case(int dimension) {
   if (dimension == 2) return {box_of({1, 23, 37}), Box{{0, 2, -3}, {1, 30, 31}}};
   return {Box{{-2, 0, 3}, {9, 13, 24}}, Box{{1, -4, 0}, {12, 10, 19}}};
@@ -90,7 +85,7 @@ INSTANTIATE_TEST_SUITE_P(Dimensions, Sampler, testing::Values(2, 3));
 
 TEST_P(Sampler, ValueMatchesReference) {
   const Case c = make_case(GetParam());
-  Context ctx = context();
+  Context ctx = test::two_threads();
   Field<float> warped(Backend::cpu, c.domain);
   const std::int64_t outside =
       forward(ctx, c.params, c.domain, c.domain, c.moving, c.u, {}, warped);
@@ -116,7 +111,7 @@ TEST_P(Sampler, ValueMatchesReference) {
 
 TEST_P(Sampler, GradientToUMatchesFiniteDifferencesOfReference) {
   Case c = make_case(GetParam());
-  Context ctx = context();
+  Context ctx = test::two_threads();
   VectorField<float> grad_u =
       test::make_vector_field(c.domain, [](int, int, int, int) { return 0; });
   backward_displacement(ctx, c.params, c.domain, c.domain, 2, c.moving, c.u, c.grad, grad_u);
@@ -147,7 +142,7 @@ TEST_P(Sampler, GradientToUMatchesFiniteDifferencesOfReference) {
 TEST_P(Sampler, GradientToTheMapMatchesFiniteDifferencesOfReference) {
   Case c = make_case(GetParam());
   c.u = test::displacement(c.domain, c.domain, 0.5, 5);
-  Context ctx = context();
+  Context ctx = test::two_threads();
   const AffineGradient g =
       backward_affine(ctx, c.params, c.domain, c.domain, c.moving, c.u, c.grad).total();
   std::vector<double> got, want;
@@ -173,7 +168,7 @@ TEST_P(Sampler, GradientToTheMapMatchesFiniteDifferencesOfReference) {
 
 TEST_P(Sampler, GradientToTheImageIsTheAdjointOfForward) {
   const Case c = make_case(GetParam());
-  Context ctx = context();
+  Context ctx = test::two_threads();
   Field<float> warped(Backend::cpu, c.domain);
   forward(ctx, c.params, c.domain, c.domain, c.moving, c.u, {}, warped);
   Field<float> grad_moving =
@@ -192,7 +187,7 @@ TEST_P(Sampler, GradientToTheImageIsTheAdjointOfForward) {
 
 TEST_P(Sampler, ShardedEqualsWhole) {
   const Case c = make_case(GetParam());
-  Context ctx = context();
+  Context ctx = test::two_threads();
   const auto zeros = [&] {
     return test::make_vector_field(c.domain, [](int, int, int, int) { return 0; });
   };
@@ -223,7 +218,7 @@ TEST_P(Sampler, ShardedEqualsWhole) {
 TEST_P(Sampler, ReadsOnlyItsHalo) {
   const Case c = make_case(GetParam());
   const Box compute = test::inner_part(c.domain);
-  Context ctx = context();
+  Context ctx = test::two_threads();
   VectorField<float> u = test::displacement(c.domain, c.domain, 2.5, 5);
   test::poison_outside(u, compute);
   Field<float> moving = test::image(grow(c.params.moving_domain, 2), 3);
@@ -243,7 +238,7 @@ TEST_P(Sampler, ReadsOnlyItsHalo) {
 TEST_P(Sampler, ReadsOnlyWhatIsStored) {
   const Case c = make_case(GetParam());
   const Box& all = c.params.moving_domain;
-  Context ctx = context();
+  Context ctx = test::two_threads();
   const std::vector<Box> parts = test::splits(all)[4];
   for (const Box& part : parts) {
     // NaN everywhere but in the part: a sample that reads beside it becomes NaN. Such samples are
@@ -301,7 +296,7 @@ std::vector<Box> overlapping_parts(const Box& domain, int count) {
 TEST(SamplerParts, OneAfterTheOtherGiveTheBitsOfTheWhole) {
   Case c = make_case(3);
   turn(c.params, c.domain);
-  Context ctx = context();
+  Context ctx = test::two_threads();
   const auto fixed_mask = test::make_field<std::uint8_t>(
       c.domain, [](int z, int y, int x) { return noise(z, y, x, 4) < 0.8F; });
   const auto mask_at = [](int z, int y, int x) { return noise(z, y, x, 6) < 0.8F; };
@@ -344,7 +339,7 @@ TEST(SamplerParts, OneAfterTheOtherGiveTheBitsOfTheWhole) {
 /// Without room for slopes, values alone.
 TEST(SamplerParts, GiveValuesAlone) {
   const Case c = make_case(3);
-  Context ctx = context();
+  Context ctx = test::two_threads();
   Field<float> whole(Backend::cpu, c.domain), got(Backend::cpu, c.domain);
   forward(ctx, c.params, c.domain, c.domain, c.moving, c.u, {}, whole);
   forward_part(ctx, c.params, c.domain, c.domain, c.moving, c.u, {}, got, {});
@@ -360,7 +355,7 @@ TEST_P(Sampler, MasksOnlyTakeSamplesAway) {
       c.domain, [](int z, int y, int x) { return noise(z, y, x, 4) < 0.7F; });
   const auto moving = test::make_field<std::uint8_t>(
       c.params.moving_domain, [](int z, int y, int x) { return noise(z, y, x, 6) < 0.7F; });
-  Context ctx = context();
+  Context ctx = test::two_threads();
   Params params = c.params;
   params.outside = test::nan;
   Field<float> plain(Backend::cpu, c.domain), masked(Backend::cpu, c.domain);
@@ -391,7 +386,7 @@ TEST_P(Sampler, InvariantUnderTheIdentity) {
   Params params;
   params.moving_domain = c.params.moving_domain;
   params.displacement_map = params.map.linear;
-  Context ctx = context();
+  Context ctx = test::two_threads();
   const Box domain = params.moving_domain;
   Field<float> warped(Backend::cpu, domain);
   EXPECT_EQ(forward(ctx, params, domain, domain, c.moving, {}, {}, warped), 0);
@@ -401,7 +396,7 @@ TEST_P(Sampler, InvariantUnderTheIdentity) {
 
 TEST(SamplerRejects, WhatIsMissingOrNotFinite) {
   Case c = make_case(3);
-  Context ctx = context();
+  Context ctx = test::two_threads();
   Field<float> out(Backend::cpu, c.domain), small(Backend::cpu, test::inner_part(c.domain));
   EXPECT_THROW(forward(ctx, c.params, c.domain, c.domain, {}, c.u, {}, out), InvalidArgument);
   EXPECT_THROW(forward(ctx, c.params, c.domain, c.domain, c.moving, c.u, {}, small),

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "tests/support/compare.hpp"
+#include "tests/support/context.hpp"
 #include "tests/support/fields.hpp"
 
 #include <gtest/gtest.h>
@@ -14,12 +15,6 @@
 
 namespace ffdp::smooth {
 namespace {
-
-Context context() {
-  Context ctx;
-  ctx.threads = 2;
-  return ctx;
-}
 
 struct Setting {
   Box domain;
@@ -33,7 +28,7 @@ class Smooth : public testing::TestWithParam<Setting> {
   Field<float> image = test::image(domain, 1);
 
   Field<float> whole(const Field<float>& in) const {
-    Context ctx = context();
+    Context ctx = test::two_threads();
     Field<float> out(Backend::cpu, domain);
     forward(ctx, params, domain, domain, in.view(), out.view());
     return out;
@@ -59,7 +54,7 @@ TEST_P(Smooth, ValueMatchesReference) {
 TEST_P(Smooth, BackwardIsTheAdjointOfForward) {
   const Field<float> y =
       test::make_field(domain, [](int z, int j, int x) { return noise(z, j, x, 5) - 0.5F; });
-  Context ctx = context();
+  Context ctx = test::two_threads();
   Field<float> back(Backend::cpu, domain);
   backward(ctx, params, domain, domain, y.view(), back.view());
   const Field<float> ax = whole(image);
@@ -77,7 +72,7 @@ TEST_P(Smooth, BackwardIsTheAdjointOfForward) {
 TEST_P(Smooth, ShardedEqualsWhole) {
   const Field<float> want = whole(image);
   const VectorField<float> u = test::displacement(domain, domain, 3, 4);
-  Context ctx = context();
+  Context ctx = test::two_threads();
   VectorField<float> want_u(Backend::cpu, domain);
   forward(ctx, params, domain, domain, u.view(), want_u.view());
   for (const auto& boxes : test::splits(domain)) {
@@ -99,7 +94,7 @@ TEST_P(Smooth, ReadsOnlyItsHalo) {
   const Box compute = test::inner_part(domain);
   Field<float> poisoned = test::image(grow(domain, 3), 1);
   test::poison_outside(poisoned, intersect(grow(compute, halo(params)), domain));
-  Context ctx = context();
+  Context ctx = test::two_threads();
   Field<float> out(Backend::cpu, compute), back(Backend::cpu, compute), all(Backend::cpu, domain);
   forward(ctx, params, domain, compute, poisoned.view(), out.view());
   EXPECT_EQ(test::values(out.view(), compute), test::values(whole(image).view(), compute));
@@ -110,7 +105,7 @@ TEST_P(Smooth, ReadsOnlyItsHalo) {
 
 TEST_P(Smooth, VectorsAreSmoothedByComponent) {
   const VectorField<float> u = test::displacement(box_of({99, 99, 99}), domain, 3, 4);
-  Context ctx = context();
+  Context ctx = test::two_threads();
   VectorField<float> out(Backend::cpu, domain);
   forward(ctx, params, domain, domain, u.view(), out.view());
   for (int c = 0; c < 3; ++c) {
@@ -132,7 +127,7 @@ TEST(SmoothRejects, AViewWithoutHaloAndNegativeSigma) {
   const Box domain = box_of({16, 16, 16}), compute{{5, 5, 5}, {8, 8, 8}};
   const Field<float> image = test::image(grow(compute, 2), 1), full = test::image(domain, 1);
   Field<float> out(Backend::cpu, compute);
-  Context ctx = context();
+  Context ctx = test::two_threads();
   EXPECT_THROW(forward(ctx, {{1, 1, 1}}, domain, compute, image.view(), out.view()),
                InvalidArgument);
   EXPECT_THROW(backward(ctx, {{1, 1, 1}}, domain, compute, image.view(), out.view()),

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "tests/support/compare.hpp"
+#include "tests/support/context.hpp"
 #include "tests/support/fields.hpp"
 
 #include <gtest/gtest.h>
@@ -15,12 +16,6 @@
 
 namespace ffdp::spline {
 namespace {
-
-Context context() {
-  Context ctx;
-  ctx.threads = 2;
-  return ctx;
-}
 
 struct Setting {
   Box domain;
@@ -35,7 +30,7 @@ class Spline : public testing::TestWithParam<Setting> {
       domain, [](int c, int z, int y, int x) { return 3 * noise(z, y, x, 11 + c) - 1; });
 
   VectorField<float> whole(const VectorField<float>& in) const {
-    Context ctx = context();
+    Context ctx = test::two_threads();
     VectorField<float> out(Backend::cpu, domain);
     forward(ctx, params, domain, domain, in, out);
     return out;
@@ -66,7 +61,7 @@ TEST_P(Spline, ValueMatchesReference) {
 
 TEST_P(Spline, ShardedEqualsWholeBitForBit) {
   const VectorField<float> want = whole(field);
-  Context ctx = context();
+  Context ctx = test::two_threads();
   for (const auto& boxes : test::splits(domain)) {
     VectorField<float> out(Backend::cpu, domain);
     for (const Box& box : boxes) {
@@ -87,7 +82,7 @@ TEST_P(Spline, ReadsOnlyItsHalo) {
       test::make_vector_field(domain, [&](int c, int z, int y, int x) {
         return needed.contains(z, y, x) ? field.view()[c](z, y, x) : test::nan;
       });
-  Context ctx = context();
+  Context ctx = test::two_threads();
   VectorField<float> out(Backend::cpu, compute);
   forward(ctx, params, domain, compute, poisoned, out);
   const VectorField<float> want = whole(field);
@@ -116,7 +111,7 @@ TEST(SplineFields, CoarseWavesStayAndFineOnesGo) {
   const auto amplitude = [&](double length) {
     const auto wave = test::make_vector_field(
         domain, [&](int, int, int, int x) { return std::sin(2 * 3.14159265 * x / length); });
-    Context ctx = context();
+    Context ctx = test::two_threads();
     VectorField<float> out(Backend::cpu, domain);
     forward(ctx, params, domain, domain, wave, out);
     const auto values = test::values(out.view()[0], Box{{0, 4, 40}, {1, 5, 120}});
@@ -132,7 +127,7 @@ TEST(SplineRejects, AViewWithoutHaloAndKnotsThatAreTooClose) {
   const auto make = [](const Box& box) { return test::displacement(box, box, 1, 2); };
   const VectorField<float> part = make(grow(compute, 2)), full = make(domain);
   VectorField<float> out(Backend::cpu, compute), same = make(domain);
-  Context ctx = context();
+  Context ctx = test::two_threads();
   EXPECT_THROW(forward(ctx, {{2, 2, 2}}, domain, compute, part, out), InvalidArgument);
   EXPECT_THROW(forward(ctx, {{2, 2, 2}}, domain, domain, full, out), InvalidArgument);
   EXPECT_THROW(forward(ctx, {{2, 2, 2}}, domain, domain, same, same), InvalidArgument);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "tests/support/compare.hpp"
+#include "tests/support/context.hpp"
 #include "tests/support/fields.hpp"
 
 #include <gtest/gtest.h>
@@ -19,12 +20,6 @@ namespace {
 
 const Affine turn{{{{0.9, -0.3, 0.1}, {0.25, 1.1, 0}, {0, 0.1, 0.95}}},
                   {4.0137, -3.0271, 2.0093}};  // no point falls on an edge
-
-Context context() {
-  Context ctx;
-  ctx.threads = 2;
-  return ctx;
-}
 
 /// A grid with axes and spacing of its own.
 Grid grid() {
@@ -76,7 +71,7 @@ TEST(CompositeTransform, AdjacentAffinesCollapse) {
 }
 
 TEST(CompositeTransform, AtVoxelsThePointMovesByTheStoredVectorThenTheAffine) {
-  Context ctx = context();
+  Context ctx = test::two_threads();
   const auto field = smooth_field(3);
   CompositeTransform chain;
   chain.append(field);
@@ -93,7 +88,7 @@ TEST(CompositeTransform, AtVoxelsThePointMovesByTheStoredVectorThenTheAffine) {
 }
 
 TEST(CompositeTransform, OutsideTheFieldNothingMoves) {
-  Context ctx = context();
+  Context ctx = test::two_threads();
   CompositeTransform chain;
   chain.append(smooth_field(3));
   const Vec3 far{1e4, 0, 0}, wild{std::nan(""), 0, 0};
@@ -104,7 +99,7 @@ TEST(CompositeTransform, OutsideTheFieldNothingMoves) {
 }
 
 TEST(CompositeTransform, TheInverseLeadsBack) {
-  Context ctx = context();
+  Context ctx = test::two_threads();
   CompositeTransform chain;
   chain.append(smooth_field(1.5));
   chain.append(turn);
@@ -122,7 +117,7 @@ TEST(CompositeTransform, TheInverseLeadsBack) {
 }
 
 TEST(CompositeTransform, WhatHasNoInverseIsRefused) {
-  Context ctx = context();
+  Context ctx = test::two_threads();
   CompositeTransform flat, warped;
   flat.append(Affine{{{{1, 0, 0}, {0, 1, 0}, {1, 1, 0}}}, {}});
   warped.append(smooth_field(1));
@@ -131,7 +126,7 @@ TEST(CompositeTransform, WhatHasNoInverseIsRefused) {
 }
 
 TEST(Apply, AnImageMovesByWholeVoxelsExactly) {
-  Context ctx = context();
+  Context ctx = test::two_threads();
   const Image<float> image{grid(), test::image(grid().domain(), 3)};
   // Two voxels along x: the world vector of that step.
   const Vec3 a = grid().to_world()({0, 0, 2}), b = grid().to_world()({0, 0, 0});
@@ -153,7 +148,7 @@ TEST(Apply, AnImageMovesByWholeVoxelsExactly) {
 }
 
 TEST(Apply, LabelsNeedAFillTheyCanHold) {
-  Context ctx = context();
+  Context ctx = test::two_threads();
   Image<std::uint8_t> labels{grid(), Field<std::uint8_t>(Backend::cpu, grid().domain())};
   std::fill(labels.data.begin(), labels.data.end(), std::uint8_t{7});
   const auto ignore = [](std::span<const std::uint8_t>) {};
@@ -167,7 +162,7 @@ TEST(Apply, LabelsNeedAFillTheyCanHold) {
 }
 
 TEST(Compose, OneFieldMovesVoxelsAsTheChainDoes) {
-  Context ctx = context();
+  Context ctx = test::two_threads();
   CompositeTransform chain;
   chain.append(turn);
   chain.append(smooth_field(2));
@@ -185,7 +180,7 @@ TEST(Compose, OneFieldMovesVoxelsAsTheChainDoes) {
 }
 
 TEST(Compose, MarksAsLargeAsAFloatStayFinite) {
-  Context ctx = context();
+  Context ctx = test::two_threads();
   constexpr float mark = std::numeric_limits<float>::max();
   const auto field = std::make_shared<const DisplacementImage>(DisplacementImage{
       grid(), test::make_vector_field(grid().domain(), [](int, int, int, int) { return mark; })});
@@ -199,7 +194,7 @@ TEST(Compose, MarksAsLargeAsAFloatStayFinite) {
 }
 
 TEST(InvertDisplacement, AShiftBecomesItsOppositeInAnyGrid) {
-  Context ctx = context();
+  Context ctx = test::two_threads();
   const DisplacementImage shift{
       grid(), test::make_vector_field(
                   grid().domain(), [](int c, int, int, int) { return c == 0 ? 2.5 : c - 3.25; })};

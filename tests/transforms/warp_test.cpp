@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "tests/support/compare.hpp"
+#include "tests/support/context.hpp"
 #include "tests/support/fields.hpp"
 
 #include <gtest/gtest.h>
@@ -13,12 +14,6 @@ namespace {
 
 using test::relative_error;
 
-Context context() {
-  Context ctx;
-  ctx.threads = 2;
-  return ctx;
-}
-
 TEST(Warp, TurnsAWorldVectorIntoStepsAndBack) {
   DisplacementImage d;
   d.grid.size = {3, 4, 5};
@@ -26,7 +21,7 @@ TEST(Warp, TurnsAWorldVectorIntoStepsAndBack) {
   d.grid.direction = {
       {{0, -1, 0}, {1, 0, 0}, {0, 0, -1}}};  // x index along +y, y along -x, z along -z
   d.data = test::make_vector_field(d.grid.domain(), [](int c, int, int, int) { return c + 1; });
-  Context ctx = context();
+  Context ctx = test::two_threads();
   const Grid grid = d.grid;
   const auto before = test::values(d.data.view(), grid.domain());
   VectorField<float> u = to_voxels(ctx, std::move(d));
@@ -44,7 +39,7 @@ TEST(Warp, FoldsAreRepairedAndTheRestIsLeftAlone) {
       return c == 2 && z == 6 && y == 8 && x == 15 ? -4 : 0.1 * c;
     });
   };
-  Context ctx = context();
+  Context ctx = test::two_threads();
   dist::SoloComm solo;
   VectorField<float> u = make();
   ASSERT_GT(jacobian::statistics(ctx, domain, domain, u, {}).total().folded, 0);

@@ -9,7 +9,7 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402
 
-# Published figures of the peers on a1 <- a2 (../shared/anchors/README.md): SDlogJ, Dice.
+# SDlogJ and Dice of other programs on a1 <- a2, from ../shared/anchors/README.md, not measured here.
 PEERS = {"a1a2": {"ANTs SyNQuick": (0.31, 0.675), "ANTs SyN": (0.42, 0.700), "Greedy": (0.47, 0.705)}}
 
 

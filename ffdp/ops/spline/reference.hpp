@@ -16,7 +16,8 @@ inline double bell(double t) {
   return (cube(t + 2) - 4 * cube(t + 1) + 6 * cube(t) - 4 * cube(t - 1) + cube(t - 2)) / 6;
 }
 
-/// The value of a voxel smoothed along one axis, of which get(x) gives the voxels [lo, hi).
+/// The smoothed value of voxel `at` of a line of voxels [lo, hi); get(x) gives the value of voxel
+/// x.
 template <class Get>
 double along(double knots, int lo, int hi, int at, const Get& get) {
   if (knots == 0) return get(at);

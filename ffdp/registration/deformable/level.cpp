@@ -119,7 +119,7 @@ void Level<T>::start_term(Term& m, int planes) {
   // The share of the voxels inside is taken as it is now: the size of the gradient is fixed for a
   // level, as the ranges of the intensities are.
   std::int64_t outside = 0;
-  m.warped.restart(own_.lo[0]);
+  m.warped.clear();
   for (int z = own_.lo[0]; z < own_.hi[0]; z += planes_) {
     const Box box = m.warped.advance(ctx_, z, std::min(z + planes_, own_.hi[0]));
     m.pair->moving().warp(ctx_, box, u_, m.warped.view());
@@ -153,7 +153,7 @@ template <class T>
 void Level<T>::measure(Term& m, int index) {
   const Box needed = around(halo_.gradient);
   zero_bytes(ctx_, m.sums.data(), m.sums.size() * sizeof(std::int64_t));
-  m.warped.restart(one_slab() ? needed.lo[0] : own_.lo[0]);
+  m.warped.clear();
   for (int z = own_.lo[0]; z < own_.hi[0]; z += planes_) {
     const Box box = slab_from(z);
     warp(m, one_slab() ? needed.lo[0] : z, one_slab() ? needed.hi[0] : box.hi[0]);
@@ -162,7 +162,7 @@ void Level<T>::measure(Term& m, int index) {
   }
   if (!cut_.whole()) m.all_sums.sum(ctx_, comm_, m.sums.data());
   two_pass::evaluate(ctx_, m.metric, m.sums.data(), m.slope.data(), sums(iteration_, index));
-  if (!one_slab()) m.warped.restart(needed.lo[0]);
+  if (!one_slab()) m.warped.clear();
 }
 
 /// Makes or adds d(cost)/du of one metric for some planes, all or none of which this rank owns;
@@ -225,14 +225,14 @@ template <class T>
 void Level<T>::update_moments() {
   for (Term& term : terms_) term.rims.start(ctx_, sampling(term));
   for (std::size_t i = 0; i < terms_.size(); ++i) {
-    terms_[i].warped.restart(around(halo_.gradient + terms_[i].reach).lo[0]);
+    terms_[i].warped.clear();
     if (two_pass::is(terms_[i].metric.config.kind)) measure(terms_[i], static_cast<int>(i));
   }
   const Smoothing smoothing =
       smoothing_of(stage_.knots_update, fallen(stage_.sigma_update, stage_.update_fall), domain_);
   const int lead = smoothing.lead();
   zero_bytes(ctx_, size_.data(), sizeof(descent::Sums));
-  vectors_.restart(own_.lo[0] - lead);
+  vectors_.clear();
   for (int z = own_.lo[0]; z < own_.hi[0]; z += planes_) {
     const Box box = slab_from(z);
     const Box made = vectors_.advance(ctx_, z - lead, std::min(box.hi[0] + lead, domain_.hi[0]));
@@ -242,7 +242,7 @@ void Level<T>::update_moments() {
                          vectors_.vectors(), vectors_.vectors());
     VectorView<const float> gradient = vectors_.vectors();
     if (smoothing.spline) {
-      smoothed_.restart(z);
+      smoothed_.clear();
       smoothed_.advance(ctx_, z, box.hi[0]);
       smooth_field(ctx_, smoothing, domain_, box, gradient, smoothed_.vectors());
       gradient = smoothed_.vectors();
@@ -301,7 +301,7 @@ void Level<T>::take_step() {
   const Smoothing smoothing =
       smoothing_of(stage_.knots_warp, fallen(stage_.sigma_warp, stage_.warp_fall), domain_);
   const int halo = smoothing.lead(), lead = halo_.moments;
-  vectors_.restart(own_.lo[0] - halo);
+  vectors_.clear();
   for (int z = own_.lo[0]; z < own_.hi[0]; z += planes_) {
     const Box box = slab_from(z);
     const Box made = vectors_.advance(ctx_, z - halo, std::min(box.hi[0] + lead, domain_.hi[0]));

@@ -31,12 +31,14 @@ struct Halo {
 inline double most_step(const DeformableStage& stage) { return 1.001 * stage.step; }
 
 /// The greedy iteration of one level (docs/algorithm.md): a warp u, its moments, and slabs of
-/// planes through which warped image, metric gradient and smoothed update pass. Ranks exchange the
-/// rims of u and of the warped images at the beginning of an iteration, and then what they need of
-/// the moving images, and the rims of the moments, with the size of the step, in its middle. Those
-/// of u and of the warped images travel while the inside of the first slab is sampled. After the
-/// first iteration nothing allocates and, with one rank, nothing waits for the device; the first
-/// waits once, to read the size of the gradient.
+/// planes through which warped image, metric gradient and smoothed update pass.
+///
+/// An iteration of several ranks begins with the rims of u, what a rank lacks of the moving images,
+/// and the rims of the warped images. The rims travel while the rank samples planes that need none.
+/// In the middle follow the rims of the moments and the size of the step.
+///
+/// The first iteration waits for the device once, to read the size of the gradient. The later ones
+/// allocate nothing and, with one rank, wait for nothing.
 /// @tparam T  storage of the moments: float, or Half
 template <class T>
 class Level {

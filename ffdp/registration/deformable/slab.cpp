@@ -19,7 +19,7 @@ Slab::Slab(Backend backend, const Box& extent, int components, int planes)
 
 Box Slab::advance(const Context& ctx, int keep_from, int hi) {
   keep_from = std::max(keep_from, lo_);
-  if (lo_ == hi_) restart(keep_from);
+  if (lo_ == hi_) lo_ = hi_ = keep_from;
   require(keep_from <= hi_ && hi >= hi_ && hi <= extent_.hi[0] && hi - keep_from <= planes_,
           "slab: planes " + std::to_string(keep_from) + " to " + std::to_string(hi) +
               " are wanted, from " + std::to_string(lo_) + " to " + std::to_string(hi_) +
@@ -41,7 +41,7 @@ Box Slab::advance(const Context& ctx, int keep_from, int hi) {
   return made;
 }
 
-void Slab::restart(int lo) { lo_ = hi_ = std::max(lo, extent_.lo[0]); }
+void Slab::clear() { lo_ = hi_ = extent_.lo[0]; }
 
 Box Slab::stored() const {
   Box box = extent_;

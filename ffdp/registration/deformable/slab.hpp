@@ -18,11 +18,11 @@ class Slab {
   Slab(Backend backend, const Box& extent, int components, int planes);
 
   /// Keeps the planes from `keep_from` on and makes room up to `hi`.
-  /// @return the planes to be made now: those from the previous hi on; from `keep_from` on where
-  ///         none is held
+  /// @return the planes to be made now: those from the previous hi on; where none is held, those
+  ///         from `keep_from`, or from where the extent begins
   Box advance(const Context& ctx, int keep_from, int hi);
-  /// Forgets all planes and begins at `lo`, or where the extent does.
-  void restart(int lo);
+  /// Forgets all planes.
+  void clear();
 
   /// Most planes held at once.
   int room() const { return planes_; }

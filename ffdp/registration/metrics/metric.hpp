@@ -28,9 +28,9 @@ struct Metric {
 /// Planes of the warped image that a gradient needs around it [voxels].
 int metric_reach(const MetricConfig& config);
 
-/// Root mean square of the smoothed gradient of metrics below which there is little left to gain:
-/// less than half of what unregistered pairs of brains and lungs start with, for normalised images
-/// [1/voxel].
+/// The least root mean square that the smoothed gradient of metrics counts as [1/voxel]: with less,
+/// the images match already. Pairs of brains and lungs start with more than twice as much; their
+/// intensities are normalised.
 double least_gradient(const std::vector<MetricConfig>& metrics);
 
 /// A cost to be minimised, and how many voxels it was made of.

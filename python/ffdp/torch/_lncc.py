@@ -91,73 +91,74 @@ def run(params, pred, target, weight, wanted, boxes=None, centres=None):
     return sums, made
 
 
+def _sums_and_grads(pred, target, weight, taps, sizes, rule, wanted):
+    """Sums of `run`, and the gradients of both images; those not wanted (with_pred, with_target) are empty."""
+    names = [name for name, want in zip(("grad_pred", "grad_target"), wanted) if want]
+    sums, (_, *grads) = run(_native_params(taps, sizes, *rule), pred, target, weight, names)
+    return sums, *(pred.new_empty(0) if g is None else g for g in grads)
+
+
+def _fake_grads(pred, *wanted):
+    return (pred.new_empty(pred.shape if want else (0,)) for want in wanted)
+
+
+def _save_grads(ctx, inputs, output):
+    ctx.set_materialize_grads(False)
+    ctx.save_for_backward(output[1], output[2])
+    ctx.kept, ctx.count = inputs[-2:], len(inputs)
+
+
+def _times_grads(ctx, factor):
+    """What backward returns: the saved gradients times factor (batch, channel), None for the other inputs."""
+    grads = [grad * factor.to(grad.dtype).view(*factor.shape, *(1,) * (grad.ndim - 2)) if kept else None
+             for grad, kept in zip(ctx.saved_tensors, ctx.kept)]
+    return (*grads, *(None,) * (ctx.count - 2))
+
+
 @torch.library.custom_op("ffdp::lncc_sum", mutates_args=())
 def lncc_sum(pred: Tensor, target: Tensor, weight: Optional[Tensor], taps: List[float], sizes: List[int], eps_mode: str,
              squared: bool, eps: float, smooth_nr: float, with_pred: bool,
              with_target: bool) -> Tuple[Tensor, Tensor, Tensor]:
     """Sums of weight cc and of weight, and the gradients of the first w.r.t. both images where they are wanted."""
-    wanted = ["grad_pred"] * with_pred + ["grad_target"] * with_target
-    params = _native_params(taps, sizes, eps_mode, squared, eps, smooth_nr)
-    sums, (_, grad_pred, grad_target) = run(params, pred, target, weight, wanted)
-    return sums, *(pred.new_empty(0) if g is None else g for g in (grad_pred, grad_target))
+    return _sums_and_grads(pred, target, weight, taps, sizes, (eps_mode, squared, eps, smooth_nr),
+                           (with_pred, with_target))
 
 
 @lncc_sum.register_fake
 def _(pred, target, weight, taps, sizes, eps_mode, squared, eps, smooth_nr, with_pred, with_target):
-    return (pred.new_empty(*pred.shape[:2], 2, dtype=torch.float64),
-            *(pred.new_empty(pred.shape if with_one else (0,)) for with_one in (with_pred, with_target)))
-
-
-def _save_sum(ctx, inputs, output):
-    ctx.set_materialize_grads(False)
-    ctx.save_for_backward(output[1], output[2])
-    ctx.kept = inputs[-2:]
+    return pred.new_empty(*pred.shape[:2], 2, dtype=torch.float64), *_fake_grads(pred, with_pred, with_target)
 
 
 def _sum_backward(ctx, grad_sums, *_):
-    nothing = (None,) * 9
-    if grad_sums is None:
-        return (None, None) + nothing
-    grads = [grad * grad_sums[..., 0].to(grad.dtype).view(*grad_sums.shape[:2], *(1,) * (grad.ndim - 2)) if kept else None
-             for grad, kept in zip(ctx.saved_tensors, ctx.kept)]
-    return tuple(grads) + nothing
+    return (None,) * ctx.count if grad_sums is None else _times_grads(ctx, grad_sums[..., 0])
 
 
-lncc_sum.register_autograd(_sum_backward, setup_context=_save_sum)
+lncc_sum.register_autograd(_sum_backward, setup_context=_save_grads)
 
 
 @torch.library.custom_op("ffdp::lncc_scaled", mutates_args=())
 def lncc_scaled(pred: Tensor, target: Tensor, taps: List[float], sizes: List[int], eps_mode: str, squared: bool,
                 eps: float, smooth_nr: float, scale: float, with_pred: bool,
                 with_target: bool) -> Tuple[Tensor, Tensor, Tensor]:
-    """scale times the sum of cc (batch, channel), as lncc_sum; small kernels around it would cost a twentieth."""
-    wanted = ["grad_pred"] * with_pred + ["grad_target"] * with_target
-    params = _native_params(taps, sizes, eps_mode, squared, eps, smooth_nr)
-    sums, (_, *grads) = run(params, pred, target, None, wanted)
-    value = torch.mul(sums[..., 0], scale, out=pred.new_empty(pred.shape[:2]))
-    return value, *(pred.new_empty(0) if g is None else g for g in grads)
+    """scale times the sum of cc (batch, channel), and its gradients before they are scaled. What lncc_sum would need
+    behind it runs as kernels too small for a GPU."""
+    sums, *grads = _sums_and_grads(pred, target, None, taps, sizes, (eps_mode, squared, eps, smooth_nr),
+                                   (with_pred, with_target))
+    return torch.mul(sums[..., 0], scale, out=pred.new_empty(pred.shape[:2])), *grads
 
 
 @lncc_scaled.register_fake
 def _(pred, target, taps, sizes, eps_mode, squared, eps, smooth_nr, scale, with_pred, with_target):
-    return (pred.new_empty(pred.shape[:2]),
-            *(pred.new_empty(pred.shape if with_one else (0,)) for with_one in (with_pred, with_target)))
+    return pred.new_empty(pred.shape[:2]), *_fake_grads(pred, with_pred, with_target)
 
 
 def _save_scaled(ctx, inputs, output):
-    ctx.set_materialize_grads(False)
-    ctx.save_for_backward(output[1], output[2])
-    ctx.scale, *ctx.kept = inputs[-3:]
+    _save_grads(ctx, inputs, output)
+    ctx.scale = inputs[-3]
 
 
 def _scaled_backward(ctx, grad_value, *_):
-    nothing = (None,) * 9
-    if grad_value is None:
-        return (None, None) + nothing
-    factor = grad_value * ctx.scale
-    grads = [grad * factor.view(*factor.shape, *(1,) * (grad.ndim - 2)) if kept else None
-             for grad, kept in zip(ctx.saved_tensors, ctx.kept)]
-    return tuple(grads) + nothing
+    return (None,) * ctx.count if grad_value is None else _times_grads(ctx, grad_value * ctx.scale)
 
 
 lncc_scaled.register_autograd(_scaled_backward, setup_context=_save_scaled)
