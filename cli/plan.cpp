@@ -7,6 +7,7 @@
 
 #include "cli/commands.hpp"
 #include "cli/common.hpp"
+#include "cli/ranks.hpp"
 #include "cli/register_inputs.hpp"
 #include "cli/sizes.hpp"
 
@@ -98,7 +99,7 @@ registration::Extent extent_of_files(const RegisterOptions& o) {
 void run(PlanCommand c, const CLI::App& command) {
   RegisterOptions& o = c.options;
   take_images(o);
-  take_gpus(o);
+  take_gpus(o.gpus, o.ranks, o.device);
   require(c.size.empty() != o.fixed.empty() && o.fixed.empty() == o.moving.empty(),
           "plan: a fixed and a moving image are wanted, or --size");
   const registration::Config config = make_config(o, command);

@@ -103,7 +103,7 @@ nlohmann::json provenance(const Command& command, const Context& ctx,
 
 void check_options(RegisterOptions& o) {
   take_images(o);
-  take_gpus(o);
+  take_gpus(o.gpus, o.ranks, o.device);
   if (o.print_config) return;
   require(!o.fixed.empty() && !o.moving.empty(), "register: a fixed and a moving image are wanted");
   require(!o.output.prefix.empty(), "register: --output PREFIX is wanted");
