@@ -199,9 +199,9 @@ void iterations(Bench& b, registration::MetricKind kind, registration::MemoryMod
   const Image<float> fixed{grid, b.stored_image<float>(1)};
   const Image<T> moving{grid, b.stored_image<T>(2)};
   const registration::Pair pair{fixed, moving};
-  const registration::Plan plan =
-      registration::make_plan(config, {.fixed = grid, .moving = grid, .ranks = b.comm.size()},
-                              b.ctx.backend, dist::available_to_each(b.comm, b.ctx.backend));
+  const registration::Plan plan = registration::make_plan(
+      config, {.fixed = grid, .moving = grid, .ranks = b.comm.size(), .uncut = b.comm.uncut()},
+      b.ctx.backend, dist::available_to_each(b.comm, b.ctx.backend));
   std::vector<registration::LevelPair> pairs;
   pairs.emplace_back(b.ctx, b.comm, pair, grid, 1, Affine{},
                      b.around(registration::Halo(stage).warped),
@@ -271,6 +271,7 @@ void run_rank(dist::Comm& comm, BenchOptions o) {
 
 void run(BenchOptions o) {
   take_gpus(o.gpus, o.ranks, o.device);
+  require_gpus(o.gpus);
   start(o.common);
   run_ranks(o.ranks, [&](dist::Comm& comm) { run_rank(comm, o); });
 }

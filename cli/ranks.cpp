@@ -90,6 +90,13 @@ void take_gpus(int gpus, int& ranks, std::string& device) {
   device = "cuda";
 }
 
+void require_gpus(int gpus) {
+  const int here = gpus > 0 ? cuda_devices() : 0;
+  require(here >= gpus, "--gpus " + std::to_string(gpus) + ": this machine has " +
+                            std::to_string(here) + " that can be used" +
+                            (here > 0 ? "" : "; " + device_problem(0)));
+}
+
 void on_ranks(const Common& common, int ranks,
               const std::function<void(Context&, dist::Comm&)>& body) {
   start(common);

@@ -111,10 +111,7 @@ void check_options(RegisterOptions& o) {
     require(!o.output.prefix.ends_with(ending), "register: --output " + o.output.prefix +
                                                     " is the name of a file, a prefix as out/s1_ " +
                                                     "is wanted: several files are written");
-  const int gpus = o.gpus > 0 ? cuda_devices() : 0;
-  require(gpus >= o.gpus, "register: --gpus " + std::to_string(o.gpus) + ": this machine has " +
-                              std::to_string(gpus) + " that can be used" +
-                              (gpus > 0 ? "" : "; " + device_problem(0)));
+  require_gpus(o.gpus);
   parse_outside(o.output.outside);
   o.output.fixed = o.fixed[0];
   o.output.moving = o.moving[0];

@@ -209,7 +209,8 @@ Extent extent_of(const dist::Comm& comm, const Inputs& in, int fixed_masks, int 
           .fixed_masks = fixed_masks,
           .moving_masks = moving_masks,
           .written = in.written,
-          .ranks = comm.size()};
+          .ranks = comm.size(),
+          .uncut = comm.uncut()};
 }
 
 /// The affine of the initialisation and the linear stages, or of those that a checkpoint lacks.
