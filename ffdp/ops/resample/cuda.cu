@@ -3,7 +3,7 @@
 #include "ffdp/ops/resample/backends.hpp"
 #include "ffdp/ops/resample/math.hpp"
 
-namespace ffdp::resample::cuda {
+namespace ffdp::resample {
 namespace {
 
 using Sums12 = device::Sums<12>;
@@ -22,15 +22,19 @@ void sample_all(Context& ctx, Params p, const Box& image_domain, const Box& comp
 
 /// A thread makes a column of voxels. Reads 12 B/voxel of u, 4 of each channel (its corners mostly
 /// from the caches) and writes 4 of each.
-void forward(Context& ctx, const Params& params, Box image_domain, Box compute,
-             const Inputs<float>& inputs, Into into, VectorView<float> out) {
+template <>
+template <>
+void On<Backend::cuda>::forward(Context& ctx, const Params& params, Box image_domain, Box compute,
+                                const Inputs<float>& inputs, Into into, VectorView<float> out) {
   (params.channels == 1 ? sample_all<true> : sample_all<false>)(ctx, params, image_domain, compute,
                                                                 inputs, into, out);
 }
 
-void backward(Context& ctx, const Params& params, Box image_domain, Box compute,
-              const Inputs<float>& inputs, VectorView<const float> grad_out,
-              const Gradients<float>& gradients) {
+template <>
+template <>
+void On<Backend::cuda>::backward(Context& ctx, const Params& params, Box image_domain, Box compute,
+                                 const Inputs<float>& inputs, VectorView<const float> grad_out,
+                                 const Gradients<float>& gradients) {
   const auto one = [=] __device__(int z, int y, int x, double(&sums)[12]) {
     const Point<float> at = point(params, image_domain, inputs, z, y, x);
     float grad_q[3] = {};
@@ -54,4 +58,4 @@ void backward(Context& ctx, const Params& params, Box image_domain, Box compute,
       });
 }
 
-}  // namespace ffdp::resample::cuda
+}  // namespace ffdp::resample
