@@ -24,8 +24,7 @@ double step(Context& ctx, const Params& p, Box domain, Box compute, VectorView<f
   require_stored("adam", "first", first, compute);
   if (p.second_moment != SecondMoment::none) require_stored("adam", "second", second, compute);
   return dispatch(
-      ctx, [&](auto& c) { return cpu::step(c, p, domain, compute, grad, first, second); },
-      [&](auto& c) { return cuda::step(c, p, domain, compute, grad, first, second); });
+      ctx, [&]<Backend B>() { return On<B>::step(ctx, p, domain, compute, grad, first, second); });
 }
 
 }  // namespace ffdp::adam

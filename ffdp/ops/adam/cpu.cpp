@@ -6,7 +6,7 @@
 #include "ffdp/ops/adam/backends.hpp"
 #include "ffdp/ops/adam/math.hpp"
 
-namespace ffdp::adam::cpu {
+namespace ffdp::adam {
 namespace {
 
 struct Maximum {
@@ -68,8 +68,10 @@ double run(Context& ctx, const Constants<float>& c, const Box& compute, VectorVi
 
 }  // namespace
 
-double step(Context& ctx, const Params& p, Box, Box compute, VectorView<float> grad,
-            VectorView<float> first, VectorView<float> second) {
+template <>
+double On<Backend::cpu>::step(Context& ctx, const Params& p, Box, Box compute,
+                              VectorView<float> grad, VectorView<float> first,
+                              VectorView<float> second) {
   const Constants<float> c = constants(p);
   return with_second_moment(p.second_moment, [&]<SecondMoment kind>() {
     return p.iteration == 1 ? run<true, kind>(ctx, c, compute, grad, first, second)
@@ -77,4 +79,4 @@ double step(Context& ctx, const Params& p, Box, Box compute, VectorView<float> g
   });
 }
 
-}  // namespace ffdp::adam::cpu
+}  // namespace ffdp::adam

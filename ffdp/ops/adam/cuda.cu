@@ -5,7 +5,7 @@
 #include "ffdp/ops/adam/math.hpp"
 #include "ffdp/ops/common/voxels.cuh"
 
-namespace ffdp::adam::cuda {
+namespace ffdp::adam {
 namespace {
 
 struct Maximum {
@@ -40,8 +40,10 @@ double run(Context& ctx, const Constants<float>& c, const Box& compute, VectorVi
 
 }  // namespace
 
-double step(Context& ctx, const Params& p, Box, Box compute, VectorView<float> grad,
-            VectorView<float> first, VectorView<float> second) {
+template <>
+double On<Backend::cuda>::step(Context& ctx, const Params& p, Box, Box compute,
+                               VectorView<float> grad, VectorView<float> first,
+                               VectorView<float> second) {
   const Constants<float> c = constants(p);
   return with_second_moment(p.second_moment, [&]<SecondMoment kind>() {
     return p.iteration == 1 ? run<true, kind>(ctx, c, compute, grad, first, second)
@@ -49,4 +51,4 @@ double step(Context& ctx, const Params& p, Box, Box compute, VectorView<float> g
   });
 }
 
-}  // namespace ffdp::adam::cuda
+}  // namespace ffdp::adam

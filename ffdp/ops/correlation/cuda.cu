@@ -7,7 +7,7 @@
 #include "ffdp/ops/correlation/backends.hpp"
 #include "ffdp/ops/correlation/math.hpp"
 
-namespace ffdp::correlation::cuda {
+namespace ffdp::correlation {
 namespace {
 
 enum Slot { coefficients_slot = 0, parts_slot = 1, sums_slot = 2, first_slot = 3, second_slot = 4 };
@@ -315,9 +315,12 @@ bool box_window(Context& ctx, int radius, Windows windows, Gradient gradient, co
 }  // namespace
 
 /// The volume is cut in two, so that the coefficients take 6 B/voxel and not 12.
-void forward_backward(Context& ctx, const Params& p, Box domain, Box compute,
-                      View<const float> fixed, View<const float> warped, const float* centres,
-                      View<const float> weight, const Outputs<float>& outputs) {
+template <>
+template <>
+void On<Backend::cuda>::forward_backward(Context& ctx, const Params& p, Box domain, Box compute,
+                                         View<const float> fixed, View<const float> warped,
+                                         const float* centres, View<const float> weight,
+                                         const Outputs<float>& outputs) {
   const int radius = box_radius(p);
   const int slabs = compute.size(0) >= 64 ? 2 : 1;
   const int planes = ((compute.size(0) + slabs - 1) / slabs + 1) / 2 * 2;
@@ -338,4 +341,4 @@ void forward_backward(Context& ctx, const Params& p, Box domain, Box compute,
   }
 }
 
-}  // namespace ffdp::correlation::cuda
+}  // namespace ffdp::correlation

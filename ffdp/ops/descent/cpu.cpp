@@ -9,7 +9,7 @@
 #include "ffdp/ops/descent/math.hpp"
 #include "ffdp/ops/smooth/backends.hpp"
 
-namespace ffdp::descent::cpu {
+namespace ffdp::descent {
 namespace {
 
 enum Slot { smoothed_slot = 10 };  // below: those of smooth
@@ -103,13 +103,16 @@ void take(const Part& part, Sums* sums) {
 
 }  // namespace
 
-void update(Context& ctx, const adam::Params& p, const smooth::Params& smoothing, Box domain,
-            Box compute, VectorView<const float> grad, const Moments<float>& moments, Sums* sums) {
+template <>
+template <>
+void On<Backend::cpu>::update(Context& ctx, const adam::Params& p, const smooth::Params& smoothing,
+                              Box domain, Box compute, VectorView<const float> grad,
+                              const Moments<float>& moments, Sums* sums) {
   const std::int64_t volume = compute.volume();
   const VectorView<float> smoothed{ctx.scratch<float>(smoothed_slot, 3 * volume), compute, volume,
                                    std::int64_t{compute.size(1)} * compute.size(2),
                                    compute.size(2)};
-  smooth::cpu::forward(ctx, smoothing, domain, compute, grad, smoothed);
+  smooth::On<Backend::cpu>::forward(ctx, smoothing, domain, compute, grad, smoothed);
   const auto c = adam::constants(p);
   take(adam::with_second_moment(
            p.second_moment,
@@ -120,8 +123,10 @@ void update(Context& ctx, const adam::Params& p, const smooth::Params& smoothing
        sums);
 }
 
-void longest(Context& ctx, const adam::Params& p, Box, Box compute, const Moments<float>& moments,
-             Sums* sums) {
+template <>
+template <>
+void On<Backend::cpu>::longest(Context& ctx, const adam::Params& p, Box, Box compute,
+                               const Moments<float>& moments, Sums* sums) {
   const auto c = adam::constants(p);
   take(adam::with_second_moment(
            p.second_moment,
@@ -129,9 +134,11 @@ void longest(Context& ctx, const adam::Params& p, Box, Box compute, const Moment
        sums);
 }
 
-void compose(Context& ctx, const adam::Params& p, const Step& step, Box domain, Box compute,
-             const Moments<float>& moments, const Sums* sums, VectorView<const float> u,
-             VectorView<float> out) {
+template <>
+template <>
+void On<Backend::cpu>::compose(Context& ctx, const adam::Params& p, const Step& step, Box domain,
+                               Box compute, const Moments<float>& moments, const Sums* sums,
+                               VectorView<const float> u, VectorView<float> out) {
   const auto c = adam::constants(p);
   const Ramp ramp{domain, step.face_ramp};
   adam::with_second_moment(p.second_moment, [&]<adam::SecondMoment kind>() {
@@ -158,7 +165,7 @@ void compose(Context& ctx, const adam::Params& p, const Step& step, Box domain, 
       .scale = step_scale(static_cast<float>(step.length), static_cast<float>(step.least),
                           sums->longest),
       .max_step = 1};
-  compose::cpu::forward(ctx, composition, domain, compute, out, u, out);
+  compose::On<Backend::cpu>::forward(ctx, composition, domain, compute, out, u, out);
 }
 
-}  // namespace ffdp::descent::cpu
+}  // namespace ffdp::descent

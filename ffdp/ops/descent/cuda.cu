@@ -10,7 +10,7 @@
 #include "ffdp/ops/descent/math.hpp"
 #include "ffdp/ops/smooth/backends.hpp"
 
-namespace ffdp::descent::cuda {
+namespace ffdp::descent {
 namespace {
 
 using adam::SecondMoment;
@@ -229,7 +229,7 @@ void update_kind(Context& ctx, const adam::Params& p, const smooth::Params& smoo
   const VectorView<float> smoothed{ctx.scratch<float>(smoothed_slot, 3 * volume), compute, volume,
                                    std::int64_t{compute.size(1)} * compute.size(2),
                                    compute.size(2)};
-  smooth::cuda::forward(ctx, smoothing, domain, compute, grad, smoothed);
+  smooth::On<Backend::cuda>::forward(ctx, smoothing, domain, compute, grad, smoothed);
   // Two neighbours a thread, with one access where rows allow it.
   const int x_lo = compute.lo[2], width = compute.size(2);
   const auto pairs_of = [&](const auto& v) {
@@ -301,40 +301,40 @@ void compose_kind(Context& ctx, const adam::Params& p, const Step& step, const B
 
 }  // namespace
 
+template <>
 template <class T>
-void update(Context& ctx, const adam::Params& p, const smooth::Params& smoothing, Box domain,
-            Box compute, VectorView<const float> grad, const Moments<T>& moments, Sums* sums) {
+void On<Backend::cuda>::update(Context& ctx, const adam::Params& p, const smooth::Params& smoothing,
+                               Box domain, Box compute, VectorView<const float> grad,
+                               const Moments<T>& moments, Sums* sums) {
   adam::with_second_moment(p.second_moment, [&]<SecondMoment kind>() {
     update_kind<T, kind>(ctx, p, smoothing, domain, compute, grad, moments, sums);
   });
 }
 
+template <>
 template <class T>
-void longest(Context& ctx, const adam::Params& p, Box, Box compute, const Moments<T>& moments,
-             Sums* sums) {
+void On<Backend::cuda>::longest(Context& ctx, const adam::Params& p, Box, Box compute,
+                                const Moments<T>& moments, Sums* sums) {
   adam::with_second_moment(p.second_moment, [&]<SecondMoment kind>() {
     longest_kind<T, kind>(ctx, p, compute, moments, sums);
   });
 }
 
+template <>
 template <class T>
-void compose(Context& ctx, const adam::Params& p, const Step& step, Box domain, Box compute,
-             const Moments<T>& moments, const Sums* sums, VectorView<const float> u,
-             VectorView<float> out) {
+void On<Backend::cuda>::compose(Context& ctx, const adam::Params& p, const Step& step, Box domain,
+                                Box compute, const Moments<T>& moments, const Sums* sums,
+                                VectorView<const float> u, VectorView<float> out) {
   adam::with_second_moment(p.second_moment, [&]<SecondMoment kind>() {
     compose_kind<T, kind>(ctx, p, step, domain, compute, moments, sums, u, out);
   });
 }
 
-template void update(Context&, const adam::Params&, const smooth::Params&, Box, Box,
-                     VectorView<const float>, const Moments<float>&, Sums*);
-template void update(Context&, const adam::Params&, const smooth::Params&, Box, Box,
-                     VectorView<const float>, const Moments<Half>&, Sums*);
-template void longest(Context&, const adam::Params&, Box, Box, const Moments<float>&, Sums*);
-template void longest(Context&, const adam::Params&, Box, Box, const Moments<Half>&, Sums*);
-template void compose(Context&, const adam::Params&, const Step&, Box, Box, const Moments<float>&,
-                      const Sums*, VectorView<const float>, VectorView<float>);
-template void compose(Context&, const adam::Params&, const Step&, Box, Box, const Moments<Half>&,
-                      const Sums*, VectorView<const float>, VectorView<float>);
+template decltype(On<Backend::cuda>::update<float>) On<Backend::cuda>::update<float>;
+template decltype(On<Backend::cuda>::update<Half>) On<Backend::cuda>::update<Half>;
+template decltype(On<Backend::cuda>::longest<float>) On<Backend::cuda>::longest<float>;
+template decltype(On<Backend::cuda>::longest<Half>) On<Backend::cuda>::longest<Half>;
+template decltype(On<Backend::cuda>::compose<float>) On<Backend::cuda>::compose<float>;
+template decltype(On<Backend::cuda>::compose<Half>) On<Backend::cuda>::compose<Half>;
 
-}  // namespace ffdp::descent::cuda
+}  // namespace ffdp::descent

@@ -21,15 +21,6 @@ void check(const adam::Params& p, const Box& domain, const Box& compute, const M
   require(sums != nullptr, "descent: sums are absent");
 }
 
-/// Runs on the CPU what is stored as float.
-template <class T, class Run>
-void on_cpu(const Moments<T>& moments, Run&& run) {
-  if constexpr (std::is_same_v<T, float>)
-    run(moments);
-  else
-    throw NotBuilt("descent: moments in half precision have no CPU implementation, only CUDA");
-}
-
 }  // namespace
 
 template <class T>
@@ -41,26 +32,17 @@ void update(Context& ctx, const adam::Params& p, const smooth::Params& smoothing
             "descent: sigma is " + std::to_string(sigma) + " voxels, must be within 0 and 64");
   require_stored("descent", "grad", grad,
                  intersect(grow(compute, smooth::halo(smoothing)), domain));
-  dispatch(
-      ctx,
-      [&](auto& c) {
-        on_cpu(moments, [&](const auto& m) {
-          cpu::update(c, p, smoothing, domain, compute, grad, m, sums);
-        });
-      },
-      [&](auto& c) { cuda::update(c, p, smoothing, domain, compute, grad, moments, sums); });
+  dispatch<Has{.cpu = std::is_same_v<T, float>}>(ctx, [&]<Backend B>() {
+    On<B>::update(ctx, p, smoothing, domain, compute, grad, moments, sums);
+  });
 }
 
 template <class T>
 void longest(Context& ctx, const adam::Params& p, Box domain, Box compute,
              const Moments<T>& moments, Sums* sums) {
   check(p, domain, compute, moments, sums);
-  dispatch(
-      ctx,
-      [&](auto& c) {
-        on_cpu(moments, [&](const auto& m) { cpu::longest(c, p, domain, compute, m, sums); });
-      },
-      [&](auto& c) { cuda::longest(c, p, domain, compute, moments, sums); });
+  dispatch<Has{.cpu = std::is_same_v<T, float>}>(
+      ctx, [&]<Backend B>() { On<B>::longest(ctx, p, domain, compute, moments, sums); });
 }
 
 template <class T>
@@ -75,24 +57,16 @@ void compose(Context& ctx, const adam::Params& p, const Step& step, Box domain, 
   require_stored("descent", "u", u, intersect(grow(compute, halo(step)), domain));
   require_stored("descent", "out", out, compute);
   require(out.data != u.data, "descent: out is the memory of u, must not overlap it");
-  dispatch(
-      ctx,
-      [&](auto& c) {
-        on_cpu(moments,
-               [&](const auto& m) { cpu::compose(c, p, step, domain, compute, m, sums, u, out); });
-      },
-      [&](auto& c) { cuda::compose(c, p, step, domain, compute, moments, sums, u, out); });
+  dispatch<Has{.cpu = std::is_same_v<T, float>}>(ctx, [&]<Backend B>() {
+    On<B>::compose(ctx, p, step, domain, compute, moments, sums, u, out);
+  });
 }
 
-template void update(Context&, const adam::Params&, const smooth::Params&, Box, Box,
-                     VectorView<const float>, const Moments<float>&, Sums*);
-template void update(Context&, const adam::Params&, const smooth::Params&, Box, Box,
-                     VectorView<const float>, const Moments<Half>&, Sums*);
-template void longest(Context&, const adam::Params&, Box, Box, const Moments<float>&, Sums*);
-template void longest(Context&, const adam::Params&, Box, Box, const Moments<Half>&, Sums*);
-template void compose(Context&, const adam::Params&, const Step&, Box, Box, const Moments<float>&,
-                      const Sums*, VectorView<const float>, VectorView<float>);
-template void compose(Context&, const adam::Params&, const Step&, Box, Box, const Moments<Half>&,
-                      const Sums*, VectorView<const float>, VectorView<float>);
+template decltype(update<float>) update<float>;
+template decltype(update<Half>) update<Half>;
+template decltype(longest<float>) longest<float>;
+template decltype(longest<Half>) longest<Half>;
+template decltype(compose<float>) compose<float>;
+template decltype(compose<Half>) compose<Half>;
 
 }  // namespace ffdp::descent

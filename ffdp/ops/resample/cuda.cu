@@ -5,7 +5,7 @@
 #include "ffdp/ops/resample/backends.hpp"
 #include "ffdp/ops/resample/math.hpp"
 
-namespace ffdp::resample::cuda {
+namespace ffdp::resample {
 namespace {
 
 using Sums12 = device::Sums<12>;
@@ -96,8 +96,10 @@ bool with_usual(const Params& p, const Box& domain, const Inputs<float>& in, con
 
 /// A thread makes a column of voxels. Reads 12 B/voxel of u, 4 of each channel (its corners mostly
 /// from the caches) and writes 4 of each.
-void forward(Context& ctx, const Params& params, Box image_domain, Box compute,
-             const Inputs<float>& inputs, Into into, VectorView<float> out) {
+template <>
+template <>
+void On<Backend::cuda>::forward(Context& ctx, const Params& params, Box image_domain, Box compute,
+                                const Inputs<float>& inputs, Into into, VectorView<float> out) {
   const auto usual = [&]<int n, Padding padding>(const Usual<n, padding>& some) {
     device::make_each_voxel<n == 1 ? 6 : 4>(ctx, compute, Forward<n, padding>{some, into, out});
   };
@@ -107,9 +109,11 @@ void forward(Context& ctx, const Params& params, Box image_domain, Box compute,
   });
 }
 
-void backward(Context& ctx, const Params& params, Box image_domain, Box compute,
-              const Inputs<float>& inputs, VectorView<const float> grad_out,
-              const Gradients<float>& gradients) {
+template <>
+template <>
+void On<Backend::cuda>::backward(Context& ctx, const Params& params, Box image_domain, Box compute,
+                                 const Inputs<float>& inputs, VectorView<const float> grad_out,
+                                 const Gradients<float>& gradients) {
   const auto usual = [&]<int n, Padding padding>(const Usual<n, padding>& some) {
     device::make_each_voxel<n == 1 ? 6 : 4>(ctx, compute,
                                             Backward<n, padding>{some, grad_out, gradients});
@@ -136,4 +140,4 @@ void backward(Context& ctx, const Params& params, Box image_domain, Box compute,
   });
 }
 
-}  // namespace ffdp::resample::cuda
+}  // namespace ffdp::resample

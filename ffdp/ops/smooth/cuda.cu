@@ -6,7 +6,7 @@
 #include "ffdp/ops/common/edge_factors.cuh"
 #include "ffdp/ops/smooth/backends.hpp"
 
-namespace ffdp::smooth::cuda {
+namespace ffdp::smooth {
 namespace {
 
 enum Slot { edge_slot = 0, taps_slot = 3, first_slot = 6, second_slot = 7 };
@@ -112,19 +112,22 @@ VectorView<T> as_vector(View<T> v) {
 
 }  // namespace
 
-void forward(Context& ctx, const Params& p, Box domain, Box compute, View<const float> in,
-             View<float> out) {
+template <>
+void On<Backend::cuda>::forward(Context& ctx, const Params& p, Box domain, Box compute,
+                                View<const float> in, View<float> out) {
   run<false>(ctx, p, domain, compute, as_vector(in), as_vector(out), 1);
 }
 
-void forward(Context& ctx, const Params& p, Box domain, Box compute, VectorView<const float> in,
-             VectorView<float> out) {
+template <>
+void On<Backend::cuda>::forward(Context& ctx, const Params& p, Box domain, Box compute,
+                                VectorView<const float> in, VectorView<float> out) {
   run<false>(ctx, p, domain, compute, in, out, 3);
 }
 
-void backward(Context& ctx, const Params& p, Box domain, Box compute, View<const float> grad_out,
-              View<float> grad_in) {
+template <>
+void On<Backend::cuda>::backward(Context& ctx, const Params& p, Box domain, Box compute,
+                                 View<const float> grad_out, View<float> grad_in) {
   run<true>(ctx, p, domain, compute, as_vector(grad_out), as_vector(grad_in), 1);
 }
 
-}  // namespace ffdp::smooth::cuda
+}  // namespace ffdp::smooth
