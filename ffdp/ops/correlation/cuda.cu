@@ -157,7 +157,7 @@ int box_radius(const Params& p) {
   for (const auto& taps : p.taps)
     for (double tap : taps)
       if (reach(p, 1) != radius || reach(p, 2) != radius || tap != 1) return 0;
-  return radius <= device::widest_march ? radius : 0;
+  return radius <= device::widest_stencil ? radius : 0;
 }
 
 template <int R, class Op>

@@ -48,8 +48,11 @@ FFDP_HD inline Point<T> point(const Params& p, const Box& domain, const Inputs<T
                               int x) {
   Point<T> at{{}, {static_cast<T>(z), static_cast<T>(y), static_cast<T>(x)}};
   const int first = 3 - p.axes;
-  for (int a = 0; a < 3; ++a)  // constant indices keep `before` in registers
-    if (in.displacement && a >= first) at.before[a] += in.displacement[a - first](z, y, x);
+  if (in.displacement) {
+    const T* const u = &in.displacement[0](z, y, x);
+    for (int a = 0; a < 3; ++a)  // constant indices keep `before` in registers
+      if (a >= first) at.before[a] += u[(a - first) * in.displacement.stride_c];
+  }
   for (int a = 0; a < 3; ++a) {
     T q = at.before[a];
     if (in.affine) {
@@ -73,10 +76,10 @@ struct Neighbours {
 
   FFDP_HD Neighbours(const Cell<T>& cell, int lo, int hi, Offset stride) {
     const T weights[2] = {1 - cell.fraction, cell.fraction}, slopes[2] = {-cell.slope, cell.slope};
-    const int last = hi - lo - 1;
+    const int last = hi - 1 - lo;
     for (int k = 0; k < 2; ++k) {
       const int index = cell.lower - lo + k, above = index > 0 ? index : 0;
-      stored[k] = static_cast<unsigned>(index) <= static_cast<unsigned>(last) && last >= 0;
+      stored[k] = static_cast<unsigned>(index) <= static_cast<unsigned>(last);
       offset[k] = static_cast<Offset>(above < last ? above : last) * stride;
       weight[k] = stored[k] ? weights[k] : T(0);
       slope[k] = stored[k] ? slopes[k] : T(0);
@@ -103,12 +106,12 @@ struct Corners {
   FFDP_HD bool stored(int i) const {
     return z.stored[i / 4] && y.stored[i / 2 % 2] && x.stored[i % 2];
   }
-  /// Their values in a channel; 0 where none is stored. No load waits for another.
+  /// Their values in a channel; another's where one is not stored. No load waits for another.
   FFDP_HD void load(const T* channel, T (&value)[8]) const {
 #if defined(__CUDA_ARCH__)
 #pragma unroll
 #endif
-    for (int i = 0; i < 8; ++i) value[i] = any ? channel[offset(i)] : T(0);
+    for (int i = 0; i < 8; ++i) value[i] = channel[offset(i)];
   }
 };
 
@@ -127,7 +130,7 @@ FFDP_HD inline T value_at(const Corners<T, Offset>& c, const T* channel) {
   for (int k = 0; k < 2; ++k)
     plane[k] = weighed(c.y.weight, weighed(c.x.weight, v[4 * k], v[4 * k + 1]),
                        weighed(c.x.weight, v[4 * k + 2], v[4 * k + 3]));
-  return weighed(c.z.weight, plane[0], plane[1]);
+  return c.any ? weighed(c.z.weight, plane[0], plane[1]) : T(0);  // not 0 NaN
 }
 
 /// Adds g times the derivative of the sample of a channel w.r.t. q.
@@ -145,9 +148,9 @@ FFDP_HD inline void add_slopes(const Corners<T, Offset>& c, const T* channel, T 
     by_x[k] = weighed(c.y.weight, weighed(c.x.slope, lower[0], lower[1]),
                       weighed(c.x.slope, upper[0], upper[1]));
   }
-  grad_q[0] += g * weighed(c.z.slope, plane[0], plane[1]);
-  grad_q[1] += g * weighed(c.z.weight, by_y[0], by_y[1]);
-  grad_q[2] += g * weighed(c.z.weight, by_x[0], by_x[1]);
+  grad_q[0] += c.any ? g * weighed(c.z.slope, plane[0], plane[1]) : T(0);
+  grad_q[1] += c.any ? g * weighed(c.z.weight, by_y[0], by_y[1]) : T(0);
+  grad_q[2] += c.any ? g * weighed(c.z.weight, by_x[0], by_x[1]) : T(0);
 }
 
 /// `result` becomes `value`, or grows by it.
@@ -188,11 +191,12 @@ FFDP_HD inline void put_turned(const Params& p, const T* affine, const T (&grad_
                                const Gradients<T>& to, int z, int y, int x) {
   if (!to.displacement) return;
   const int first = 3 - p.axes;
+  T* const u = &to.displacement[0](z, y, x);
   for (int a = 0; a < 3; ++a) {
     if (a < first) continue;
     T g = grad_q[a];
     if (affine) g = affine[a] * grad_q[0] + affine[4 + a] * grad_q[1] + affine[8 + a] * grad_q[2];
-    put(to.into, to.displacement[a - first](z, y, x), g);
+    put(to.into, u[(a - first) * to.displacement.stride_c], g);
   }
 }
 
