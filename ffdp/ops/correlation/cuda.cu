@@ -189,11 +189,11 @@ struct Taps {
 template <class Load>
 void axis_sums(const Context& ctx, int axis, const Taps& taps, const Load& load, View<float> out) {
   device::for_each_voxel(ctx, out.stored, [=] __device__(int z, int y, int x) {
-    float sum = 0;
+    double sum = 0;  // of wide windows: padding far from the centre leaves little of them
     for (int k = -taps.radius; k <= taps.radius; ++k)
-      sum += taps.weight[k + taps.radius] *
-             load(axis == 0 ? z + k : z, axis == 1 ? y + k : y, axis == 2 ? x + k : x);
-    out(z, y, x) = sum;
+      sum += double{taps.weight[k + taps.radius]} *
+             double{load(axis == 0 ? z + k : z, axis == 1 ? y + k : y, axis == 2 ? x + k : x)};
+    out(z, y, x) = static_cast<float>(sum);
   });
 }
 

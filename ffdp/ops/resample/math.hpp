@@ -16,24 +16,23 @@ struct Cell {
   T slope;     ///< d(position used) / dq: 0 where q is clamped
 };
 
+/// The cell of base + offset. The fraction is that of the offset alone: far from the origin, too,
+/// it keeps the bits of a small displacement.
 template <class T>
-FFDP_HD inline Cell<T> cell(Padding padding, Mode mode, T q, int lo, int hi) {
-  const T first = static_cast<T>(lo), last = static_cast<T>(hi - 1);
-  T slope = mode == Mode::linear ? T(1) : T(0);
-  if (padding == Padding::border) {
-    if (!(q > first)) {  // NaN, too
-      q = first;
-      slope = 0;
-    } else if (!(q < last)) {
-      q = last;
-      slope = 0;
-    }
-  } else if (!(q > first - 2) || !(q < last + 2)) {
-    return {lo - 2, T(0), T(0)};
+FFDP_HD inline Cell<T> cell(Padding padding, Mode mode, int base, T offset, int lo, int hi) {
+  constexpr T far = 1 << 24;               // beyond every image
+  offset = offset > -far ? offset : -far;  // NaN, too
+  offset = offset < far ? offset : far;
+  const bool border = padding == Padding::border;
+  if (mode == Mode::nearest) {
+    const int index = static_cast<int>(std::rint(static_cast<T>(base) + offset));
+    return {!border ? index : index < lo ? lo : index < hi ? index : hi - 1, T(0), T(0)};
   }
-  if (mode == Mode::nearest) return {static_cast<int>(std::rint(q)), T(0), T(0)};
-  const T below = std::floor(q);
-  return {static_cast<int>(below), q - below, slope};
+  const T below = std::floor(offset), fraction = offset - below;
+  const int lower = base + static_cast<int>(below);
+  if (border && (lower < lo || (lower == lo && fraction == 0))) return {lo, T(0), T(0)};
+  if (border && lower >= hi - 1) return {hi - 1, T(0), T(0)};
+  return {lower, fraction, T(1)};
 }
 
 /// A sample point: its cells along z, y, x, and the position x + u before the affine.
@@ -46,20 +45,24 @@ struct Point {
 template <class T>
 FFDP_HD inline Point<T> point(const Params& p, const Box& domain, const Inputs<T>& in, int z, int y,
                               int x) {
-  Point<T> at{{}, {static_cast<T>(z), static_cast<T>(y), static_cast<T>(x)}};
-  const int first = 3 - p.axes;
+  const int index[3] = {z, y, x}, first = 3 - p.axes;
+  T u[3] = {};
   if (in.displacement) {
-    const T* const u = &in.displacement[0](z, y, x);
-    for (int a = 0; a < 3; ++a)  // constant indices keep `before` in registers
-      if (a >= first) at.before[a] += u[(a - first) * in.displacement.stride_c];
+    const T* const from = &in.displacement[0](z, y, x);
+    for (int a = 0; a < 3; ++a)  // constant indices keep u in registers
+      if (a >= first) u[a] = from[(a - first) * in.displacement.stride_c];
   }
+  Point<T> at;
+  for (int a = 0; a < 3; ++a) at.before[a] = static_cast<T>(index[a]) + u[a];
   for (int a = 0; a < 3; ++a) {
-    T q = at.before[a];
+    int base = index[a];
+    T offset = u[a];
     if (in.affine) {
       const T* row = in.affine + 4 * a;
-      q = row[0] * at.before[0] + row[1] * at.before[1] + row[2] * at.before[2] + row[3];
+      base = 0;
+      offset = row[0] * at.before[0] + row[1] * at.before[1] + row[2] * at.before[2] + row[3];
     }
-    at.cell[a] = cell(p.padding, p.mode, q, domain.lo[a], domain.hi[a]);
+    at.cell[a] = cell(p.padding, p.mode, base, offset, domain.lo[a], domain.hi[a]);
   }
   return at;
 }
