@@ -17,7 +17,6 @@
 #include "ffdp/core/copy.hpp"
 #include "ffdp/core/device.hpp"
 #include "ffdp/core/error.hpp"
-#include "ffdp/ops/adam/adam.hpp"
 #include "ffdp/ops/compose/compose.hpp"
 #include "ffdp/ops/descent/descent.hpp"
 #include "ffdp/ops/gc/gc.hpp"
@@ -97,16 +96,6 @@ void smoothing(Bench& b) {
   b.row("spline_displacement_k4", 24, [&] { spline::forward(b.ctx, {}, b.box, b.box, u, out); });
 }
 
-void adam_step(Bench& b) {
-  auto grad = b.warp(0.1F), first = b.warp(0.1F);
-  auto second = b.image(7);
-  const View<float> v = second.view();
-  const VectorView<float> second_view{v.data, v.stored, 0, v.stride_z, v.stride_y};
-  adam::Params p;
-  p.iteration = 5;
-  b.row("adam_step", 56, [&] { adam::step(b.ctx, p, b.box, b.box, grad, first, second_view); });
-}
-
 /// One update and one step of descent, moments stored as T.
 template <class T>
 void descents(Bench& b, const std::string& suffix) {
@@ -120,7 +109,7 @@ void descents(Bench& b, const std::string& suffix) {
   const Buffer<descent::Sums> sums(b.ctx.backend, 1);
   zero_bytes(b.ctx, sums.data(), sizeof(descent::Sums));
   const smooth::Params smoothing{{0.8, 0.8, 0.8}};
-  adam::Params p;
+  descent::Params p;
   descent::update(b.ctx, p, smoothing, box, box, grad, moments, sums.data());
   p.iteration = 5;
   const double each = 4 * sizeof(T);
@@ -193,10 +182,9 @@ void run(BenchOptions o) {
     const char* name;
     bool op;
     std::function<void(Bench&)> body;
-  } groups[] = {{"metrics", true, metrics},          {"sampler", true, samplers},
-                {"compose", true, composition},      {"smooth", true, smoothing},
-                {"adam", true, adam_step},           {"descent", true, all_descents},
-                {"iteration", false, all_iterations}};
+  } groups[] = {{"metrics", true, metrics},      {"sampler", true, samplers},
+                {"compose", true, composition},  {"smooth", true, smoothing},
+                {"descent", true, all_descents}, {"iteration", false, all_iterations}};
   DeviceStart device(o.device);
   Context ctx = start(o.common);
   ctx.backend = device.wait();
