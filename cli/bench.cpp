@@ -16,8 +16,8 @@
 
 #include "ffdp/core/copy.hpp"
 #include "ffdp/core/device.hpp"
+#include "ffdp/core/error.hpp"
 #include "ffdp/dist/reduction.hpp"
-#include "ffdp/ops/adam/adam.hpp"
 #include "ffdp/ops/compose/compose.hpp"
 #include "ffdp/ops/descent/descent.hpp"
 #include "ffdp/ops/lncc/lncc.hpp"
@@ -133,17 +133,6 @@ void smoothing(Bench& b) {
                   [&](auto u, auto out) { spline::forward(b.ctx, {}, b.domain, b.box, u, out); });
 }
 
-void adam_step(Bench& b) {
-  auto grad = b.warp(0.1F), first = b.warp(0.1F);
-  auto second = b.image(7);
-  const View<float> v = second.view();
-  const VectorView<float> second_view{v.data, v.stored, 0, v.stride_z, v.stride_y};
-  adam::Params p;
-  p.iteration = 5;
-  b.row("adam_step", 56, [&] { adam::step(b.ctx, p, b.domain, b.box, grad, first, second_view); });
-  b.show("adam_step", first.view());
-}
-
 /// One update and one step of descent, moments stored as T.
 template <class T>
 void descents(Bench& b, const std::string& suffix) {
@@ -158,7 +147,7 @@ void descents(Bench& b, const std::string& suffix) {
   const Buffer<descent::Sums> sums(b.ctx.backend, 1);
   dist::Reduction longest(b.ctx, b.comm, sizeof(descent::Sums));
   zero_bytes(b.ctx, sums.data(), sizeof(descent::Sums));
-  adam::Params p;
+  descent::Params p;
   const dist::Fetch rims = b.rims(rim);
   const auto update = [&] {
     rims(b.ctx, grad.view(), grad.view());
@@ -283,10 +272,9 @@ void run_bench(Context& ctx, dist::Comm& comm, const BenchOptions& options) {
     const char* name;
     bool op;
     std::function<void(Bench&)> body;
-  } groups[] = {{"metrics", true, metrics},          {"sampler", true, samplers},
-                {"compose", true, composition},      {"smooth", true, smoothing},
-                {"adam", true, adam_step},           {"descent", true, all_descents},
-                {"iteration", false, all_iterations}};
+  } groups[] = {{"metrics", true, metrics},      {"sampler", true, samplers},
+                {"compose", true, composition},  {"smooth", true, smoothing},
+                {"descent", true, all_descents}, {"iteration", false, all_iterations}};
   for (const std::string& size : options.sizes) {
     Bench bench(ctx, comm, options, centred_grid(size, "1").domain(), size);
     for (const auto& group : groups)

@@ -14,8 +14,8 @@
 #include "ffdp/core/field.hpp"
 #include "ffdp/core/noise.hpp"
 #include "ffdp/core/parallel.hpp"
-#include "ffdp/ops/adam/adam.hpp"
 #include "ffdp/ops/compose/compose.hpp"
+#include "ffdp/ops/descent/descent.hpp"
 #include "ffdp/ops/gc/gc.hpp"
 #include "ffdp/ops/invert/invert.hpp"
 #include "ffdp/ops/jacobian/jacobian.hpp"
@@ -71,6 +71,10 @@ struct Data {
     for (auto* f : {&g, &m}) std::copy(u.begin(), u.end(), f->begin());
     std::copy(moving.begin(), moving.end(), warped.begin());
     std::fill(v.begin(), v.end(), 0.1F);
+  }
+  descent::Moments<float> moments() {
+    const View<float> second = v;
+    return {m, {second.data, domain, 0, second.stride_z, second.stride_y}};
   }
 };
 
@@ -162,11 +166,12 @@ void run_fields(Settings& set, Data& d, double copy_rate) {
   row(set, "compose", 36, copy_rate, [&] { compose::forward(ctx, {}, box, box, d.s, d.u, d.g); });
   row(set, "smooth_displacement_s1", 24, copy_rate,
       [&] { smooth::forward(ctx, {{1, 1, 1}}, box, box, d.u, d.g); });
-  VectorView<float> second = d.g;
-  second.data = d.v.data();
-  second.stride_c = 0;
-  row(set, "adam_step", 56, copy_rate,
-      [&] { adam::step(ctx, {.iteration = 2}, box, box, d.g, d.m, second); });
+  const descent::Params adam{.iteration = 2};
+  descent::Sums sums;
+  row(set, "descent_update", 44, copy_rate,
+      [&] { descent::update(ctx, adam, {{0.8, 0.8, 0.8}}, box, box, d.g, d.moments(), &sums); });
+  row(set, "descent_compose", 40, copy_rate,
+      [&] { descent::compose(ctx, adam, {}, box, box, d.moments(), &sums, d.u, d.s); });
   row(set, "invert", 24, copy_rate,
       [&] { invert::forward(ctx, {.tolerance = 0.02, .reach = 2}, box, box, d.u, d.g); });
   row(set, "jacobian_statistics", 12, copy_rate,
@@ -181,9 +186,7 @@ void run_iteration(Settings& set, Data& d, double copy_rate) {
   Context& ctx = set.ctx;
   const Box box = d.domain;
   const sampler::Params sampling = sampling_of(d);
-  VectorView<float> second = d.g;
-  second.data = d.v.data();
-  second.stride_c = 0;
+  const descent::Params adam{.epsilon = 1, .iteration = 2};
   row(set, "iteration_lncc_r3", 80, copy_rate, [&] {
     sampler::forward(ctx, sampling, box, box, d.moving, d.u, {}, d.warped);
     lncc::Params p;
@@ -191,11 +194,9 @@ void run_iteration(Settings& set, Data& d, double copy_rate) {
     lncc::forward_backward(ctx, p, box, box, d.fixed, d.warped, d.grad, d.g);
     std::fill(d.g.begin(), d.g.end(), 0.0F);
     sampler::backward_displacement(ctx, sampling, box, box, -1, d.moving, d.u, d.grad, d.g);
-    smooth::forward(ctx, {{0.8, 0.8, 0.8}}, box, box, d.g, d.s);
-    const double longest =
-        adam::step(ctx, {.epsilon = 1, .iteration = 2}, box, box, d.s, d.m, second);
-    compose::forward(ctx, {.scale = static_cast<float>(-0.5 / std::max(longest, 1.0))}, box, box,
-                     d.s, d.u, d.s);
+    descent::Sums sums;
+    descent::update(ctx, adam, {{0.8, 0.8, 0.8}}, box, box, d.g, d.moments(), &sums);
+    descent::compose(ctx, adam, {}, box, box, d.moments(), &sums, d.u, d.s);
     smooth::forward(ctx, {{0.7071, 0.7071, 0.7071}}, box, box, d.s, d.u);
   });
 }

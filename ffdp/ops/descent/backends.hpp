@@ -10,13 +10,13 @@ namespace ffdp::descent {
 template <Backend>
 struct On {
   template <class T>
-  static void update(Context&, const adam::Params&, const smooth::Params&, Box domain, Box compute,
+  static void update(Context&, const Params&, const smooth::Params&, Box domain, Box compute,
                      VectorView<const float> grad, const Moments<T>& moments, Sums* sums);
   template <class T>
-  static void longest(Context&, const adam::Params&, Box domain, Box compute,
-                      const Moments<T>& moments, Sums* sums);
+  static void longest(Context&, const Params&, Box domain, Box compute, const Moments<T>& moments,
+                      Sums* sums);
   template <class T>
-  static void compose(Context&, const adam::Params&, const Step&, Box domain, Box compute,
+  static void compose(Context&, const Params&, const Step&, Box domain, Box compute,
                       const Moments<T>& moments, const Sums* sums, VectorView<const float> u,
                       VectorView<float> out);
 };

@@ -10,13 +10,23 @@
 namespace ffdp::descent {
 namespace {
 
+void check(const Params& p) {
+  require(p.beta1 >= 0 && p.beta1 < 1 && p.beta2 >= 0 && p.beta2 < 1,
+          "descent: beta1 is " + std::to_string(p.beta1) + " and beta2 " + std::to_string(p.beta2) +
+              ", must be within 0 and below 1");
+  require(p.epsilon >= 0,
+          "descent: epsilon is " + std::to_string(p.epsilon) + ", must not be negative");
+  require(p.iteration >= 1,
+          "descent: iteration is " + std::to_string(p.iteration) + ", counts from 1");
+}
+
 template <class T>
-void check(const adam::Params& p, const Box& domain, const Box& compute, const Moments<T>& moments,
+void check(const Params& p, const Box& domain, const Box& compute, const Moments<T>& moments,
            const Sums* sums) {
   require_boxes("descent", domain, compute);
-  adam::require_valid(p);
+  check(p);
   require_stored("descent", "first", moments.first, compute);
-  if (p.second_moment != adam::SecondMoment::none)
+  if (p.second_moment != SecondMoment::none)
     require_stored("descent", "second", moments.second, compute);
   require(sums != nullptr, "descent: sums are absent");
 }
@@ -24,8 +34,8 @@ void check(const adam::Params& p, const Box& domain, const Box& compute, const M
 }  // namespace
 
 template <class T>
-void update(Context& ctx, const adam::Params& p, const smooth::Params& smoothing, Box domain,
-            Box compute, VectorView<const float> grad, const Moments<T>& moments, Sums* sums) {
+void update(Context& ctx, const Params& p, const smooth::Params& smoothing, Box domain, Box compute,
+            VectorView<const float> grad, const Moments<T>& moments, Sums* sums) {
   check(p, domain, compute, moments, sums);
   for (double sigma : smoothing.sigma)
     require(sigma >= 0 && sigma <= 64,
@@ -38,15 +48,15 @@ void update(Context& ctx, const adam::Params& p, const smooth::Params& smoothing
 }
 
 template <class T>
-void longest(Context& ctx, const adam::Params& p, Box domain, Box compute,
-             const Moments<T>& moments, Sums* sums) {
+void longest(Context& ctx, const Params& p, Box domain, Box compute, const Moments<T>& moments,
+             Sums* sums) {
   check(p, domain, compute, moments, sums);
   dispatch<Has{.cpu = std::is_same_v<T, float>}>(
       ctx, [&]<Backend B>() { On<B>::longest(ctx, p, domain, compute, moments, sums); });
 }
 
 template <class T>
-void compose(Context& ctx, const adam::Params& p, const Step& step, Box domain, Box compute,
+void compose(Context& ctx, const Params& p, const Step& step, Box domain, Box compute,
              const Moments<T>& moments, const Sums* sums, VectorView<const float> u,
              VectorView<float> out) {
   check(p, domain, compute, moments, sums);
