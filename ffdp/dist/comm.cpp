@@ -45,6 +45,7 @@ std::unique_ptr<Comm::Pending> Comm::counted(std::span<const Send> sends,
 
 std::unique_ptr<Comm::Pending> Comm::start(std::span<const Send> sends,
                                            std::span<const Receive> receives) {
+  if (device_) device_->require_alive();
   return counted(sends, start_messages(sends, receives));
 }
 
