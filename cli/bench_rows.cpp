@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <ctime>
 #include <fstream>
+#include <limits>
 #include <numbers>
 
 #include "ffdp/core/device.hpp"
@@ -48,16 +49,20 @@ class Bench::PeakMemory {
   Backend backend_;
 };
 
-Bench::Bench(Context& context, const BenchOptions& options, const Box& whole, std::string size)
+Bench::Bench(Context& context, dist::Comm& ranks, const BenchOptions& options, const Box& whole,
+             std::string size)
     : ctx(context),
-      box(whole),
+      comm(ranks),
+      domain(whole),
+      cut(ranks, whole),
+      box(cut.own(ranks)),
       options_(options),
       size_(std::move(size)),
       memory_(std::make_shared<PeakMemory>(ctx.backend)) {}
 
-Field<float> Bench::image(std::uint32_t seed) const {
-  Field<float> field(ctx.backend, box);
-  fill(field.data(), [=](int z, int y, int x) {
+Field<float> Bench::image(std::uint32_t seed, int rim, Rims rims) const {
+  Field<float> field(ctx.backend, around(rim));
+  fill(field.data(), field.stored(), rims, [=](int z, int y, int x) {
     const float wave = std::sin(turn * static_cast<float>(z) + 0.3F * static_cast<float>(seed)) *
                        std::sin(0.13F * static_cast<float>(y)) *
                        std::sin(0.09F * static_cast<float>(x + z));
@@ -66,15 +71,16 @@ Field<float> Bench::image(std::uint32_t seed) const {
   return field;
 }
 
-VectorField<float> Bench::warp(float amplitude) const {
-  VectorField<float> field(ctx.backend, box);
+VectorField<float> Bench::warp(float amplitude, int rim, Rims rims) const {
+  VectorField<float> field(ctx.backend, around(rim));
   for (int c = 0; c < 3; ++c)
-    fill(field.data() + c * box.volume(), [=](int z, int y, int x) {
-      const auto phase = static_cast<float>(c);
-      return amplitude * std::sin(turn * static_cast<float>(z) + phase) *
-             std::sin(0.06F * static_cast<float>(y)) *
-             std::sin(0.07F * static_cast<float>(x) + phase);
-    });
+    fill(field.data() + c * field.stored().volume(), field.stored(), rims,
+         [=](int z, int y, int x) {
+           const auto phase = static_cast<float>(c);
+           return amplitude * std::sin(turn * static_cast<float>(z) + phase) *
+                  std::sin(0.06F * static_cast<float>(y)) *
+                  std::sin(0.07F * static_cast<float>(x) + phase);
+         });
   return field;
 }
 
@@ -84,29 +90,41 @@ void Bench::row(const std::string& name, double bytes_per_voxel,
   body();
   Stopwatch watch;
   std::vector<double> times;
+  std::int64_t sent = 0;
   for (int i = 0; i < options_.repeats; ++i) {
+    comm.barrier();
+    const std::int64_t before = comm.bytes_sent();
     watch.start(ctx);
     body();
     times.push_back(watch.seconds(ctx));
+    sent += comm.bytes_sent() - before;
   }
-  add_row(name, bytes_per_voxel, times);
+  comm.all_max(times);
+  add_row(name, bytes_per_voxel, times, sent / options_.repeats);
   ctx.release_scratch();
 }
 
-void Bench::add_row(const std::string& name, double bytes_per_voxel, std::vector<double> times) {
+/// @param times  of the slowest rank
+/// @param sent   by this rank, each time [bytes]
+void Bench::add_row(const std::string& name, double bytes_per_voxel, std::vector<double> times,
+                    std::int64_t sent) {
+  const auto most = [&](auto value) { return std::ranges::max(comm.all_gather(value)); };
+  const std::size_t peak = most(memory_->bytes());
+  sent = most(sent);
   std::sort(times.begin(), times.end());
-  const double seconds = times[times.size() / 2], voxels = static_cast<double>(box.volume());
+  const double seconds = times[times.size() / 2], voxels = static_cast<double>(domain.volume());
   const double bandwidth = bytes_per_voxel * voxels / seconds;
   if (copy_bandwidth_ == 0) copy_bandwidth_ = bandwidth;
+  if (comm.rank() != 0) return;
   char date[16];
   const std::time_t now = std::time(nullptr);
   std::tm utc{};
   std::strftime(date, sizeof(date), "%Y-%m-%d", gmtime_r(&now, &utc));
   char line[512];
-  std::snprintf(line, sizeof(line), "%s,%s,%s,%s,1,%s,%s,%.6g,%zu,%.4g,%g,%.3f,%zu", date,
+  std::snprintf(line, sizeof(line), "%s,%s,%s,%s,%d,%s,%s,%.6g,%zu,%.4g,%g,%.3f,%zu,%lld", date,
                 options_.commit.c_str(), options_.machine.c_str(), name_of(ctx).c_str(),
-                name.c_str(), size_.c_str(), seconds, times.size(), voxels / seconds,
-                bytes_per_voxel, bandwidth / copy_bandwidth_, memory_->bytes());
+                comm.size(), name.c_str(), size_.c_str(), seconds, times.size(), voxels / seconds,
+                bytes_per_voxel, bandwidth / copy_bandwidth_, peak, static_cast<long long>(sent));
   std::printf("%s\n", line);
   std::fflush(stdout);
   if (!options_.append.empty()) std::ofstream(options_.append, std::ios::app) << line << '\n';
@@ -118,6 +136,7 @@ void Bench::group(const char* name, const std::function<void(Bench&)>& body) {
     if (copy_bandwidth_ == 0) copy_row();
     body(*this);
   } catch (const OutOfMemory& error) {
+    if (comm.size() > 1) throw;  // the others wait for this rank's messages
     std::fprintf(stderr, "ffdp bench: %s at %s: %s\n", name, size_.c_str(), error.what());
   }
   ctx.release_scratch();
@@ -128,11 +147,14 @@ void Bench::copy_row() {
   const Field<float> from = image(1);
   Field<float> to = room();
   row("copy", 8, [&] { copy(ctx, to, from); });
+  show("copy", to.view());
   memory_ = std::make_shared<PeakMemory>(ctx.backend);
 }
 
-void Bench::fill(float* to, const std::function<float(int z, int y, int x)>& value) const {
-  const Box slab{box.lo, {std::min(period, box.hi[0]), box.hi[1], box.hi[2]}};
+void Bench::fill(float* to, const Box& stored, Rims rims,
+                 const std::function<float(int z, int y, int x)>& value) const {
+  const Box slab{{0, domain.lo[1], domain.lo[2]},
+                 {std::min(period, domain.hi[0]), domain.hi[1], domain.hi[2]}};
   Field<float> made(Backend::cpu, slab);
   const View<float> view = made.view();
   parallel_for(ctx, slab.size(0), [&](std::int64_t z, int) {
@@ -140,10 +162,20 @@ void Bench::fill(float* to, const std::function<float(int z, int y, int x)>& val
       for (int x = 0; x < slab.hi[2]; ++x)
         view(static_cast<int>(z), y, x) = value(static_cast<int>(z), y, x);
   });
-  const std::int64_t all = box.volume(), part = slab.volume();
-  for (std::int64_t first = 0; first < all; first += part)
-    copy_bytes(ctx, ctx.backend, to + first, Backend::cpu, made.data(),
-               static_cast<std::size_t>(std::min(part, all - first)) * sizeof(float));
+  const std::int64_t plane = std::int64_t{slab.size(1)} * slab.size(2);
+  const std::vector<float> unknown(rims == Rims::fetched ? static_cast<std::size_t>(plane) : 0,
+                                   std::numeric_limits<float>::quiet_NaN());
+  const auto set = [&](int z, const float* planes, int count) {
+    copy_bytes(ctx, ctx.backend, to + (z - stored.lo[0]) * plane, Backend::cpu, planes,
+               static_cast<std::size_t>(count * plane) * sizeof(float));
+  };
+  for (int z = stored.lo[0], count = 0; z < stored.hi[0]; z += count) {
+    count = std::min(slab.size(0) - z % period, stored.hi[0] - z);
+    set(z, made.data() + (z % period) * plane, count);
+  }
+  if (rims == Rims::made) return;
+  for (const Box& rim : dist::rims(stored, box))
+    for (int z = rim.lo[0]; z < rim.hi[0]; ++z) set(z, unknown.data(), 1);
 }
 
 }  // namespace ffdp::cli

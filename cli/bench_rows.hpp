@@ -12,6 +12,7 @@
 
 #include "ffdp/core/copy.hpp"
 #include "ffdp/core/field.hpp"
+#include "ffdp/dist/fetch.hpp"
 #include "ffdp/ops/intensity/intensity.hpp"
 
 namespace ffdp::cli {
@@ -19,27 +20,45 @@ namespace ffdp::cli {
 struct BenchOptions {
   Common common;
   std::string what = "all", device = "auto", append, commit = "unknown", machine;
+  std::string transport = "auto";
   std::vector<std::string> sizes{"160x192x224", "512x512x512", "1024x1024x1024"};
-  int repeats = 11;
+  int repeats = 11, ranks = 1, gpus = 0;
+  /// Gets what a case has made of the voxels that this rank owns; may be empty.
+  std::function<void(const std::string& name, const dist::Strided& made, const Box& own)> seen;
 };
+
+/// The rims of a field: as the whole field has them, or NaN until they are fetched.
+enum class Rims { made, fetched };
 
 /// The first line of a file of rows.
 inline constexpr const char* bench_header =
     "date,commit,machine,backend,ranks,case,size,seconds_median,repeats,voxels_per_s,"
-    "bytes_per_voxel_min,fraction_of_peak_bw,peak_bytes";
+    "bytes_per_voxel_min,fraction_of_peak_bw,peak_bytes,bytes_sent";
 
-/// One size on one backend: makes the inputs, times, prints rows and appends them to a file.
+/// One size on one backend: makes the inputs, times, prints rows and appends them to a file. All
+/// ranks make the same calls; each has its part of every field, and rank 0 writes.
 class Bench {
  public:
-  Bench(Context& context, const BenchOptions& options, const Box& whole, std::string size);
+  Bench(Context& context, dist::Comm& ranks, const BenchOptions& options, const Box& whole,
+        std::string size);
 
   Context& ctx;
-  const Box box;
+  dist::Comm& comm;
+  const Box domain;
+  const dist::Cut cut;
+  const Box box;  ///< what this rank owns
 
-  /// Images repeat every few planes, so that large ones are made as fast as they are copied.
-  Field<float> image(std::uint32_t seed) const;
+  /// `box` and `rim` planes more on both sides, within the domain.
+  Box around(int rim) const { return intersect(grow(box, Int3{rim, 0, 0}), domain); }
+  /// Brings a field that is stored over around(rim) the rims that other ranks own: before each use
+  /// of a field that they change in every iteration. Collective.
+  dist::Fetch rims(int rim) const { return {comm, cut, around(rim)}; }
+
+  /// Over around(rim). Images repeat every few planes, so that large ones are made as fast as they
+  /// are copied.
+  Field<float> image(std::uint32_t seed, int rim = 0, Rims rims = Rims::made) const;
   /// A smooth warp of up to `amplitude` voxels.
-  VectorField<float> warp(float amplitude) const;
+  VectorField<float> warp(float amplitude, int rim = 0, Rims rims = Rims::made) const;
   template <class T>
   Field<T> stored_image(std::uint32_t seed) const {
     if constexpr (std::is_same_v<T, float>) {
@@ -56,22 +75,32 @@ class Bench {
   Field<float> room() const { return Field<float>(ctx.backend, box); }
   VectorField<float> vector_room() const { return VectorField<float>(ctx.backend, box); }
 
-  /// Times `body`, of which the contract says how many bytes it moves.
+  /// Times `body`, of which the contract says how many bytes it moves. The time is that of the
+  /// slowest rank.
   void row(const std::string& name, double bytes_per_voxel, const std::function<void()>& body);
-  void add_row(const std::string& name, double bytes_per_voxel, std::vector<double> times);
+  /// Shows what a case has made.
+  void show(const std::string& name, const dist::Strided& made) const {
+    if (options_.seen) options_.seen(name, made, box);
+  }
   /// Runs a group of rows; says so where it does not fit.
   void group(const char* name, const std::function<void(Bench&)>& body);
 
  private:
   class PeakMemory;
 
+  void add_row(const std::string& name, double bytes_per_voxel, std::vector<double> times,
+               std::int64_t sent);
   void copy_row();
-  void fill(float* to, const std::function<float(int z, int y, int x)>& value) const;
+  void fill(float* to, const Box& stored, Rims rims,
+            const std::function<float(int z, int y, int x)>& value) const;
 
   const BenchOptions& options_;
   std::string size_;
   std::shared_ptr<PeakMemory> memory_;  // of a type that only the .cpp knows
   double copy_bandwidth_ = 0;
 };
+
+/// Runs what the options ask for as one rank of `comm`. Collective.
+void run_bench(Context& ctx, dist::Comm& comm, const BenchOptions& options);
 
 }  // namespace ffdp::cli

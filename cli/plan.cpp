@@ -7,11 +7,14 @@
 
 #include "cli/commands.hpp"
 #include "cli/common.hpp"
+#include "cli/ranks.hpp"
 #include "cli/register_inputs.hpp"
 #include "cli/sizes.hpp"
+#include "cli/speed.hpp"
 
 #include "ffdp/core/device.hpp"
 #include "ffdp/core/error.hpp"
+#include "ffdp/dist/comm.hpp"
 #include "ffdp/io/nifti.hpp"
 
 namespace ffdp::cli {
@@ -29,45 +32,68 @@ double gib(std::int64_t bytes) { return static_cast<double>(bytes) / (1U << 30U)
 struct PlanCommand {
   RegisterOptions options;
   std::string size;
-  double available = 0;   ///< [GiB]
-  double rate = 0;        ///< [million voxels of an iteration a second and rank]
-  double bandwidth = 10;  ///< between ranks [GB/s]
+  double available = 0;  ///< [GiB]
+  double rate = 0;       ///< [million voxels of an iteration a second and rank]
+  double bandwidth = 0;  ///< between ranks [GB/s]
 };
 
-/// Million voxels of an iteration of LNCC a second: of a thread of an EPYC 9005 (2 threads take
-/// 0.195 s for 160x192x224), of an H200 (0.310 s for 1760x1760x1278); benchmarks/results.
-constexpr double rate_of_a_thread = 17.6, rate_of_a_gpu = 12800;
-
-void print_time(const PlanCommand& c, const registration::Plan& plan, Backend backend) {
-  double work = 0, sent = 0;
-  for (const auto& stage : plan.stages) {
-    work += 1e-6 * stage.iterations * static_cast<double>(stage.voxels);
-    sent += static_cast<double>(stage.iterations) * static_cast<double>(stage.sent);
+/// What the levels of the deformable stage will take.
+class Prediction {
+ public:
+  Prediction(const PlanCommand& c, const registration::DeformableStage* stage, Backend backend) {
+    const RegisterOptions& o = c.options;
+    const Speed& speed = backend == Backend::cuda ? h200 : epyc_thread;
+    const int threads = backend == Backend::cuda ? 1
+                        : o.common.threads > 0   ? o.common.threads
+                                                 : std::max(1, default_threads() / o.ranks);
+    if (c.rate > 0)
+      rate_ = c.rate;
+    else if (stage)
+      rate_ = 1e3 * threads / nanoseconds_of(speed, *stage);
+    // Of several machines, whose GPUs are not linked, only ranks are known.
+    bandwidth_ = c.bandwidth > 0 ? c.bandwidth : o.gpus > 0 ? h200.link : epyc_thread.link;
   }
-  if (work <= 0) return;
-  const int threads = c.options.common.threads > 0
-                          ? c.options.common.threads
-                          : std::max(1, default_threads() / c.options.ranks);
-  const double rate = c.rate > 0                 ? c.rate
-                      : backend == Backend::cuda ? rate_of_a_gpu
-                                                 : rate_of_a_thread * threads;
+  double rate() const { return rate_; }            ///< [million voxels a second and rank]
+  double bandwidth() const { return bandwidth_; }  ///< [GB/s]
+  /// Of an iteration [s].
+  double computing(const registration::PlanStage& level) const {
+    return 1e-6 * static_cast<double>(level.voxels) / rate_;
+  }
+  double sending(const registration::PlanStage& level) const {
+    return 1e-9 * static_cast<double>(level.sent) / bandwidth_;
+  }
+
+ private:
+  double rate_ = 1, bandwidth_ = 1;
+};
+
+void print_time(const Prediction& prediction, const registration::Plan& plan) {
+  double computing = 0, sending = 0, sent = 0;
+  for (const auto& level : plan.stages) {
+    computing += level.iterations * prediction.computing(level);
+    sending += level.iterations * prediction.sending(level);
+    sent += static_cast<double>(level.iterations) * static_cast<double>(level.sent);
+  }
+  if (computing <= 0) return;
   std::printf("deformable iterations: %.3g s at %.4g million voxels a second and rank (--rate)",
-              work / rate, rate);
+              computing, prediction.rate());
   if (sent > 0)
-    std::printf(", and %.3g s for %.2f GiB sent by a rank at %.3g GB/s (--bandwidth)",
-                1e-9 * sent / c.bandwidth, sent / (1U << 30U), c.bandwidth);
+    std::printf(", and %.3g s for %.2f GiB sent by a rank at %.3g GB/s (--bandwidth)", sending,
+                sent / (1U << 30U), prediction.bandwidth());
   std::printf("\n");
 }
 
-void print(const PlanCommand& c, const registration::Plan& plan, const Grid& finest,
-           Backend backend) {
+void print(const PlanCommand& c, const Prediction& prediction, const registration::Plan& plan,
+           const Grid& finest, Backend backend) {
   const auto voxels = static_cast<double>(finest.domain().volume());
   const bool several = c.options.ranks > 1;
-  std::printf("%-12s %-16s %10s %9s%s\n", "stage", "voxels", "GiB", "B/voxel",
+  std::printf("%-12s %-16s %10s %9s %12s%s\n", "stage", "voxels", "GiB", "B/voxel", "s/iteration",
               several ? "  sent/iteration  moving image" : "");
   for (const auto& stage : plan.stages) {
     std::printf("%-12s %-16s %10.2f %9.1f", stage.name.c_str(), size_in_words(stage.size).c_str(),
                 gib(stage.bytes), static_cast<double>(stage.bytes) / voxels);
+    if (stage.iterations > 0)
+      std::printf(" %12.3g", prediction.computing(stage) + prediction.sending(stage));
     if (stage.sent > 0) std::printf("  %10.1f MiB", static_cast<double>(stage.sent) / (1U << 20U));
     if (stage.moving) std::printf("  %s", access_name(*stage.moving));
     std::printf("\n");
@@ -77,7 +103,7 @@ void print(const PlanCommand& c, const registration::Plan& plan, const Grid& fin
               gib(plan.peak), backend == Backend::cuda ? "on the device" : "of this machine",
               several ? of_ranks.c_str() : "", memory_name(plan.mode),
               static_cast<double>(plan.peak) / voxels);
-  print_time(c, plan, backend);
+  print_time(prediction, plan);
 }
 
 registration::Plan plan_of(const RegisterOptions& o, const registration::Config& config,
@@ -87,6 +113,7 @@ registration::Plan plan_of(const RegisterOptions& o, const registration::Config&
   extent.moving_masks = o.moving_mask.empty() ? 0 : 1;
   extent.written = written(o.output);
   extent.ranks = o.ranks;
+  if (o.ranks > 1 && backend == Backend::cuda) extent.uncut = dist::small_on_gpus;
   return registration::choose_plan(registration::resolved(config, extent.fixed), extent, backend,
                                    available);
 }
@@ -98,7 +125,7 @@ registration::Extent extent_of_files(const RegisterOptions& o) {
 void run(PlanCommand c, const CLI::App& command) {
   RegisterOptions& o = c.options;
   take_images(o);
-  take_gpus(o);
+  take_gpus(o.gpus, o.ranks, o.device);
   require(c.size.empty() != o.fixed.empty() && o.fixed.empty() == o.moving.empty(),
           "plan: a fixed and a moving image are wanted, or --size");
   const registration::Config config = make_config(o, command);
@@ -116,7 +143,9 @@ void run(PlanCommand c, const CLI::App& command) {
     backend = DeviceStart(o.device).wait();
     if (available <= 0 && c.size.empty()) available = available_bytes(backend);
   }
-  print(c, plan_of(o, config, extent, backend, available), extent.fixed, backend);
+  const Prediction prediction(c, config.deformable.empty() ? nullptr : &config.deformable.front(),
+                              backend);
+  print(c, prediction, plan_of(o, config, extent, backend, available), extent.fixed, backend);
 }
 
 }  // namespace
@@ -143,9 +172,10 @@ void add_plan(CLI::App& app) {
   command->add_option("--rate", c->rate,
                       "million voxels that a rank iterates a second; 0: as measured "
                       "(benchmarks/results)");
-  command->add_option("--bandwidth", c->bandwidth, "between ranks [GB/s]")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
+  command
+      ->add_option("--bandwidth", c->bandwidth,
+                   "between ranks [GB/s]; 0: 360 with --gpus (NVLink), else 10 (a network)")
+      ->check(CLI::NonNegativeNumber);
   command->footer(
       "Takes the options of register. Examples:\n"
       "  ffdp plan fixed.nii.gz moving.nii.gz\n"

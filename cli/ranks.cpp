@@ -68,6 +68,35 @@ void add_ranks(CLI::App& command, int& ranks) {
       ->check(CLI::Range(1, 4096));
 }
 
+void add_gpus(CLI::App& command, int& gpus, std::string& transport) {
+  command
+      .add_option("--gpus", gpus,
+                  "share the images among N GPUs of this machine: --ranks N, each on its own GPU")
+      ->check(CLI::Range(1, 4096));
+  command
+      .add_option(
+          "--transport", transport,
+          "how GPUs exchange voxels: auto, peer (copies between GPUs of one process), nccl, "
+          "staged (through the memory of the host)")
+      ->check(CLI::IsMember({"auto", "peer", "nccl", "staged"}));
+}
+
+void take_gpus(int gpus, int& ranks, std::string& device) {
+  if (gpus == 0) return;
+  require(
+      ranks == 1 && (device == "auto" || device == "cuda"),
+      "--gpus " + std::to_string(gpus) + " says ranks and device, leave out --ranks and --device");
+  ranks = gpus;
+  device = "cuda";
+}
+
+void require_gpus(int gpus) {
+  const int here = gpus > 0 ? cuda_devices() : 0;
+  require(here >= gpus, "--gpus " + std::to_string(gpus) + ": this machine has " +
+                            std::to_string(here) + " that can be used" +
+                            (here > 0 ? "" : "; " + device_problem(0)));
+}
+
 void on_ranks(const Common& common, int ranks,
               const std::function<void(Context&, dist::Comm&)>& body) {
   start(common);

@@ -22,6 +22,12 @@ void require_one_process(const std::string& command);
 
 /// Adds --ranks.
 void add_ranks(CLI::App& command, int& ranks);
+/// Adds --gpus and --transport.
+void add_gpus(CLI::App& command, int& gpus, std::string& transport);
+/// Turns --gpus, where it is not 0, into ranks and their device.
+void take_gpus(int gpus, int& ranks, std::string& device);
+/// Throws where this machine has fewer GPUs that can be used.
+void require_gpus(int gpus);
 /// Runs `body` as all ranks of a command that works on CPUs, each with the threads of `common`.
 void on_ranks(const Common& common, int ranks,
               const std::function<void(Context&, dist::Comm&)>& body);

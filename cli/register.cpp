@@ -103,7 +103,7 @@ nlohmann::json provenance(const Command& command, const Context& ctx,
 
 void check_options(RegisterOptions& o) {
   take_images(o);
-  take_gpus(o);
+  take_gpus(o.gpus, o.ranks, o.device);
   if (o.print_config) return;
   require(!o.fixed.empty() && !o.moving.empty(), "register: a fixed and a moving image are wanted");
   require(!o.output.prefix.empty(), "register: --output PREFIX is wanted");
@@ -111,10 +111,7 @@ void check_options(RegisterOptions& o) {
     require(!o.output.prefix.ends_with(ending), "register: --output " + o.output.prefix +
                                                     " is the name of a file, a prefix as out/s1_ " +
                                                     "is wanted: several files are written");
-  const int gpus = o.gpus > 0 ? cuda_devices() : 0;
-  require(gpus >= o.gpus, "register: --gpus " + std::to_string(o.gpus) + ": this machine has " +
-                              std::to_string(gpus) + " that can be used" +
-                              (gpus > 0 ? "" : "; " + device_problem(0)));
+  require_gpus(o.gpus);
   parse_outside(o.output.outside);
   o.output.fixed = o.fixed[0];
   o.output.moving = o.moving[0];

@@ -5,6 +5,7 @@
 #include <fstream>
 #include <map>
 
+#include "cli/ranks.hpp"
 #include "cli/recipe.hpp"
 #include <nlohmann/json.hpp>
 
@@ -173,16 +174,6 @@ void apply_deformable(const RegisterOptions& o, const CLI::App& command, Config&
 
 }  // namespace
 
-void take_gpus(RegisterOptions& o) {
-  if (o.gpus == 0) return;
-  require(o.ranks == 1 && (o.device == "auto" || o.device == "cuda"),
-          "--gpus " + std::to_string(o.gpus) +
-              " says ranks and device, leave out --ranks and "
-              "--device");
-  o.ranks = o.gpus;
-  o.device = "cuda";
-}
-
 registration::Config make_config(const RegisterOptions& o, const CLI::App& command) {
   Config config = registration::preset(o.preset);
   if (!o.recipe.empty()) {
@@ -306,16 +297,7 @@ void add_machine(CLI::App& command, RegisterOptions& o) {
           "share the images among N ranks of this process, each with --threads; the result is "
           "the same at any number. On several machines: mpirun -n N ffdp register ...")
       ->check(CLI::Range(1, 4096));
-  command
-      .add_option("--gpus", o.gpus,
-                  "share the images among N GPUs of this machine: --ranks N, each on its own GPU")
-      ->check(CLI::Range(1, 4096));
-  command
-      .add_option(
-          "--transport", o.transport,
-          "how GPUs exchange voxels: auto, peer (copies between GPUs of one process), nccl, "
-          "staged (through the memory of the host)")
-      ->check(CLI::IsMember({"auto", "peer", "nccl", "staged"}));
+  add_gpus(command, o.gpus, o.transport);
   add_common(command, o.common);
 }
 

@@ -33,9 +33,6 @@ void add_register_options(CLI::App& command, RegisterOptions& options);
 /// Sorts the images given by position or by name into fixed and moving.
 void take_images(RegisterOptions& options);
 
-/// Turns --gpus into ranks and their device.
-void take_gpus(RegisterOptions& options);
-
 /// Preset, recipe, flags and --set, in this order.
 registration::Config make_config(const RegisterOptions& options, const CLI::App& command);
 

@@ -173,4 +173,9 @@ Sharing on_this_memory(Comm& comm, Backend backend) {
   return sharing(comm, name);
 }
 
+std::int64_t available_to_each(Comm& comm, Backend backend) {
+  return std::ranges::min(
+      comm.all_gather(available_bytes(backend) / on_this_memory(comm, backend).ranks));
+}
+
 }  // namespace ffdp::dist

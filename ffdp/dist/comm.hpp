@@ -133,6 +133,9 @@ struct Sharing {
 Sharing on_this_machine(Comm& comm);
 /// Those that share its memory: of the machine, or of the calling thread's GPU. Collective.
 Sharing on_this_memory(Comm& comm, Backend backend);
+/// Memory that every rank can have, the same number on all; 0 where nobody knows [bytes].
+/// Collective.
+std::int64_t available_to_each(Comm& comm, Backend backend);
 
 /// One process: complete, with nobody to talk to.
 class SoloComm final : public Comm {

@@ -47,7 +47,9 @@ class FieldWindow {
   Field<T> kept_;
 };
 
-/// Likewise of a mask. Null data where `mask` is null, on all ranks.
+/// Likewise of a mask. Null data where `mask` is null, on all ranks. Only rims travel; what a rank
+/// owns is copied once more, because several images may share a mask: 1 byte per voxel, where a
+/// registration takes about 48, and once a level (of 38 million voxels a rank, 45 ms on one core).
 class MaskWindow : public FieldWindow<std::uint8_t> {
  public:
   MaskWindow() = default;

@@ -20,22 +20,28 @@ namespace {
 /// What one rank holds of a grid.
 class RankShare {
  public:
-  RankShare(const Grid& grid, int ranks)
-      : size_(grid.size), whole_(dist::Cut(grid.domain(), ranks).whole()) {
-    planes_ = whole_ ? size_[0] : (size_[0] + ranks - 1) / ranks;
+  RankShare(const Grid& grid, const Extent& extent)
+      : size_(grid.size),
+        sides_(dist::Cut(grid.domain(), extent.ranks, extent.uncut).whole()
+                   ? 0
+                   : std::min(extent.ranks - 1, 2)) {
+    planes_ = whole() ? size_[0] : (size_[0] + extent.ranks - 1) / extent.ranks;
   }
-  bool whole() const { return whole_; }
-  /// Voxels that it owns, with `rim` planes more on both sides.
+  bool whole() const { return sides_ == 0; }
+  /// How many neighbours it has, if it is not at an end.
+  int sides() const { return sides_; }
+  /// Voxels that it owns, with `rim` planes more on each side where there is a neighbour.
   std::int64_t voxels(int rim = 0) const { return planes(rim) * plane(); }
-  std::int64_t planes(int rim) const { return std::min<std::int64_t>(planes_ + 2 * rim, size_[0]); }
+  std::int64_t planes(int rim) const {
+    return std::min<std::int64_t>(planes_ + sides_ * rim, size_[0]);
+  }
   std::int64_t plane() const { return std::int64_t{size_[1]} * size_[2]; }
   /// As a domain of its own.
   Box box(int rim) const { return box_of({static_cast<int>(planes(rim)), size_[1], size_[2]}); }
 
  private:
   Int3 size_;
-  bool whole_;
-  int planes_;
+  int sides_, planes_ = 0;
 };
 
 /// How many planes more than its own a rank fetches of the moving image on each side: what the warp
@@ -51,7 +57,7 @@ struct LevelImages {
   LevelImages(const Extent& extent, double spacing, int fixed_rim, std::int64_t element) {
     const auto add = [&](const Grid& full, int masks, int images, int rim, std::int64_t& window) {
       const Grid level = level_grid(full, spacing, 8);
-      const RankShare share(level, extent.ranks);
+      const RankShare share(level, extent);
       const bool moving = &full == &extent.moving, finest = level.size == full.size;
       const std::int64_t voxel =
           images * ((finest && moving ? element : std::int64_t{4}) + (masks ? 1 : 0));
@@ -65,7 +71,7 @@ struct LevelImages {
       const std::int64_t rows = planes * level.size[1] * full.size[2] * 4;
       // With a mask the sums of the weights besides those of the image.
       std::int64_t shrunk = masks ? 2 * (made + rows) + 4 * share.voxels() : made + rows;
-      if (extent.ranks > 1) shrunk += RankShare(full, extent.ranks).voxels(2) * (masks ? 5 : 4);
+      if (extent.ranks > 1) shrunk += RankShare(full, extent).voxels(2) * (masks ? 5 : 4);
       shrinking = std::max(shrinking, shrunk);
       kept += share.voxels() * voxel;
     };
@@ -83,8 +89,8 @@ class Planner {
         extent_(extent),
         backend_(backend),
         available_(available),
-        fixed_(RankShare(extent.fixed, extent.ranks).voxels()),
-        moving_(RankShare(extent.moving, extent.ranks).voxels()) {
+        fixed_(RankShare(extent.fixed, extent).voxels()),
+        moving_(RankShare(extent.moving, extent).voxels()) {
     plan_.mode = mode;
     const bool compact = mode == MemoryMode::compact;
     const std::int64_t v = fixed_, m = moving_;
@@ -118,9 +124,8 @@ class Planner {
                                 moving_element());
         const Grid grid = level_grid(extent_.fixed, resolution * finest, 8);
         // Warped image and gradient; LNCC's workspace.
-        const std::int64_t work =
-            RankShare(grid, extent_.ranks).voxels(metric_reach(stage.metric)) *
-            (8 + (stage.metric.kind == MetricKind::lncc ? 12 : 0));
+        const std::int64_t work = RankShare(grid, extent_).voxels(metric_reach(stage.metric)) *
+                                  (8 + (stage.metric.kind == MetricKind::lncc ? 12 : 0));
         add("linear", grid, images_ + level.kept + std::max(level.shrinking, level.fetched + work));
       }
   }
@@ -146,7 +151,7 @@ class Planner {
       PlanStage& made = add("deformable", level.grid,
                             std::max(level.running + extent_.pairs * moving, level.starting));
       made.iterations = stage.iterations[i];
-      made.voxels = level.voxels;
+      made.voxels = level.worked;
       made.sent = level.sent;
       if (moving > 0) made.moving = access;
       if (access == MovingAccess::ring) made.sent += extent_.pairs * level.passed;
@@ -157,7 +162,7 @@ class Planner {
 
   struct DeformableLevel {
     Grid grid;
-    std::int64_t voxels = 0;                 ///< that a rank works on
+    std::int64_t voxels = 0, worked = 0;     ///< that a rank owns; with those made twice
     std::int64_t starting = 0, running = 0;  ///< memory, without the moving images' [bytes]
     MovingNeeds moving{};                    ///< of one pair, beside what a rank owns [bytes]
     std::int64_t sent = 0;                   ///< of the warp in an iteration [bytes]
@@ -172,9 +177,11 @@ class Planner {
       moments += stage.second_moment == descent::SecondMoment::element ? 3 * moment : moment;
     const double spacing = stage.shrink[index] * finest_spacing(extent_.fixed);
     DeformableLevel level{.grid = level_grid(extent_.fixed, spacing, 8)};
-    const RankShare share(level.grid, extent_.ranks);
+    const RankShare share(level.grid, extent_);
     const LevelImages images(extent_, spacing, halo.warped, moving_element());
     level.voxels = share.voxels();
+    // Near its neighbours it makes gradients and composes steps that they make too.
+    level.worked = share.voxels(halo.gradient + halo.moments);
     // Going both ways the first warp waits, and moving is resampled to the grid of fixed.
     const std::int64_t waiting =
         config_.symmetric ? fixed_ * (12 + 4 * std::int64_t{extent_.pairs} + 1) : 0;
@@ -185,9 +192,9 @@ class Planner {
     level.running = kept + 12 * share.voxels(halo.warp) + moments * share.voxels(halo.moments) +
                     slab_bytes(stage, share.box(halo.gradient), planes);
     level.starting = kept + 12 * coarser + std::max(images.shrinking, 12 * level.voxels);
-    if (!share.whole()) {  // to both neighbours
+    if (!share.whole()) {  // to its neighbours
       const std::int64_t warped = 4 * static_cast<std::int64_t>(stage.metrics.size());
-      level.sent = 2 * share.plane() *
+      level.sent = share.sides() * share.plane() *
                    (std::int64_t{12} * halo.warp + moments * halo.moments + warped * halo.warped);
       level.running += warped * (share.voxels(2 * halo.warped) - share.voxels());
     }
@@ -200,11 +207,11 @@ class Planner {
   void add_moving(DeformableLevel& level, double spacing, const RankShare& fixed, const Halo& halo,
                   double motion) const {
     const Grid grid = level_grid(extent_.moving, spacing, 8);
-    const RankShare share(grid, extent_.ranks);
+    const RankShare share(grid, extent_);
     if (share.whole()) return;
     const std::int64_t element = grid.size == extent_.moving.size ? moving_element() : 4;
     const std::int64_t voxel = element + (extent_.moving_masks ? 1 : 0);
-    const dist::Cut cut(grid.domain(), extent_.ranks);
+    const dist::Cut cut(grid.domain(), extent_.ranks, extent_.uncut);
     level.moving = {
         .replicate = grid.domain().volume() * voxel,
         .fetch = share.voxels(halo.gradient + moving_margin(motion)) * voxel,

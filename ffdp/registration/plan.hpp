@@ -19,8 +19,8 @@ struct PlanStage {
   std::int64_t bytes = 0;  ///< on the device, or of the host where that is where it runs
   // Of levels of the deformable stage:
   int iterations = 0;
-  std::int64_t voxels = 0;               ///< that a rank works on
-  std::int64_t sent = 0;                 ///< by a rank in an iteration [bytes]
+  std::int64_t voxels = 0;  ///< that a rank works on, with those that its neighbours make too
+  std::int64_t sent = 0;    ///< by a rank in an iteration [bytes]
   std::optional<MovingAccess> moving{};  ///< how a rank gets at the moving image, where it is cut
 };
 
@@ -44,6 +44,7 @@ struct Extent {
   int fixed_masks = 0, moving_masks = 0;  ///< different ones
   Written written{};
   int ranks = 1;
+  std::int64_t uncut = 0;  ///< dist::Comm::uncut of the ranks [voxels]
 };
 
 /// Peak memory of every stage in one mode (standard where it is automatic). The deformable stage

@@ -209,14 +209,8 @@ Extent extent_of(const dist::Comm& comm, const Inputs& in, int fixed_masks, int 
           .fixed_masks = fixed_masks,
           .moving_masks = moving_masks,
           .written = in.written,
-          .ranks = comm.size()};
-}
-
-/// Memory that every rank can have; 0 where nobody knows [bytes].
-std::int64_t available_to_each(const Context& ctx, dist::Comm& comm) {
-  const std::int64_t mine =
-      available_bytes(ctx.backend) / dist::on_this_memory(comm, ctx.backend).ranks;
-  return std::ranges::min(comm.all_gather(mine));
+          .ranks = comm.size(),
+          .uncut = comm.uncut()};
 }
 
 /// The affine of the initialisation and the linear stages, or of those that a checkpoint lacks.
@@ -346,7 +340,7 @@ Result register_images(Context& ctx, dist::Comm& comm, const Config& config, Inp
   const Grid grid = in.fixed[0].grid;
   const dist::Cut cut(comm, grid.domain());
   const Config full = resolved(config, grid);
-  const std::int64_t available = available_to_each(ctx, comm);
+  const std::int64_t available = dist::available_to_each(comm, ctx.backend);
   const int given[2] = {in.fixed_mask ? 1 : 0, in.moving_mask ? 1 : 0};
   result.plan = choose_plan(full, extent_of(comm, in, given[0], given[1]), ctx.backend, available);
   bring(ctx, in);

@@ -389,5 +389,29 @@ TEST(RanksPlan, SaysWhatAnIterationSendsAndThatRanksNeedLess) {
   EXPECT_LT(planned(8).peak, planned(3).peak);
 }
 
+/// GPUs do not cut small levels: all ranks have all of them, and nothing travels.
+TEST(RanksPlan, KnowsLevelsThatAreNotCut) {
+  Grid grid;
+  grid.size = {256, 256, 256};
+  Config config = short_config(MetricKind::lncc);
+  config.deformable[0].shrink = {2, 1};
+  config.deformable[0].iterations = {5, 5};
+  const auto levels = [&](std::int64_t uncut) {
+    const Extent extent{.fixed = grid, .moving = grid, .ranks = 4, .uncut = uncut};
+    std::vector<PlanStage> found;
+    for (const PlanStage& stage : make_plan(config, extent, Backend::cuda).stages)
+      if (stage.iterations > 0) found.push_back(stage);
+    return found;
+  };
+  const auto cut = levels(0), kept = levels(dist::small_on_gpus);
+  ASSERT_EQ(cut.size(), 2U);
+  ASSERT_EQ(kept.size(), 2U);
+  EXPECT_GT(cut[0].sent, 0);
+  EXPECT_EQ(kept[0].sent, 0);
+  EXPECT_EQ(kept[0].voxels, 128 * 128 * 128);
+  EXPECT_EQ(kept[1].sent, cut[1].sent);
+  EXPECT_LT(kept[1].voxels, 256 * 256 * 256 / 3);
+}
+
 }  // namespace
 }  // namespace ffdp::registration

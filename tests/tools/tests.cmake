@@ -4,3 +4,5 @@ add_test(NAME layers COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tools/c
 add_test(NAME layers_self_test COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tools/check_layers.py --self-test)
 add_test(NAME new_op COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tools/new_op.py --self-test)
 add_test(NAME bench_compare COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tools/bench_compare.py --self-test)
+add_test(NAME plan_predicts COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/benchmarks/e2e/predicted.py $<TARGET_FILE:ffdp_cli>
+  --check ${PROJECT_SOURCE_DIR}/docs/grid_parallel.md)

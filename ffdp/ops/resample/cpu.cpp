@@ -50,9 +50,10 @@ void On<Backend::cpu>::backward(Context& ctx, const Params& p, Box image_domain,
       const Point<T> at = point(p, image_domain, in, z, y, x);
       T grad_q[3] = {};
       sample_vjp(
-          p, at, in, grad_out, gradients.image, grad_out[0].offset(z, y, x),
-          [](T* to, T value) { *to += value; }, grad_q);
-      pull_back(p, at, in, grad_q, gradients, z, y, x, sums.v);
+          p.channels, Corners<T>(at, in.image), in, grad_out, gradients.image,
+          grad_out[0].offset(z, y, x), [](T* to, T value) { *to += value; }, grad_q);
+      put_turned(p, in.affine, grad_q, gradients, z, y, x);
+      add_affine(at, grad_q, sums.v);
     }
   });
   if (gradients.affine)
