@@ -2,6 +2,7 @@
 #include "cli/shard_files.hpp"
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 #include <vector>
 
@@ -91,7 +92,18 @@ ShardWriter::ShardWriter(dist::Comm& comm, const std::string& path, const Grid& 
   }
   comm.broadcast(&components_, sizeof(components_), 0);
   comm.broadcast(&position_, sizeof(position_), 0);
+  find_room();
   begin_volume();
+}
+
+/// Every rank opens the file that rank 0 has begun, or none does.
+void ShardWriter::find_room() {
+  const std::string name = writer_ ? writer_->temporary() : "";
+  const std::vector<char> all = comm_.all_gather_lists(std::span<const char>(name));
+  room_.emplace(path_, std::string(all.begin(), all.end()));
+  double lacking = room_->found() && dist::on_this_machine(comm_).ranks == comm_.size() ? 0 : 1;
+  comm_.all_max({&lacking, 1});
+  if (lacking > 0) room_.reset();
 }
 
 ShardWriter::ShardWriter(dist::Comm& comm, const std::string& path, const Grid& grid,
@@ -132,7 +144,8 @@ std::vector<std::span<const std::byte>> pieces_of(const io::Stretch& stretch) {
 
 }  // namespace
 
-/// Rank 0 appends what the others made, in the order of the planes, a few gzip members at a time.
+/// What the ranks made follows in the order of the planes. Rank 0 makes the members that none of
+/// them could fill, and so learns where those of each rank begin.
 void ShardWriter::end_volume() {
   require(written_ == own_.volume(), path_ + ": " + std::to_string(written_) +
                                          " values written of the planes " + to_string(own_) + ", " +
@@ -140,21 +153,51 @@ void ShardWriter::end_volume() {
   const io::Stretch mine = part_.take();
   std::vector<std::int64_t> sizes{mine.values};
   std::vector<dist::Send> sends;
-  for (const auto& piece : pieces_of(mine)) {
+  const auto pieces = pieces_of(mine);
+  for (const auto& piece : pieces) {
     sizes.push_back(std::ssize(piece));
-    sends.push_back({0, piece.data(), piece.size()});
+    const bool end = &piece == &pieces.front() || &piece == &pieces.back();
+    if (end || !room_) sends.push_back({0, piece.data(), piece.size()});
   }
   const auto counts = comm_.all_gather(std::ssize(sizes));
   const auto all = comm_.all_gather_lists(std::span<const std::int64_t>(sizes));
   if (!writer_ && mine.values > 0) comm_.exchange(sends, {});
+  std::vector<std::int64_t> offsets(counts.size());
   auto next = all.begin() + counts[0];
   for (int rank = 1; writer_ && rank < comm_.size(); ++rank) {
-    const auto end = next + counts[static_cast<std::size_t>(rank)];
-    if (*next > 0) append_of(rank, {next, end});
+    const auto of_rank = static_cast<std::size_t>(rank);
+    const auto end = next + counts[of_rank];
+    if (*next > 0 && room_)
+      offsets[of_rank] = make_room(rank, {next, end});
+    else if (*next > 0)
+      append_of(rank, {next, end});
     next = end;
+  }
+  if (room_) {
+    comm_.broadcast(offsets.data(), offsets.size() * sizeof(offsets[0]), 0);
+    std::int64_t at = offsets[static_cast<std::size_t>(comm_.rank())];
+    for (const auto& member : mine.members) {
+      room_->write(at, member.data(), member.size());
+      at += std::ssize(member);
+    }
   }
   position_ += domain_.volume() * value_bytes_;
   begin_volume();
+}
+
+/// @param sizes  number of values, then bytes of the pieces
+/// @return where the members of this rank belong [bytes]
+std::int64_t ShardWriter::make_room(int rank, std::span<const std::int64_t> sizes) {
+  io::Stretch part{.head = std::vector<std::byte>(static_cast<std::size_t>(sizes[1])),
+                   .members = {},
+                   .tail = std::vector<std::byte>(static_cast<std::size_t>(sizes.back())),
+                   .values = sizes[0]};
+  const dist::Receive receives[] = {{rank, part.head.data(), part.head.size()},
+                                    {rank, part.tail.data(), part.tail.size()}};
+  comm_.exchange({}, receives);
+  const std::span members = sizes.subspan(2, sizes.size() - 3);
+  return writer_->append_around(part,
+                                std::accumulate(members.begin(), members.end(), std::int64_t{0}));
 }
 
 /// @param sizes  number of values, then bytes of the pieces
@@ -183,6 +226,8 @@ void ShardWriter::append_of(int rank, std::span<const std::int64_t> sizes) {
 }
 
 void ShardWriter::commit() {
+  if (room_) room_->close();
+  comm_.barrier();
   if (writer_) writer_->commit();
   comm_.barrier();
 }

@@ -12,6 +12,7 @@
 #include "ffdp/core/image.hpp"
 #include "ffdp/dist/cut.hpp"
 #include "ffdp/dist/fetch.hpp"
+#include "ffdp/io/atomic_file.hpp"
 #include "ffdp/io/nifti.hpp"
 
 /// Files that many ranks read and write together; no rank holds a whole one. All calls are
@@ -62,8 +63,9 @@ Image<T> read_shard(dist::Comm& comm, const std::string& path);
 void hand_out(dist::Comm& comm, const Box& box, const dist::Strided& from,
               const std::vector<Box>& boxes, const dist::Strided& to);
 
-/// A NIfTI file whose values the ranks make and compress, and which rank 0 writes: the bytes that
-/// io::NiftiWriter alone would write.
+/// A NIfTI file whose values the ranks make and compress: the bytes that io::NiftiWriter alone
+/// would write. On one machine each rank writes what it made, all at the same time. On several rank
+/// 0 writes everything: a file system of a network may lose what two machines write side by side.
 class ShardWriter {
  public:
   /// @param options  with the threads of this rank
@@ -90,6 +92,8 @@ class ShardWriter {
   ShardWriter(dist::Comm& comm, const std::string& path, const Grid& grid,
               const io::WriteOptions& options, const Open& open);
   void begin_volume();
+  void find_room();
+  std::int64_t make_room(int rank, std::span<const std::int64_t> sizes);
   void append_of(int rank, std::span<const std::int64_t> sizes);
 
   dist::Comm& comm_;
@@ -98,6 +102,7 @@ class ShardWriter {
   std::int64_t value_bytes_;
   io::NiftiPart part_;
   std::optional<io::NiftiWriter> writer_;  ///< on rank 0
+  std::optional<io::FileRoom> room_;       ///< on all ranks, where each writes
   int components_ = 1;
   std::int64_t position_ = 0;  ///< of the volume [bytes]
   std::int64_t written_ = 0;   ///< of this rank's planes [values]

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <filesystem>
 #include <system_error>
+#include <utility>
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -26,6 +27,23 @@ struct Slot {
   char path[4096];
 };
 std::array<Slot, 64> registry;
+
+[[noreturn]] void fail(const std::string& path, int error) {
+  throw IoError(path + ": cannot be written: " + reason(error));
+}
+
+/// Puts all bytes by put(data, bytes), which may take fewer at a time.
+template <class Put>
+void put_all(const std::string& path, const void* data, std::size_t bytes, Put&& put) {
+  const char* next = static_cast<const char*>(data);
+  while (bytes > 0) {
+    const ssize_t written = put(next, std::min(bytes, std::size_t{1} << 30));
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) fail(path, errno);
+    next += written;
+    bytes -= static_cast<std::size_t>(written);
+  }
+}
 
 }  // namespace
 
@@ -87,7 +105,7 @@ AtomicFile::AtomicFile(const std::string& path) : path_(path), target_(final_nam
   struct stat status;
   if (::stat(target_.c_str(), &status) == 0 && !S_ISREG(status.st_mode)) {
     descriptor_ = ::open(target_.c_str(), O_WRONLY | O_CLOEXEC);
-    if (descriptor_ < 0) fail("cannot be written", errno);
+    if (descriptor_ < 0) fail(path_, errno);
     return;
   }
   temporary_ = temporary_name(target_);
@@ -96,7 +114,7 @@ AtomicFile::AtomicFile(const std::string& path) : path_(path), target_(final_nam
   if (descriptor_ < 0) {
     const int error = errno;
     unregister_unfinished(slot_);
-    fail("cannot be written", error);
+    fail(path_, error);
   }
 }
 
@@ -108,16 +126,14 @@ AtomicFile::~AtomicFile() {
 }
 
 void AtomicFile::write(const void* data, std::size_t bytes) {
-  const char* next = static_cast<const char*>(data);
-  while (bytes > 0) {
-    const ssize_t written = ::write(descriptor_, next, std::min(bytes, std::size_t{1} << 30));
-    if (written < 0) {
-      if (errno == EINTR) continue;
-      fail("cannot be written", errno);
-    }
-    next += written;
-    bytes -= static_cast<std::size_t>(written);
-  }
+  put_all(path_, data, bytes,
+          [&](const char* next, std::size_t count) { return ::write(descriptor_, next, count); });
+}
+
+std::int64_t AtomicFile::skip(std::int64_t bytes) {
+  const off_t end = ::lseek(descriptor_, bytes, SEEK_CUR);
+  if (end < 0) fail(path_, errno);
+  return end - bytes;
 }
 
 void AtomicFile::commit() {
@@ -129,11 +145,29 @@ void AtomicFile::commit() {
     if (error != 0) ::unlink(temporary_.c_str());
     unregister_unfinished(slot_);
   }
-  if (error != 0) fail("cannot be written", error);
+  if (error != 0) fail(path_, error);
 }
 
-void AtomicFile::fail(const char* what, int error) const {
-  throw IoError(path_ + ": " + what + ": " + reason(error));
+FileRoom::FileRoom(std::string path, const std::string& temporary)
+    : path_(std::move(path)), descriptor_(::open(temporary.c_str(), O_WRONLY | O_CLOEXEC)) {}
+
+FileRoom::FileRoom(FileRoom&& other) noexcept
+    : path_(std::move(other.path_)), descriptor_(std::exchange(other.descriptor_, -1)) {}
+
+FileRoom::~FileRoom() {
+  if (found()) ::close(descriptor_);
+}
+
+void FileRoom::write(std::int64_t offset, const void* data, std::size_t bytes) {
+  put_all(path_, data, bytes, [&](const char* next, std::size_t count) {
+    const ssize_t written = ::pwrite(descriptor_, next, count, offset);
+    if (written > 0) offset += written;
+    return written;
+  });
+}
+
+void FileRoom::close() {
+  if (found() && ::close(std::exchange(descriptor_, -1)) != 0) fail(path_, errno);
 }
 
 void write_file(const std::string& path, const std::string& content) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 
 namespace ffdp::io {
@@ -22,16 +23,41 @@ class AtomicFile {
 
   const std::string& path() const { return path_; }
   void write(const void* data, std::size_t bytes);
+  /// Leaves room that a FileRoom fills before commit(). Returns where it begins [bytes].
+  std::int64_t skip(std::int64_t bytes);
+  /// What the file is called until commit(); empty where the target is written directly.
+  const std::string& temporary() const { return temporary_; }
   /// Ends the file and gives it its name.
   void commit();
 
  private:
-  [[noreturn]] void fail(const char* what, int error) const;
-
   std::string path_, target_;  ///< as given, and where it leads
   std::string temporary_;      ///< empty where the target is written directly
   int descriptor_ = -1;
   int slot_ = -1;  ///< in the registry of unfinished files
+};
+
+/// Fills room in an AtomicFile of another thread or process of this machine.
+class FileRoom {
+ public:
+  /// @param path       for messages
+  /// @param temporary  AtomicFile::temporary
+  FileRoom(std::string path, const std::string& temporary);
+  FileRoom(FileRoom&& other) noexcept;
+  FileRoom& operator=(FileRoom&&) = delete;
+  FileRoom(const FileRoom&) = delete;
+  FileRoom& operator=(const FileRoom&) = delete;
+  ~FileRoom();
+
+  /// Whether the file could be opened.
+  bool found() const { return descriptor_ >= 0; }
+  void write(std::int64_t offset, const void* data, std::size_t bytes);
+  /// Ends writing; throws IoError where something could not be written.
+  void close();
+
+ private:
+  std::string path_;
+  int descriptor_;
 };
 
 /// Throws IoError where a file of this name cannot be written: its folder is not there or not ours,

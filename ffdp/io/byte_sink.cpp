@@ -51,6 +51,12 @@ void ByteSink::append(Packed packed) {
   });
 }
 
+std::int64_t ByteSink::skip(std::int64_t bytes) {
+  flush();
+  if (written_.valid()) written_.get();
+  return file_.skip(bytes);
+}
+
 void ByteSink::commit() {
   flush();
   if (written_.valid()) written_.get();

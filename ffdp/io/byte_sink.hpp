@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <future>
+#include <string>
 #include <vector>
 
 #include "ffdp/io/atomic_file.hpp"
@@ -29,6 +31,10 @@ class ByteSink {
   /// Puts what GzipMembers packed, here or elsewhere, into the file. What was written before ends
   /// its member.
   void append(Packed packed);
+  /// Leaves room for what others packed (see AtomicFile::skip). What was written before ends its
+  /// member.
+  std::int64_t skip(std::int64_t bytes);
+  const std::string& temporary() const { return file_.temporary(); }
   void commit();
 
  private:

@@ -187,6 +187,11 @@ class NiftiWriter {
   std::int64_t position() const;
   /// Appends what a NiftiPart made, from position() on.
   void append(Stretch stretch);
+  /// The same of a stretch without its members, of `bytes`, which a FileRoom writes where this
+  /// returns [bytes].
+  std::int64_t append_around(const Stretch& stretch, std::int64_t bytes);
+  /// See AtomicFile::temporary.
+  const std::string& temporary() const;
   /// Ends the file; all values must have been written.
   void commit();
 

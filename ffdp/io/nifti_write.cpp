@@ -159,6 +159,16 @@ void NiftiWriter::append(Stretch stretch) {
   state_->sink.write(stretch.tail.data(), stretch.tail.size());
 }
 
+std::int64_t NiftiWriter::append_around(const Stretch& stretch, std::int64_t bytes) {
+  count(stretch.values);
+  state_->sink.write(stretch.head.data(), stretch.head.size());
+  const std::int64_t offset = bytes > 0 ? state_->sink.skip(bytes) : 0;
+  state_->sink.write(stretch.tail.data(), stretch.tail.size());
+  return offset;
+}
+
+const std::string& NiftiWriter::temporary() const { return state_->sink.temporary(); }
+
 struct NiftiPart::State {
   WriteOptions options;
   GzipMembers members;

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Two network namespaces as two hosts: mpirun over both gives the bytes of one rank. Needs root, iproute2 and OpenMPI.
-# Usage: two_hosts.sh FFDP
+# Usage: two_hosts.sh FFDP [FIXED MOVING [RATE]]
+# Without images: a small phantom on two ranks a host. RATE, as 1gbit: the link passes no more in each direction.
 set -euo pipefail
 # Exit code 77, a skip, where this machine has no namespaces for us.
 if ! ip netns add ffdp_try 2>/dev/null; then echo "no network namespaces here"; exit 77; fi
@@ -20,6 +21,9 @@ for host in a b; do
   ip -n "ffdp_$host" addr add $address/24 dev "ffdp_$host"
   ip -n "ffdp_$host" link set "ffdp_$host" up
   ip -n "ffdp_$host" link set lo up
+  if [ -n "${4:-}" ]; then
+    ip netns exec "ffdp_$host" tc qdisc add dev "ffdp_$host" root tbf rate "$4" burst 256k latency 50ms
+  fi
 done
 # In place of ssh: the second host is the other namespace, with a name of its own.
 cat >"$work/agent" <<'AGENT'
@@ -29,14 +33,27 @@ exec ip netns exec ffdp_b unshare --uts sh -c "hostname ffdp-b; $*"
 AGENT
 chmod +x "$work/agent"
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
-"$ffdp" phantom -q --pair --size 72x80x76 --spacing 2 -o "$work/p"
-images="$work/p_fixed.nii.gz $work/p_moving.nii.gz"
+if [ -n "${2:-}" ]; then
+  images="$(realpath "$2") $(realpath "$3")" slots=1
+else
+  "$ffdp" phantom -q --pair --size 72x80x76 --spacing 2 -o "$work/p"
+  images="$work/p_fixed.nii.gz $work/p_moving.nii.gz" slots=2
+fi
 "$ffdp" register $images --preset fast -q -o "$work/one_"
-ip netns exec ffdp_a unshare --uts sh -c "hostname ffdp-a; mpirun --host 10.77.0.1:2,10.77.0.2:2 -n 4 \
+ip netns exec ffdp_a unshare --uts sh -c "hostname ffdp-a; mpirun --host 10.77.0.1:$slots,10.77.0.2:$slots -n $((2 * slots)) \
   --mca plm_rsh_agent $work/agent --mca btl tcp,self --mca btl_tcp_if_include 10.77.0.0/24 \
-  --mca oob_tcp_if_include 10.77.0.0/24 $ffdp register $images --preset fast -q --threads 1 -o $work/four_"
+  --mca oob_tcp_if_include 10.77.0.0/24 $ffdp register $images --preset fast -q --threads 1 -o $work/many_"
 for file in 0GenericAffine.mat 1Warp.nii.gz 1InverseWarp.nii.gz Warped.nii.gz InverseWarped.nii.gz; do
-  cmp "$work/one_$file" "$work/four_$file"
+  cmp "$work/one_$file" "$work/many_$file"
 done
 read -r sent < <(ip -n ffdp_b -s link show ffdp_b | awk '/TX:/ {getline; print $1}')
 echo "two hosts: the bytes of one rank; $((sent >> 20)) MiB left the second host"
+python3 - "$work/many_.json" <<'SAY'
+import json, sys
+record = json.load(open(sys.argv[1]))
+stages = {}
+for stage in record["stages"] if "stages" in record else []:
+    stages[stage["name"]] = stages.get(stage["name"], 0) + stage["seconds"]
+print("seconds:", {**record["seconds"], **stages})
+for rank in record["ranks"]["of_ranks"]: print(rank)
+SAY

@@ -157,7 +157,7 @@ int box_radius(const Params& p) {
   for (const auto& taps : p.taps)
     for (double tap : taps)
       if (reach(p, 1) != radius || reach(p, 2) != radius || tap != 1) return 0;
-  return radius <= device::widest_march ? radius : 0;
+  return radius <= device::widest_stencil ? radius : 0;
 }
 
 template <int R, class Op>
@@ -189,11 +189,11 @@ struct Taps {
 template <class Load>
 void axis_sums(const Context& ctx, int axis, const Taps& taps, const Load& load, View<float> out) {
   device::for_each_voxel(ctx, out.stored, [=] __device__(int z, int y, int x) {
-    float sum = 0;
+    double sum = 0;  // of wide windows: padding far from the centre leaves little of them
     for (int k = -taps.radius; k <= taps.radius; ++k)
-      sum += taps.weight[k + taps.radius] *
-             load(axis == 0 ? z + k : z, axis == 1 ? y + k : y, axis == 2 ? x + k : x);
-    out(z, y, x) = sum;
+      sum += double{taps.weight[k + taps.radius]} *
+             double{load(axis == 0 ? z + k : z, axis == 1 ? y + k : y, axis == 2 ? x + k : x)};
+    out(z, y, x) = static_cast<float>(sum);
   });
 }
 

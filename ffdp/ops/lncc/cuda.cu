@@ -347,7 +347,7 @@ void evaluate(Context& ctx, const Params& p, const Box& domain, const Box& compu
   using Sum = Part;
   const AddPart add{sum, Missing ? 0 : compute.volume()};
   bool done = false;
-  if (!gaussian && radius <= device::widest_march)
+  if (!gaussian && radius <= device::widest_stencil)
     device::with_radius(radius, [&]<int R>() {
       const BoxSums<R, Windows<Missing>> first(domain, rows);
       const BoxSums<R, Gradient<Missing>> second(domain, compute);

@@ -16,24 +16,23 @@ struct Cell {
   T slope;     ///< d(position used) / dq: 0 where q is clamped
 };
 
+/// The cell of base + offset. The fraction is that of the offset alone: far from the origin, too,
+/// it keeps the bits of a small displacement.
 template <class T>
-FFDP_HD inline Cell<T> cell(Padding padding, Mode mode, T q, int lo, int hi) {
-  const T first = static_cast<T>(lo), last = static_cast<T>(hi - 1);
-  T slope = mode == Mode::linear ? T(1) : T(0);
-  if (padding == Padding::border) {
-    if (!(q > first)) {  // NaN, too
-      q = first;
-      slope = 0;
-    } else if (!(q < last)) {
-      q = last;
-      slope = 0;
-    }
-  } else if (!(q > first - 2) || !(q < last + 2)) {
-    return {lo - 2, T(0), T(0)};
+FFDP_HD inline Cell<T> cell(Padding padding, Mode mode, int base, T offset, int lo, int hi) {
+  constexpr T far = 1 << 24;               // beyond every image
+  offset = offset > -far ? offset : -far;  // NaN, too
+  offset = offset < far ? offset : far;
+  const bool border = padding == Padding::border;
+  if (mode == Mode::nearest) {
+    const int index = static_cast<int>(std::rint(static_cast<T>(base) + offset));
+    return {!border ? index : index < lo ? lo : index < hi ? index : hi - 1, T(0), T(0)};
   }
-  if (mode == Mode::nearest) return {static_cast<int>(std::rint(q)), T(0), T(0)};
-  const T below = std::floor(q);
-  return {static_cast<int>(below), q - below, slope};
+  const T below = std::floor(offset), fraction = offset - below;
+  const int lower = base + static_cast<int>(below);
+  if (border && (lower < lo || (lower == lo && fraction == 0))) return {lo, T(0), T(0)};
+  if (border && lower >= hi - 1) return {hi - 1, T(0), T(0)};
+  return {lower, fraction, T(1)};
 }
 
 /// A sample point: its cells along z, y, x, and the position x + u before the affine.
@@ -46,17 +45,24 @@ struct Point {
 template <class T>
 FFDP_HD inline Point<T> point(const Params& p, const Box& domain, const Inputs<T>& in, int z, int y,
                               int x) {
-  Point<T> at{{}, {static_cast<T>(z), static_cast<T>(y), static_cast<T>(x)}};
-  const int first = 3 - p.axes;
-  for (int a = 0; a < 3; ++a)  // constant indices keep `before` in registers
-    if (in.displacement && a >= first) at.before[a] += in.displacement[a - first](z, y, x);
+  const int index[3] = {z, y, x}, first = 3 - p.axes;
+  T u[3] = {};
+  if (in.displacement) {
+    const T* const from = &in.displacement[0](z, y, x);
+    for (int a = 0; a < 3; ++a)  // constant indices keep u in registers
+      if (a >= first) u[a] = from[(a - first) * in.displacement.stride_c];
+  }
+  Point<T> at;
+  for (int a = 0; a < 3; ++a) at.before[a] = static_cast<T>(index[a]) + u[a];
   for (int a = 0; a < 3; ++a) {
-    T q = at.before[a];
+    int base = index[a];
+    T offset = u[a];
     if (in.affine) {
       const T* row = in.affine + 4 * a;
-      q = row[0] * at.before[0] + row[1] * at.before[1] + row[2] * at.before[2] + row[3];
+      base = 0;
+      offset = row[0] * at.before[0] + row[1] * at.before[1] + row[2] * at.before[2] + row[3];
     }
-    at.cell[a] = cell(p.padding, p.mode, q, domain.lo[a], domain.hi[a]);
+    at.cell[a] = cell(p.padding, p.mode, base, offset, domain.lo[a], domain.hi[a]);
   }
   return at;
 }
@@ -73,10 +79,10 @@ struct Neighbours {
 
   FFDP_HD Neighbours(const Cell<T>& cell, int lo, int hi, Offset stride) {
     const T weights[2] = {1 - cell.fraction, cell.fraction}, slopes[2] = {-cell.slope, cell.slope};
-    const int last = hi - lo - 1;
+    const int last = hi - 1 - lo;
     for (int k = 0; k < 2; ++k) {
       const int index = cell.lower - lo + k, above = index > 0 ? index : 0;
-      stored[k] = static_cast<unsigned>(index) <= static_cast<unsigned>(last) && last >= 0;
+      stored[k] = static_cast<unsigned>(index) <= static_cast<unsigned>(last);
       offset[k] = static_cast<Offset>(above < last ? above : last) * stride;
       weight[k] = stored[k] ? weights[k] : T(0);
       slope[k] = stored[k] ? slopes[k] : T(0);
@@ -103,12 +109,12 @@ struct Corners {
   FFDP_HD bool stored(int i) const {
     return z.stored[i / 4] && y.stored[i / 2 % 2] && x.stored[i % 2];
   }
-  /// Their values in a channel; 0 where none is stored. No load waits for another.
+  /// Their values in a channel; another's where one is not stored. No load waits for another.
   FFDP_HD void load(const T* channel, T (&value)[8]) const {
 #if defined(__CUDA_ARCH__)
 #pragma unroll
 #endif
-    for (int i = 0; i < 8; ++i) value[i] = any ? channel[offset(i)] : T(0);
+    for (int i = 0; i < 8; ++i) value[i] = channel[offset(i)];
   }
 };
 
@@ -127,7 +133,7 @@ FFDP_HD inline T value_at(const Corners<T, Offset>& c, const T* channel) {
   for (int k = 0; k < 2; ++k)
     plane[k] = weighed(c.y.weight, weighed(c.x.weight, v[4 * k], v[4 * k + 1]),
                        weighed(c.x.weight, v[4 * k + 2], v[4 * k + 3]));
-  return weighed(c.z.weight, plane[0], plane[1]);
+  return c.any ? weighed(c.z.weight, plane[0], plane[1]) : T(0);  // not 0 NaN
 }
 
 /// Adds g times the derivative of the sample of a channel w.r.t. q.
@@ -145,9 +151,9 @@ FFDP_HD inline void add_slopes(const Corners<T, Offset>& c, const T* channel, T 
     by_x[k] = weighed(c.y.weight, weighed(c.x.slope, lower[0], lower[1]),
                       weighed(c.x.slope, upper[0], upper[1]));
   }
-  grad_q[0] += g * weighed(c.z.slope, plane[0], plane[1]);
-  grad_q[1] += g * weighed(c.z.weight, by_y[0], by_y[1]);
-  grad_q[2] += g * weighed(c.z.weight, by_x[0], by_x[1]);
+  grad_q[0] += c.any ? g * weighed(c.z.slope, plane[0], plane[1]) : T(0);
+  grad_q[1] += c.any ? g * weighed(c.z.weight, by_y[0], by_y[1]) : T(0);
+  grad_q[2] += c.any ? g * weighed(c.z.weight, by_x[0], by_x[1]) : T(0);
 }
 
 /// `result` becomes `value`, or grows by it.
@@ -188,11 +194,12 @@ FFDP_HD inline void put_turned(const Params& p, const T* affine, const T (&grad_
                                const Gradients<T>& to, int z, int y, int x) {
   if (!to.displacement) return;
   const int first = 3 - p.axes;
+  T* const u = &to.displacement[0](z, y, x);
   for (int a = 0; a < 3; ++a) {
     if (a < first) continue;
     T g = grad_q[a];
     if (affine) g = affine[a] * grad_q[0] + affine[4 + a] * grad_q[1] + affine[8 + a] * grad_q[2];
-    put(to.into, to.displacement[a - first](z, y, x), g);
+    put(to.into, u[(a - first) * to.displacement.stride_c], g);
   }
 }
 

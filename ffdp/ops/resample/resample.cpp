@@ -18,8 +18,8 @@ void check(const Params& p, const Box& image_domain, const Box& compute, const I
   require(p.axes == 3 || (p.axes == 2 && image_domain.size(0) == 1 && compute.size(0) == 1),
           "resample: a displacement of " + std::to_string(p.axes) +
               " components, needs 3, or 2 between images of one plane");
-  require(bool(in.image) && image_domain.contains(in.image.stored),
-          "resample: the image is absent or stored beyond its domain " + to_string(image_domain));
+  require(bool(in.image) && !in.image.stored.empty() && image_domain.contains(in.image.stored),
+          "resample: the image is absent, or stored beyond its domain " + to_string(image_domain));
   if (in.displacement) require_stored("resample", "displacement", in.displacement, compute);
 }
 
