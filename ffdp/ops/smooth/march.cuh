@@ -54,11 +54,216 @@ struct PlanesToCome {
   }
 };
 
+/// What a thread of a block of march_kernel knows.
+/// @param readable  part of the domain that may be read
+template <int R>
+struct MarchBlock {
+  using M = March<R>;
+  Box readable, box;
+  device::EdgeFactors edge;
+  typename M::Stage* stages;  ///< planes as they are
+  typename M::Rows* rows;     ///< y sums, of two steps
+  float* edge_y;              ///< of the adjoint: edge factors of the rows of a stage
+  int thread, part, x0, y0, z_lo, z_hi;
+  int steps;  ///< plane z_lo - R + s is that of step s
+
+  __device__ MarchBlock(const Box& from, const Box& to, const device::EdgeFactors& factors,
+                        int planes, int stretches, float4* shared, float* shared_edge)
+      : readable(from),
+        box(to),
+        edge(factors),
+        stages(reinterpret_cast<typename M::Stage*>(shared)),
+        rows(reinterpret_cast<typename M::Rows*>(stages + M::stages)),
+        edge_y(shared_edge),
+        thread(static_cast<int>(threadIdx.x)),
+        part(static_cast<int>(blockIdx.z) / stretches),
+        x0(box.lo[2] + static_cast<int>(blockIdx.x) * M::tile_x),
+        y0(box.lo[1] + static_cast<int>(blockIdx.y) * M::tile_y),
+        z_lo(box.lo[0] + static_cast<int>(blockIdx.z) % stretches * planes),
+        z_hi(min(z_lo + planes, box.hi[0])),
+        steps(z_hi - z_lo + 2 * R) {}
+
+  __device__ bool readable_at(int axis, int i) const {
+    return i >= readable.lo[axis] && i < readable.hi[axis];
+  }
+  __device__ bool present(int s) const { return s < steps && readable_at(0, z_lo - R + s); }
+  template <bool adjoint>
+  __device__ void clear() const {
+    for (int i = thread; i < M::stages * M::height * M::width; i += M::threads) stages[0][0][i] = 0;
+    for (int i = thread; adjoint && i < M::height; i += M::threads)
+      edge_y[i] = readable_at(1, y0 - R + i) ? edge(1, y0 - R + i) : 0.0F;
+  }
+};
+
+/// The copies of planes to shared memory.
+template <int R>
+struct MarchCopies {
+  using M = March<R>;
+  static constexpr int items = M::height * M::width / 4;
+  static constexpr int mine = (items + M::threads - 1) / M::threads;
+
+  const MarchBlock<R>& block;
+  bool fours;
+  int offset[mine];  ///< of the fours of every plane that this thread copies, -1: nothing is there
+  std::int64_t stride_y, stride_z;
+  const float* next;
+  unsigned int first_stage;
+
+  __device__ MarchCopies(const MarchBlock<R>& of, const VectorView<const float>& in, bool by_fours)
+      : block(of),
+        fours(by_fours),
+        stride_y(in.stride_y),
+        stride_z(in.stride_z),
+        next(in[of.part].row(of.z_lo - R, of.y0 - R) + (of.x0 - M::margin)),
+        first_stage(static_cast<unsigned int>(__cvta_generic_to_shared(&of.stages[0][0][0]))) {
+#pragma unroll
+    for (int i = 0; i < mine; ++i) {
+      const int item = block.thread + i * M::threads;
+      const int r = item / (M::width / 4), c = item % (M::width / 4) * 4;
+      const int at_x = block.x0 - M::margin + c;
+      const bool there = item < items && block.readable_at(1, block.y0 - R + r) &&
+                         at_x >= in.stored.lo[2] && at_x < in.stored.hi[2];
+      offset[i] = there ? static_cast<int>(r * stride_y) + c : -1;
+    }
+  }
+  /// Starts the copy of the plane of step s.
+  __device__ void fetch(int s, int slot) {
+    if (block.present(s)) {
+      const unsigned int to = first_stage + slot * static_cast<int>(sizeof(typename M::Stage));
+      if (fours) {
+#pragma unroll
+        for (int i = 0; i < mine; ++i)
+          if (offset[i] >= 0)
+            device::copy_async<16>(to + 16 * (block.thread + i * M::threads), next + offset[i]);
+      } else {
+#pragma unroll 1
+        for (int item = block.thread; item < M::height * M::width; item += M::threads) {
+          const int r = item / M::width, c = item % M::width;
+          if (block.readable_at(1, block.y0 - R + r) &&
+              block.readable_at(2, block.x0 - M::margin + c))
+            device::copy_async<4>(to + 4 * item, next + (r * stride_y + c));
+        }
+      }
+    }
+    next += stride_z;
+    asm volatile("cp.async.commit_group;");
+  }
+};
+
+/// The y sums of a thread: a column of eight.
+template <int R, bool adjoint>
+struct MarchColumn {
+  using M = March<R>;
+  static constexpr int run = M::run_y;
+
+  const MarchBlock<R>& block;
+  const device::Weights& weights;
+  bool there;
+  int column, top;
+  float edge;
+
+  __device__ MarchColumn(const MarchBlock<R>& of, const device::Weights& with)
+      : block(of),
+        weights(with),
+        there(of.thread < M::columns * (M::tile_y / run)),
+        column(of.thread % M::columns),
+        top(of.thread / M::columns * run) {
+    const int x = block.x0 - R + column;
+    edge = adjoint && block.readable_at(2, x) ? block.edge(2, x) : 0.0F;
+  }
+  __device__ void sum(int s, int slot) const {
+    float v[run + 2 * R], sums[run];
+#pragma unroll
+    for (int j = 0; j < run + 2 * R; ++j) {
+      v[j] = block.stages[slot][top + j][M::margin - R + column];
+      if (adjoint) v[j] *= block.edge_y[top + j];
+    }
+    line_sums<R, run>(v, weights.axis[1], sums);
+#pragma unroll
+    for (int j = 0; j < run; ++j)
+      block.rows[s & 1][top + j][column] = adjoint ? sums[j] * edge : sums[j];
+  }
+};
+
+/// The x and z sums of a thread: four voxels of a row.
+template <int R, bool adjoint>
+struct MarchRun {
+  using M = March<R>;
+  static constexpr int run = M::run_x;
+
+  const MarchBlock<R>& block;
+  const device::Weights& weights;
+  int row, first, wanted;
+  float edges[run], row_edge = 1;
+  float* to;
+  std::int64_t stride_z;
+  bool whole;
+  PlanesToCome<R, run> planes_to_come;
+
+  __device__ MarchRun(const MarchBlock<R>& of, const device::Weights& with,
+                      const VectorView<float>& out)
+      : block(of),
+        weights(with),
+        row(of.thread / (M::tile_x / run)),
+        first(of.thread % (M::tile_x / run) * run),
+        stride_z(out.stride_z) {
+    const int y = block.y0 + row, x = block.x0 + first;
+    wanted = y < block.box.hi[1] ? min(run, block.box.hi[2] - x) : 0;
+    if (!adjoint && wanted > 0) row_edge = block.edge(1, y);
+#pragma unroll
+    for (int i = 0; i < run; ++i) edges[i] = !adjoint && i < wanted ? block.edge(2, x + i) : 1.0F;
+    to = out[block.part].row(block.z_lo, y) + x;
+    whole = wanted == run && reinterpret_cast<std::uintptr_t>(to) % 16 == 0 && stride_z % 4 == 0;
+  }
+  /// Takes the y sums of step s, and writes the plane that they end.
+  __device__ void step(int s) {
+    float sums[run] = {};
+    if (block.present(s)) sum(s, sums);
+    planes_to_come.push(weights.axis[0], sums);
+    const int z = block.z_lo + s - 2 * R;
+    if (z >= block.z_lo) put(z, sums);
+  }
+
+ private:
+  __device__ void sum(int s, float (&sums)[run]) const {
+    constexpr int length = (run + 2 * R + 3) / 4 * 4;
+    float v[length], line[run + 2 * R];
+#pragma unroll
+    for (int k = 0; k < length; k += 4) {
+      const float4 four = *reinterpret_cast<const float4*>(&block.rows[s & 1][row][first + k]);
+      v[k] = four.x;
+      v[k + 1] = four.y;
+      v[k + 2] = four.z;
+      v[k + 3] = four.w;
+    }
+#pragma unroll
+    for (int k = 0; k < run + 2 * R; ++k) line[k] = v[k];
+    line_sums<R, run>(line, weights.axis[2], sums);
+    if (!adjoint) return;
+    const float plane_edge = block.edge(0, block.z_lo - R + s);
+#pragma unroll
+    for (int i = 0; i < run; ++i) sums[i] *= plane_edge;
+  }
+  __device__ void put(int z, const float (&sums)[run]) {
+    const float plane_edge = adjoint ? 1.0F : block.edge(0, z) * row_edge;
+    float v[run];
+#pragma unroll
+    for (int i = 0; i < run; ++i) v[i] = adjoint ? sums[i] : sums[i] * (plane_edge * edges[i]);
+    if (whole) {
+      *reinterpret_cast<float4*>(to) = make_float4(v[0], v[1], v[2], v[3]);
+    } else {
+#pragma unroll
+      for (int i = 0; i < run; ++i)
+        if (i < wanted) to[i] = v[i];
+    }
+    to += stride_z;
+  }
+};
+
 /// Planes with their halo stream into three stages of shared memory, which hold zeros where nothing
 /// lies. At step s a thread calls for plane s + 2, makes the y sums of plane s, and
 /// the x and z sums of plane s - 1, whose y sums the others have made at the step before: one
 /// barrier a step. Forward multiplies the sums by the edge factors, the adjoint what it reads.
-/// @param readable   part of the domain that may be read
 /// @param stretches  of planes, of each component: blockIdx.z counts both
 /// @param fours      rows may be read in accesses of 16 bytes
 template <int R, bool adjoint>
@@ -67,142 +272,23 @@ __global__ void __launch_bounds__(March<R>::threads, March<R>::blocks)
                  device::EdgeFactors edge, Box readable, Box box, int planes, int stretches,
                  bool fours) {
   using M = March<R>;
-  constexpr int run_x = M::run_x, run_y = M::run_y;
   extern __shared__ float4 shared_planes[];
-  auto* const stages = reinterpret_cast<typename M::Stage*>(shared_planes);
-  auto* const rows = reinterpret_cast<typename M::Rows*>(stages + M::stages);
   __shared__ float edge_y[M::height];
-
-  const int thread = static_cast<int>(threadIdx.x);
-  const int part = static_cast<int>(blockIdx.z) / stretches;
-  const int x0 = box.lo[2] + static_cast<int>(blockIdx.x) * M::tile_x;
-  const int y0 = box.lo[1] + static_cast<int>(blockIdx.y) * M::tile_y;
-  const int z_lo = box.lo[0] + static_cast<int>(blockIdx.z) % stretches * planes;
-  const int z_hi = min(z_lo + planes, box.hi[0]);
-  const int steps = z_hi - z_lo + 2 * R;  // plane z_lo - R + s is that of step s
-  const auto readable_at = [&](int axis, int i) {
-    return i >= readable.lo[axis] && i < readable.hi[axis];
-  };
-
-  // What this thread copies of every plane: offsets of fours, -1 where there is nothing.
-  constexpr int items = M::height * M::width / 4, mine = (items + M::threads - 1) / M::threads;
-  int offset[mine];
-#pragma unroll
-  for (int i = 0; i < mine; ++i) {
-    const int item = thread + i * M::threads;
-    const int r = item / (M::width / 4), c = item % (M::width / 4) * 4;
-    const int at_x = x0 - M::margin + c;
-    const bool there = item < items && readable_at(1, y0 - R + r) && at_x >= in.stored.lo[2] &&
-                       at_x < in.stored.hi[2];
-    offset[i] = there ? static_cast<int>(r * in.stride_y) + c : -1;
-  }
-  const View<const float> from = in[part];
-  const float* next = from.row(z_lo - R, y0 - R) + (x0 - M::margin);
-  const auto first_stage = static_cast<unsigned int>(__cvta_generic_to_shared(&stages[0][0][0]));
-  const auto present = [&](int s) { return s < steps && readable_at(0, z_lo - R + s); };
-  const auto fetch = [&](int s, int slot) {
-    if (present(s)) {
-      const unsigned int to = first_stage + slot * static_cast<int>(sizeof(typename M::Stage));
-      if (fours) {
-#pragma unroll
-        for (int i = 0; i < mine; ++i)
-          if (offset[i] >= 0)
-            device::copy_async<16>(to + 16 * (thread + i * M::threads), next + offset[i]);
-      } else {
-#pragma unroll 1
-        for (int item = thread; item < M::height * M::width; item += M::threads) {
-          const int r = item / M::width, c = item % M::width;
-          if (readable_at(1, y0 - R + r) && readable_at(2, x0 - M::margin + c))
-            device::copy_async<4>(to + 4 * item, next + (r * in.stride_y + c));
-        }
-      }
-    }
-    next += in.stride_z;
-    asm volatile("cp.async.commit_group;");
-  };
-
-  // Of the y sums: a column.
-  const bool has_column = thread < M::columns * (M::tile_y / run_y);
-  const int column = thread % M::columns, top = thread / M::columns * run_y;
-  const int column_x = x0 - R + column;
-  const float column_edge = adjoint && readable_at(2, column_x) ? edge(2, column_x) : 0.0F;
-  const auto y_sums = [&](int s, int slot) {
-    float v[run_y + 2 * R], sums[run_y];
-#pragma unroll
-    for (int j = 0; j < run_y + 2 * R; ++j) {
-      v[j] = stages[slot][top + j][M::margin - R + column];
-      if (adjoint) v[j] *= edge_y[top + j];
-    }
-    line_sums<R, run_y>(v, weights.axis[1], sums);
-#pragma unroll
-    for (int j = 0; j < run_y; ++j)
-      rows[s & 1][top + j][column] = adjoint ? sums[j] * column_edge : sums[j];
-  };
-
-  // Of the x and z sums: four voxels of a row.
-  const int row = thread / (M::tile_x / run_x), first = thread % (M::tile_x / run_x) * run_x;
-  const int y = y0 + row, x = x0 + first;
-  const int wanted = y < box.hi[1] ? min(run_x, box.hi[2] - x) : 0;
-  float edges[run_x], row_edge = 1;
-  if (!adjoint && wanted > 0) row_edge = edge(1, y);
-#pragma unroll
-  for (int i = 0; i < run_x; ++i) edges[i] = !adjoint && i < wanted ? edge(2, x + i) : 1.0F;
-  float* to = out[part].row(z_lo, y) + x;
-  const bool whole =
-      wanted == run_x && reinterpret_cast<std::uintptr_t>(to) % 16 == 0 && out.stride_z % 4 == 0;
-  const auto x_sums = [&](int s, float(&sums)[run_x]) {
-    constexpr int length = (run_x + 2 * R + 3) / 4 * 4;
-    float v[length], line[run_x + 2 * R];
-#pragma unroll
-    for (int k = 0; k < length; k += 4) {
-      const float4 four = *reinterpret_cast<const float4*>(&rows[s & 1][row][first + k]);
-      v[k] = four.x;
-      v[k + 1] = four.y;
-      v[k + 2] = four.z;
-      v[k + 3] = four.w;
-    }
-#pragma unroll
-    for (int k = 0; k < run_x + 2 * R; ++k) line[k] = v[k];
-    line_sums<R, run_x>(line, weights.axis[2], sums);
-    if (!adjoint) return;
-    const float plane_edge = edge(0, z_lo - R + s);
-#pragma unroll
-    for (int i = 0; i < run_x; ++i) sums[i] *= plane_edge;
-  };
-  const auto put = [&](int z, const float(&sums)[run_x]) {
-    const float plane_edge = adjoint ? 1.0F : edge(0, z) * row_edge;
-    float v[run_x];
-#pragma unroll
-    for (int i = 0; i < run_x; ++i) v[i] = adjoint ? sums[i] : sums[i] * (plane_edge * edges[i]);
-    if (whole) {
-      *reinterpret_cast<float4*>(to) = make_float4(v[0], v[1], v[2], v[3]);
-    } else {
-#pragma unroll
-      for (int i = 0; i < run_x; ++i)
-        if (i < wanted) to[i] = v[i];
-    }
-    to += out.stride_z;
-  };
-
-  for (int i = thread; i < M::stages * M::height * M::width; i += M::threads) stages[0][0][i] = 0;
-  for (int i = thread; adjoint && i < M::height; i += M::threads)
-    edge_y[i] = readable_at(1, y0 - R + i) ? edge(1, y0 - R + i) : 0.0F;
+  const MarchBlock<R> block(readable, box, edge, planes, stretches, shared_planes, edge_y);
+  MarchCopies<R> copies(block, in, fours);
+  const MarchColumn<R, adjoint> column(block, weights);
+  MarchRun<R, adjoint> run(block, weights, out);
+  block.template clear<adjoint>();
   __syncthreads();
-  PlanesToCome<R, run_x> planes_to_come;
-  fetch(0, 0);
-  fetch(1, 1);
-  for (int s = 0, slot = 0; s <= steps; ++s) {
+  copies.fetch(0, 0);
+  copies.fetch(1, 1);
+  for (int s = 0, slot = 0; s <= block.steps; ++s) {
     asm volatile("cp.async.wait_group 1;");
     __syncthreads();
-    fetch(s + 2, slot == 0 ? M::stages - 1 : slot - 1);
-    if (present(s) && has_column) y_sums(s, slot);
+    copies.fetch(s + 2, slot == 0 ? M::stages - 1 : slot - 1);
+    if (block.present(s) && column.there) column.sum(s, slot);
     slot = slot == M::stages - 1 ? 0 : slot + 1;
-    if (s == 0) continue;
-    float sums[run_x] = {};
-    if (present(s - 1)) x_sums(s - 1, sums);
-    planes_to_come.push(weights.axis[0], sums);
-    const int z = z_lo + s - 1 - 2 * R;
-    if (z >= z_lo) put(z, sums);
+    if (s > 0) run.step(s - 1);
   }
 }
 
