@@ -16,6 +16,7 @@
 
 #include "ffdp/core/copy.hpp"
 #include "ffdp/core/device.hpp"
+#include "ffdp/core/error.hpp"
 #include "ffdp/dist/reduction.hpp"
 #include "ffdp/ops/compose/compose.hpp"
 #include "ffdp/ops/descent/descent.hpp"
