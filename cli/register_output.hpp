@@ -15,7 +15,7 @@ namespace ffdp::cli {
 inline const std::vector<std::string> optional_files = {"warp", "inverse-warp", "warped",
                                                         "inverse-warped"};
 
-/// Which files a registration leaves (DESIGN.md 6).
+/// Which files a registration leaves.
 struct OutputOptions {
   std::string prefix;
   std::string fixed, moving;  ///< image files, for messages

@@ -71,7 +71,7 @@ PointScores compare_points(std::span<const Vec3> mapped, std::span<const Vec3> w
 /// @param mask  [z,y,x] nonzero where a voxel counts, stored as both; null for all
 PointScores compare_warps(const VectorView<const float>& warp, const VectorView<const float>& truth,
                           const View<const std::uint8_t>& mask);
-/// The same of warps that are cut among ranks. Rank 0 gathers the distances, 8 bytes a voxel, for
+/// The same of warps that are cut among ranks. Rank 0 gathers the distances, 8 bytes per voxel, for
 /// their percentiles. Collective.
 /// @param cut  warps and mask are stored over what this rank owns
 PointScores compare_warps(dist::Comm& comm, const dist::Cut& cut,

@@ -60,7 +60,7 @@ enum class Optimizer {
   gradient,  ///< the smoothed gradient, scaled to a largest step
 };
 
-/// The greedy deformable stage (DESIGN.md 2, optimiser step).
+/// The greedy deformable stage (docs/algorithm.md).
 struct DeformableStage {
   std::vector<MetricConfig> metrics{MetricConfig{}};
   std::vector<int> shrink;      ///< per level, coarse to fine; empty: chosen from the image size
@@ -83,7 +83,7 @@ struct DeformableStage {
   friend bool operator==(const DeformableStage&, const DeformableStage&) = default;
 };
 
-/// How much memory a voxel of the finest level may take (docs/adr/0011-memory.md).
+/// How much memory a voxel of the finest level may take (docs/adr/0011-slabs-and-memory.md).
 enum class MemoryMode {
   automatic,  ///< standard where it fits
   standard,   ///< float32 throughout, at most 48 B/voxel

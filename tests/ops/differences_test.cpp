@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ffdp/ops/differences/differences.hpp"
 
+#include <cmath>
 #include <vector>
 
 #include "tests/support/compare.hpp"
@@ -19,6 +20,7 @@ const Stencil forward_y{{{{0, 1, 0}, 1}, {{0, 0, 0}, -1}}, 0.5};
 const Stencil second_x{{{{0, 0, 1}, 1}, {{0, 0, 0}, -2}, {{0, 0, -1}, 1}, {{1, 1, 0}, 0}}, 2};
 const Stencil mixed{
     {{{1, 0, 1}, 0.25}, {{1, 0, -1}, -0.25}, {{-1, 0, 1}, -0.25}, {{-1, 0, -1}, 0.25}}, 0.7};
+const Stencil skewed{{{{0, -2, 0}, 1}, {{0, 0, 0}, -2}, {{0, 0, 3}, 1}}, 0.9};
 
 struct Setting {
   Box domain;
@@ -50,7 +52,7 @@ INSTANTIATE_TEST_SUITE_P(
     Settings, Differences,
     testing::Values(Setting{{{0, 0, 0}, {5, 6, 7}}, {{forward_y}, Power::absolute}},
                     Setting{{{-2, 1, 3}, {4, 7, 10}},
-                            {{forward_y, second_x, mixed}, Power::squared}},
+                            {{forward_y, second_x, mixed, skewed}, Power::squared}},
                     Setting{{{0, 0, 0}, {1, 9, 8}}, {{forward_y, second_x}, Power::squared}}));
 
 TEST_P(Differences, ValueMatchesReference) {
@@ -95,6 +97,11 @@ TEST_P(Differences, ReadsOnlyItsHalo) {
   const auto want = test::values(gradient(compute).view(), compute);
   test::poison_outside(u, intersect(grow(compute, 2), domain));
   EXPECT_EQ(test::values(gradient(compute).view(), compute), want);
+}
+
+TEST_P(Differences, AFlatImageHasNoGradient) {
+  u = test::make_field(domain, [](int, int, int) { return 0.7F; });
+  for (const float value : gradient(domain)) EXPECT_LT(std::abs(value), 1e-6F);
 }
 
 TEST(DifferencesRejects, WhatDoesNotFit) {

@@ -135,6 +135,29 @@ TEST_P(Gc, ConstantOrMissingImagesGiveNothing) {
   EXPECT_EQ(evaluated(sums(domain, fixed, none)).value.weight, 0);
 }
 
+TEST_P(Gc, FarFromZeroTheCentreKeepsTheDigits) {
+  const auto moved = [&](const Field<float>& image, float offset) {  // exact in float
+    return test::make_field(domain, [&](int z, int y, int x) {
+      return offset + std::round(256 * image.view()(z, y, x)) / 256;
+    });
+  };
+  const double want = value(moved(fixed, 0), moved(warped, 0));
+  constexpr float far = 30000;
+  params.fixed_centre += far;
+  params.moving_centre += far;
+  EXPECT_LT(test::relative_error(value(moved(fixed, far), moved(warped, far)), want), 1e-3);
+}
+
+TEST(GcEvaluate, TakesPlainSumsAndWritesAllOfTheSlope) {
+  // Means 0, variances 1, covariance 1/2.
+  EXPECT_EQ(evaluate({}, Sums{2, 0, 0, 2 * one, 2 * one, one}).value.value, 0.25);
+  Context ctx;
+  Slope slope{7, 7, 7};
+  MetricSum result;
+  evaluate(ctx, {}, Sums{}.data(), slope.data(), &result);
+  EXPECT_EQ(slope, Slope{});
+}
+
 TEST(GcRejects, ViewsThatAreTooSmallAndScalesThatAreNoScales) {
   const Box domain = box_of({4, 8, 8});
   const Field<float> image = test::image(domain, 1), small = test::image(box_of({4, 8, 7}), 1);

@@ -79,6 +79,17 @@ TEST_P(Mse, ReadsOnlyItsHalo) {
   EXPECT_EQ(got.weight, want.weight);
 }
 
+TEST_P(Mse, WritesOnlyTheComputeBox) {
+  const Box compute = test::inner_part(domain);
+  Field<float> grad = test::make_field(domain, [](int, int, int) { return 7.0F; });
+  run(domain, compute, fixed, warped, grad);
+  test::for_each_voxel(domain, [&](int z, int y, int x) {
+    if (!compute.contains(z, y, x)) {
+      EXPECT_EQ(grad.view()(z, y, x), 7.0F);
+    }
+  });
+}
+
 TEST(MseRejects, ViewsThatAreTooSmall) {
   const Box domain = box_of({4, 8, 8});
   const Field<float> image = test::image(domain, 1), small = test::image(box_of({4, 8, 7}), 1);

@@ -88,6 +88,41 @@ TEST_P(Vectors, LargestPassesOverNan) {
   EXPECT_EQ(largest(ctx, domain, u), 17.5F);
 }
 
+TEST_P(Vectors, ExtentIsThatOfEachComponent) {
+  u = test::make_vector_field(domain, [&](int c, int z, int y, int x) {
+    return 10 * static_cast<float>(c + 1) + noise(z, y, x, 5);  // no component reaches 0
+  });
+  u.view()[1](inner.lo[0], inner.lo[1], inner.lo[2]) = test::nan;
+  Extent want{{test::nan, test::nan, test::nan}, {test::nan, test::nan, test::nan}};
+  for (int c = 0; c < 3; ++c)
+    test::for_each_voxel(inner, [&](int z, int y, int x) {
+      want.lo[c] = std::fmin(want.lo[c], u.view()[c](z, y, x));
+      want.hi[c] = std::fmax(want.hi[c], u.view()[c](z, y, x));
+    });
+  const Extent got = extent(ctx, inner, u);
+  // Negative values meet the other end at which an extent begins.
+  const auto below = test::make_vector_field(
+      domain, [&](int c, int z, int y, int x) { return -u.view()[c](z, y, x); });
+  const Extent mirrored = extent(ctx, inner, below);
+  for (int c = 0; c < 3; ++c) {
+    EXPECT_EQ(got.lo[c], want.lo[c]);
+    EXPECT_EQ(got.hi[c], want.hi[c]);
+    EXPECT_EQ(mirrored.lo[c], -want.hi[c]);
+    EXPECT_EQ(mirrored.hi[c], -want.lo[c]);
+  }
+}
+
+TEST_P(Vectors, SumOfSquaresMatchesReference) {
+  double want = 0;
+  for (int c = 0; c < 3; ++c)
+    test::for_each_voxel(inner, [&](int z, int y, int x) {
+      want += std::pow(static_cast<double>(u.view()[c](z, y, x)), 2);
+    });
+  test::poison_outside(u, inner);
+  const VectorView<const float> view = u;
+  EXPECT_LT(test::relative_error(sum_squares(ctx, inner, view).total(), want), 1e-6);
+}
+
 TEST(VectorsRejects, FieldsThatAreTooSmall) {
   Context ctx;
   const Box box = box_of({4, 5, 6}), large = box_of({4, 5, 7});

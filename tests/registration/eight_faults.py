@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Puts the eight faults of FFDP's release (DESIGN.md 4) into a copy of the sources, one at a time, and shows that a test
+"""Puts the eight faults of the list below into a copy of the sources, one at a time, and shows that a test
 goes red. Usage: eight_faults.py [BUILD], from the root of a checkout whose files it may change and restore; BUILD is a
 configured build folder with tests (build/dev). Exit code 1 where a fault is not found."""
 import pathlib

@@ -15,8 +15,8 @@ enum class Window {
 };
 
 /// Squared local normalised cross-correlation, cc = c^2 / (vF vM) per window (arXiv 2509.25044,
-/// section 3; DESIGN.md 2). A window whose variance is at or below a floor in either image has
-/// cc = 0 and no gradient.
+/// section 3; docs/adr/0005-lncc-edge-and-floor.md). A window whose variance is at or below a floor
+/// in either image has cc = 0 and no gradient.
 struct Params {
   Window window = Window::box;
   int radius = 2;              ///< [voxels]; box windows

@@ -5,7 +5,7 @@
 
 namespace ffdp::lncc {
 
-/// Value of one window and the three coefficients of its gradient (DESIGN.md 2).
+/// Value of one window and the three coefficients of its gradient (README.md beside this file).
 template <class T>
 struct Terms {
   T cc;  ///< c^2 / (vF vM)

@@ -10,11 +10,6 @@ namespace ffdp::mi {
 
 /// Bins on each side of the robust range that only window tails reach.
 constexpr int padding(Parzen parzen) { return parzen == Parzen::gaussian ? 4 : 2; }
-/// Bins that one sample touches.
-constexpr int fixed_taps(Parzen parzen) {
-  return parzen == Parzen::mattes ? 1 : parzen == Parzen::cubic ? 4 : 9;
-}
-constexpr int moving_taps(Parzen parzen) { return parzen == Parzen::gaussian ? 9 : 4; }
 
 /// Intensity to continuous bin, bin centres on integers; the range [lo, hi] maps to
 /// [padding, bins - 1 - padding].

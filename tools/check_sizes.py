@@ -1,0 +1,149 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Checks how long files and functions are and what public functions take (CONTRIBUTING.md, "Writing").
+
+Usage: check_sizes.py [ROOT] | --self-test
+"""
+import pathlib
+import re
+import sys
+import tempfile
+
+FOLDERS = ("ffdp", "cli", "python", "benchmarks", "examples")
+MOST_FILE_LINES = 400
+MOST_LINES = {".cpp": 60, ".hpp": 60, ".cu": 120, ".cuh": 120}  # of a function; kernels are longer
+MOST_ARGUMENTS = 8  # beside the Context, with which every op begins
+# Larger ones that are there: none may grow, no other may join.
+KNOWN_FILES = {"ffdp/ops/sampler/cpu.cpp": 420}
+KNOWN_ARGUMENTS = {"backward_displacement": 9}
+# A name, its arguments, what may follow them, and a body: control statements and lambdas are dropped later.
+HEAD = re.compile(r"([~\w:<>]+)\s*\(")
+CONTROL = {"if", "for", "while", "switch", "catch", "return", "sizeof", "decltype", "requires", "alignas", "noexcept"}
+
+
+def blanked(text):
+    """The text without comments, strings and preprocessor lines; every character keeps its place."""
+    blank = lambda match: re.sub(r"[^\n]", " ", match.group(0))
+    text = re.sub(r'R"(\w*)\(.*?\)\1"', blank, text, flags=re.DOTALL)
+    text = re.sub(r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|(?<!\w)\'(?:\\.|[^\'\\\n])+\'', blank, text, flags=re.DOTALL)
+    return re.sub(r"^[ \t]*#(?:[^\n]*\\\n)*[^\n]*", blank, text, flags=re.MULTILINE)
+
+
+def closing(text, at):
+    """Position of the bracket that closes the one at `at`, or -1."""
+    pairs = {"(": ")", "{": "}"}
+    opened, closed, depth = text[at], pairs[text[at]], 0
+    for i in range(at, len(text)):
+        depth += (text[i] == opened) - (text[i] == closed)
+        if depth == 0:
+            return i
+    return -1
+
+
+def arguments(inside):
+    """The arguments between two round brackets."""
+    parts, depth, last = [], 0, 0
+    for i, c in enumerate(inside):
+        depth += (c in "(<{[") - (c in ")>}]")
+        if c == "," and depth == 0:
+            parts.append(inside[last:i])
+            last = i + 1
+    return [part.strip() for part in parts + [inside[last:]] if part.strip()]
+
+
+def bodies(text):
+    """(name, line, lines) of every function that has a body in `text`, which is blanked."""
+    at = 0
+    while match := HEAD.search(text, at):
+        at = match.end()
+        name = match.group(1)
+        end = closing(text, match.end() - 1)
+        if name in CONTROL or end < 0:
+            continue
+        after = re.match(r"\s*(?:const|noexcept|override|final|mutable|requires\s[^{;]*|->\s*[^{;]+|:\s*[^;]*?\)?)*\s*\{",
+                         text[end + 1:])
+        if not after:
+            continue
+        brace = end + after.end()
+        last = closing(text, brace)
+        if last < 0:
+            continue
+        yield name, text.count("\n", 0, match.start()) + 1, text.count("\n", match.start(), last) + 1
+        at = last
+
+
+def declarations(text):
+    """(name, line, arguments) of the functions that a public header declares, which is blanked."""
+    for match in re.finditer(r"(?:^|[;{}])\s*(?:template\s*<[^;{}]*?>\s*)?(?:[\w:]+[\w:<>,&*\s]*[\s&*])(\w+)\(", text):
+        end = closing(text, match.end() - 1)
+        if match.group(1) not in CONTROL and re.match(r"\s*(?:const)?\s*;", text[end + 1:]):
+            yield match.group(1), text.count("\n", 0, match.start(1)) + 1, arguments(text[match.end():end])
+
+
+def problems(path, text):
+    """Messages about one file."""
+    found = []
+    lines, most = text.count("\n"), KNOWN_FILES.get(path.as_posix(), MOST_FILE_LINES)
+    if lines > most:
+        found.append(f"{path}: {lines} lines, at most {most} are wanted")
+    code = blanked(text)
+    for name, line, length in bodies(code):
+        most = MOST_LINES[path.suffix]
+        if length > most:
+            found.append(f"{path}:{line}: {name} has {length} lines, at most {most} are wanted")
+    if path.suffix == ".hpp" and path.parts[0] == "ffdp":
+        for name, line, given in declarations(code):
+            given = [argument for argument in given if not re.match(r"(const\s+)?Context\b", argument)]
+            most = KNOWN_ARGUMENTS.get(name, MOST_ARGUMENTS)
+            if len(given) > most:
+                found.append(f"{path}:{line}: {name} takes {len(given)} arguments, at most {most} are wanted")
+            if any(re.match(r"(const\s+)?bool\b(?!\s*[*&])", argument) for argument in given):
+                found.append(f"{path}:{line}: {name} takes a bool, an enum says more")
+    return found
+
+
+def check(root):
+    """(number of files, messages) of the tree `root`."""
+    files = [file for folder in FOLDERS for file in sorted((root / folder).rglob("*")) if file.suffix in MOST_LINES]
+    return len(files), [message for file in files
+                        for message in problems(file.relative_to(root), file.read_text(encoding="utf-8"))]
+
+
+def self_test():
+    """Each of `bad` must be found once, `good` must pass."""
+    body = "  f();\n" * 58
+    good = [("ffdp/core/a.cpp", "void f() {\n" + body + "}\n"),
+            ("ffdp/core/a.hpp", "void f(int a, int b, int c, int d, int e, int f, int g, int h);\nbool f(int* a);\n"),
+            ("ffdp/ops/a/cuda.cu", "__global__ void k(View<int, 3> v) {\n" + body + body + "}\n"),
+            ("ffdp/core/b.cpp", "// {\nconst char* s = \"{\";\nclass A {\n" + body + "\n" + body + "};\n")]
+    bad = [("ffdp/core/a.cpp", "void f(int a,\n       int b) {\n" + body + "}\n"),
+           ("ffdp/core/a.cpp", "A::A(int a) : b_(a) {\n" + body + "  g();\n  g();\n}\n"),
+           ("ffdp/core/a.hpp", "void f(int a, int b, int c, int d, int e, int f, int g, int h, int i);\n"),
+           ("ffdp/core/a.hpp", "namespace a {\ntemplate <class T>\nvoid f(View<T, 3> a, bool fast);\n}\n"),
+           ("ffdp/ops/a/cuda.cu", "__global__ void k(int a) {\n" + body + body + body + "}\n"),
+           ("cli/a.cpp", "int a;\n" * 401)]
+    failed = 0
+    for cases, wanted in ((good, 0), (bad, 1)):
+        for path, text in cases:
+            with tempfile.TemporaryDirectory() as folder:
+                file = pathlib.Path(folder, path)
+                file.parent.mkdir(parents=True)
+                file.write_text(text, encoding="utf-8")
+                found = check(pathlib.Path(folder))[1]
+            if len(found) != wanted:
+                failed += 1
+                print(f"self-test: {path}: {found}, wanted {wanted} finding of\n{text[:60]}")
+    print("self-test:", "failed" if failed else "ok")
+    return failed
+
+
+def main():
+    if sys.argv[1:] == ["--self-test"]:
+        return 1 if self_test() else 0
+    count, messages = check(pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else "."))
+    print("\n".join(messages) if messages else f"sizes: ok, {count} files")
+    return 1 if messages or count == 0 else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
