@@ -17,7 +17,9 @@
 #include "ffdp/core/copy.hpp"
 #include "ffdp/core/device.hpp"
 #include "ffdp/core/error.hpp"
+#include "ffdp/core/timeline.hpp"
 #include "ffdp/dist/reduction.hpp"
+#include "ffdp/io/atomic_file.hpp"
 #include "ffdp/ops/compose/compose.hpp"
 #include "ffdp/ops/descent/descent.hpp"
 #include "ffdp/ops/lncc/lncc.hpp"
@@ -175,7 +177,8 @@ void all_descents(Bench& b) {
 template <class T>
 void iterations(Bench& b, registration::MetricKind kind, registration::MemoryMode mode,
                 const std::string& name) {
-  const int calls = b.repeats() + 2;
+  constexpr int traced = 2;
+  const int calls = b.repeats() + 2 + traced;
   registration::Config config = registration::preset("default");
   config.memory = mode;
   registration::DeformableStage& stage = config.deformable[0];
@@ -204,6 +207,12 @@ void iterations(Bench& b, registration::MetricKind kind, registration::MemoryMod
   zero_bytes(b.ctx, u.data(), 3 * static_cast<std::size_t>(b.box.volume()) * sizeof(float));
   registration::Level<T> level(b.ctx, b.comm, stage, b.cut, pairs, std::move(u), planes, calls);
   b.row(name, 80, [&] { level.iterate(); });
+  b.trace(name, [&] {
+    for (int i = 0; i < traced; ++i) {
+      const Span span(b.ctx, "iteration");
+      level.iterate();
+    }
+  });
   const VectorField<float> made = level.take();
   b.show(name, made.view());
 }
@@ -275,12 +284,17 @@ void run_bench(Context& ctx, dist::Comm& comm, const BenchOptions& options) {
   } groups[] = {{"metrics", true, metrics},      {"sampler", true, samplers},
                 {"compose", true, composition},  {"smooth", true, smoothing},
                 {"descent", true, all_descents}, {"iteration", false, all_iterations}};
+  std::string events;
   for (const std::string& size : options.sizes) {
     Bench bench(ctx, comm, options, centred_grid(size, "1").domain(), size);
     for (const auto& group : groups)
       if (options.what == "all" || (options.what == "op") == group.op)
         bench.group(group.name, group.body);
+    events += bench.traced();
   }
+  if (options.timeline.empty() || comm.rank() != 0) return;
+  events.resize(events.rfind(',') + 1 > 0 ? events.rfind(',') : 0);
+  io::write_file(options.timeline, "{\"traceEvents\":[\n" + events + "\n]}\n");
 }
 
 void add_bench(CLI::App& app) {
@@ -294,6 +308,9 @@ void add_bench(CLI::App& app) {
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
   command->add_option("--append", o->append, "CSV file to append the rows to");
+  command->add_option("--timeline", o->timeline,
+                      "JSON file for what each rank does in two iterations of each case, as "
+                      "chrome://tracing and benchmarks/e2e/timeline.py read it");
   command->add_option("--commit", o->commit, "names the rows")->capture_default_str();
   command->add_option("--machine", o->machine, "names the rows; the device or processor");
   add_device(*command, o->device);

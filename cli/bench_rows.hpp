@@ -20,7 +20,7 @@ namespace ffdp::cli {
 struct BenchOptions {
   Common common;
   std::string what = "all", device = "auto", append, commit = "unknown", machine;
-  std::string transport = "auto";
+  std::string transport = "auto", timeline;
   std::vector<std::string> sizes{"160x192x224", "512x512x512", "1024x1024x1024"};
   int repeats = 11, ranks = 1, gpus = 0;
   /// Gets what a case has made of the voxels that this rank owns; may be empty.
@@ -82,6 +82,10 @@ class Bench {
   void show(const std::string& name, const dist::Strided& made) const {
     if (options_.seen) options_.seen(name, made, box);
   }
+  /// Adds what `body` does to --timeline, if that is asked for. Collective.
+  void trace(const std::string& name, const std::function<void()>& body);
+  /// Events of all traces, as Chrome reads them; on rank 0.
+  const std::string& traced() const { return traced_; }
   /// Runs a group of rows; says so where it does not fit.
   void group(const char* name, const std::function<void(Bench&)>& body);
 
@@ -98,6 +102,7 @@ class Bench {
   std::string size_;
   std::shared_ptr<PeakMemory> memory_;  // of a type that only the .cpp knows
   double copy_bandwidth_ = 0;
+  std::string traced_;
 };
 
 /// Runs what the options ask for as one rank of `comm`. Collective.

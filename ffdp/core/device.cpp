@@ -90,6 +90,23 @@ Stream::Stream(Backend backend) : stream_(nullptr, destroy_stream) {
   stream_.reset(stream);
 }
 
+Mark::Mark(const Context& ctx)
+    : time_(std::chrono::steady_clock::now()), event_(nullptr, destroy_event) {
+  if (ctx.backend != Backend::cuda) return;
+  cudaEvent_t made = nullptr;
+  check(cudaEventCreate(&made));
+  event_.reset(made);
+  check(cudaEventRecord(made, stream_of(ctx)));
+}
+
+double Mark::seconds_since(const Mark& earlier) const {
+  if (!event_) return std::chrono::duration<double>(time_ - earlier.time_).count();
+  float milliseconds = 0;
+  check(cudaEventElapsedTime(&milliseconds, static_cast<cudaEvent_t>(earlier.event_.get()),
+                             static_cast<cudaEvent_t>(event_.get())));
+  return 1e-3 * static_cast<double>(milliseconds);
+}
+
 Stopwatch::Stopwatch() : begin_event_(nullptr, destroy_event), end_event_(nullptr, destroy_event) {}
 
 void Stopwatch::start(const Context& ctx) {
@@ -128,6 +145,11 @@ std::int64_t available_bytes(Backend backend) {
 namespace {
 void nothing(void*) {}
 }  // namespace
+
+Mark::Mark(const Context&) : time_(std::chrono::steady_clock::now()), event_(nullptr, nothing) {}
+double Mark::seconds_since(const Mark& earlier) const {
+  return std::chrono::duration<double>(time_ - earlier.time_).count();
+}
 
 Stopwatch::Stopwatch() : begin_event_(nullptr, nothing), end_event_(nullptr, nothing) {}
 void Stopwatch::start(const Context&) { begin_ = std::chrono::steady_clock::now(); }

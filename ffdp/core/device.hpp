@@ -57,6 +57,18 @@ class Stream {
   DeviceHandle stream_;
 };
 
+/// A point of what a context does: by an event on its stream, or by the clock.
+class Mark {
+ public:
+  explicit Mark(const Context& ctx);
+  /// [s]; the work before both has been waited for, and both are of one context.
+  double seconds_since(const Mark& earlier) const;
+
+ private:
+  std::chrono::steady_clock::time_point time_;
+  DeviceHandle event_;
+};
+
 /// Time between two points of what a context does: by events on its stream, or by the clock.
 class Stopwatch {
  public:

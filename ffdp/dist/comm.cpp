@@ -5,11 +5,14 @@
 #include <array>
 #include <chrono>
 #include <cstring>
+#include <optional>
+#include <utility>
 
 #include <unistd.h>
 
 #include "ffdp/core/device.hpp"
 #include "ffdp/core/error.hpp"
+#include "ffdp/core/timeline.hpp"
 #include "ffdp/dist/device_messages.hpp"
 
 namespace ffdp::dist {
@@ -42,22 +45,45 @@ std::unique_ptr<Comm::Pending> Comm::counted(std::span<const Send> sends,
 
 std::unique_ptr<Comm::Pending> Comm::start(std::span<const Send> sends,
                                            std::span<const Receive> receives) {
+  if (device_) device_->require_alive();
   return counted(sends, start_messages(sends, receives));
 }
 
 namespace {
+
 class Done final : public Comm::Pending {
  public:
   void wait() override {}
 };
+
+/// Shows in the Timeline of the thread when messages are under way, and when they are waited for.
+class Shown final : public Comm::Pending {
+ public:
+  Shown(const Context& ctx, std::unique_ptr<Comm::Pending> pending)
+      : ctx_(ctx), pending_(std::move(pending)) {
+    under_way_.emplace(ctx, Span::under_way);
+  }
+  void wait() override {
+    const Span waiting(ctx_, "wait");
+    pending_->wait();
+    under_way_.reset();
+  }
+
+ private:
+  const Context& ctx_;
+  std::unique_ptr<Comm::Pending> pending_;
+  std::optional<Span> under_way_;
+};
+
 }  // namespace
 
 std::unique_ptr<Comm::Pending> Comm::start(const Context& ctx, std::span<const Send> sends,
                                            std::span<const Receive> receives) {
-  if (ctx.backend == Backend::cpu) return start(sends, receives);
   if (sends.empty() && receives.empty()) return std::make_unique<Done>();
-  require(device_ != nullptr, "comm: messages in memory of a GPU need use_device()");
-  return counted(sends, device_->start(ctx, sends, receives));
+  const bool cpu = ctx.backend == Backend::cpu;
+  require(cpu || device_ != nullptr, "comm: messages in memory of a GPU need use_device()");
+  return std::make_unique<Shown>(
+      ctx, cpu ? start(sends, receives) : counted(sends, device_->start(ctx, sends, receives)));
 }
 
 void Comm::use_device(Transport wanted) { device_ = make_device_messages(*this, wanted); }

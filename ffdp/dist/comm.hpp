@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -78,6 +79,11 @@ class Comm {
   /// Makes messages in memory of the calling thread's GPU possible. Collective. Throws
   /// InvalidArgument, on all ranks, where `wanted` cannot be had.
   void use_device(Transport wanted = Transport::automatic);
+  /// Gives the rank that has failed, -1 while none has or nobody knows. Of any thread, while the
+  /// ranks run.
+  virtual std::function<int()> failures() const {
+    return [] { return -1; };
+  }
   /// "peer", "nccl" or "staged" after use_device, else empty.
   std::string transport() const;
 

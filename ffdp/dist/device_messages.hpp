@@ -20,6 +20,8 @@ class DeviceMessages {
   virtual ~DeviceMessages() = default;
 
   virtual std::string name() const = 0;
+  /// Throws CommError where messages may have been given up.
+  virtual void require_alive() {}
   /// See Comm::start.
   virtual std::unique_ptr<Comm::Pending> start(const Context& ctx, std::span<const Send> sends,
                                                std::span<const Receive> receives) = 0;

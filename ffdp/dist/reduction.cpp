@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "ffdp/core/copy.hpp"
+#include "ffdp/core/timeline.hpp"
 #if defined(FFDP_HAS_CUDA)
 #include "ffdp/dist/on_device.hpp"
 #endif
@@ -18,6 +19,7 @@ Reduction::Reduction(const Context& ctx, const Comm& comm, std::size_t bytes)
 }
 
 void Reduction::sum(const Context& ctx, Comm& comm, std::int64_t* values) {
+  const Span span(ctx, "sum over ranks");
 #if defined(FFDP_HAS_CUDA)
   if (ctx.backend == Backend::cuda) {
     gather(ctx, comm, values);
@@ -29,6 +31,7 @@ void Reduction::sum(const Context& ctx, Comm& comm, std::int64_t* values) {
 }
 
 void Reduction::max(const Context& ctx, Comm& comm, float* values) {
+  const Span span(ctx, "maximum over ranks");
 #if defined(FFDP_HAS_CUDA)
   if (ctx.backend == Backend::cuda) {
     gather(ctx, comm, values);

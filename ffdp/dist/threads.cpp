@@ -62,6 +62,10 @@ class Post {
     }
     changed_.notify_all();
   }
+  int failed_rank() {
+    const std::lock_guard lock(mutex_);
+    return failed_rank_;
+  }
   /// The first error, or null.
   const std::exception_ptr& error() const { return error_; }
 
@@ -153,6 +157,9 @@ class ThreadComm final : public Comm {
   int rank() const override { return rank_; }
   int size() const override { return post_.ranks(); }
   std::string backend() const override { return "threads"; }
+  std::function<int()> failures() const override {
+    return [&post = post_] { return post.failed_rank(); };
+  }
 
  private:
   std::unique_ptr<Pending> start_messages(std::span<const Send> sends,

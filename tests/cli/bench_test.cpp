@@ -2,6 +2,7 @@
 // `ffdp bench` on ranks: every case makes what one rank makes, and the rows say who worked.
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <map>
 #include <mutex>
 #include <sstream>
@@ -9,7 +10,9 @@
 #include <vector>
 
 #include "cli/bench_rows.hpp"
+#include "tests/support/data.hpp"
 #include "tests/support/program.hpp"
+#include <nlohmann/json.hpp>
 
 #include <gtest/gtest.h>
 
@@ -116,6 +119,38 @@ TEST(Bench, RowsSayRanksAndBytesSent) {
   setenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1", 1);
   expect_rows(test::run_command("mpirun --oversubscribe -n 2 " FFDP_PROGRAM " " + command), "2");
 #endif
+}
+
+/// Both ranks work, send and wait in each iteration of each case; one rank only works.
+TEST(Bench, TheTimelineShowsWhatEachRankDoes) {
+  const test::TemporaryFolder folder;
+  for (const int ranks : {1, 2}) {
+    const std::string file = folder / "timeline.json";
+    const Outcome outcome =
+        test::run_program("bench iteration --size 24x20x40 --repeats 1 --ranks " +
+                          std::to_string(ranks) + " --timeline " + file);
+    ASSERT_EQ(outcome.code, 0) << outcome.text;
+    std::ifstream in(file);
+    std::map<std::string, int> found;  // "case, rank: what"
+    const auto json = nlohmann::json::parse(in);
+    for (const auto& event : json.at("traceEvents")) {
+      EXPECT_GE(event.at("dur").get<double>(), 0);
+      ++found[event.at("pid").get<std::string>() + ", " +
+              std::to_string(event.at("tid").get<int>()) + ": " +
+              event.at("name").get<std::string>()];
+    }
+    for (const std::string metric : {"lncc_r2", "mi_32", "mse", "gc"})
+      for (int rank = 0; rank < ranks; ++rank) {
+        const std::string who = "iteration_" + metric + " 24x20x40, " + std::to_string(rank) + ": ";
+        EXPECT_EQ(found[who + "iteration"], 2) << who;
+        for (const char* work :
+             {"sample", "metric, gradient", "update moments", "compose", "smooth"})
+          EXPECT_GE(found[who + work], 2) << who << work;
+        // Rims of the warp and of the moments at least.
+        for (const char* what : {"wait", "messages under way"})
+          EXPECT_EQ(found[who + what] >= 4, ranks > 1) << who << what;
+      }
+  }
 }
 
 }  // namespace

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ffdp/dist/comm.hpp"
 
+#include <chrono>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <numeric>
 #include <span>
+#include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -113,6 +117,28 @@ TEST(Threads, AnErrorOnOneRankEndsTheWaitingOfTheOthersAndIsThrownOn) {
   } catch (const IoError& error) {
     EXPECT_STREQ(error.what(), "two.nii: broken");
   }
+}
+
+/// What a thread that waits for no message, but for a GPU, looks at.
+TEST(Threads, TellWhichRankHasFailed) {
+  constexpr auto most = std::chrono::seconds(10);
+  int before = 0, after = -1;
+  EXPECT_THROW(
+      run_threads(3,
+                  [&](Comm& comm) {
+                    const std::function<int()> failures = comm.failures();
+                    if (comm.rank() == 0) before = failures();
+                    comm.barrier();
+                    if (comm.rank() == 2) throw std::runtime_error("lost");
+                    if (comm.rank() != 0) return;
+                    const auto begin = std::chrono::steady_clock::now();
+                    while (failures() < 0 && std::chrono::steady_clock::now() < begin + most)
+                      std::this_thread::yield();
+                    after = failures();
+                  }),
+      std::runtime_error);
+  EXPECT_EQ(before, -1);
+  EXPECT_EQ(after, 2);
 }
 
 TEST(Threads, AMessageOfAnotherSizeIsAnErrorThatNamesBothRanks) {

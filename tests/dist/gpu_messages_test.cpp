@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Fetch, its adjoint and reductions in memory of GPUs, by every transport: what the host gives.
 // Ranks take the GPUs of this machine in turn, so that all of it but NCCL runs on one.
+#include <chrono>
 #include <cstdint>
+#include <stdexcept>
 #include <utility>
 #include <vector>
 
@@ -168,6 +170,39 @@ TEST(GpuMessages, NeedADeviceThatWasNamed) {
   const Send send{0, &value, sizeof(value)};
   EXPECT_THROW(comm.start(ctx, {&send, 1}, {}), InvalidArgument);
   EXPECT_TRUE(comm.transport().empty());
+}
+
+/// A message that never comes must not keep the others waiting.
+TEST(GpuMessages, ARankThatFailsEndsTheWaitingOfTheOthers) {
+  if (!test::has_device()) return;
+  const int gpus = cuda_devices();
+  std::vector<Transport> transports{Transport::peer, Transport::staged};
+  if (gpus >= 2 && test::has_nccl()) transports.push_back(Transport::nccl);
+  for (const Transport transport : transports) {
+    const auto begin = std::chrono::steady_clock::now();
+    try {
+      run_threads(2, [&](Comm& comm) {
+        select_device(comm.rank() % gpus);
+        Context ctx;
+        ctx.backend = Backend::cuda;
+        const Stream stream(ctx.backend);
+        ctx.stream = stream.get();
+        comm.use_device(transport);
+        if (comm.rank() == 1) throw std::runtime_error("rank 1 has lost its way");
+        const Buffer<char> room(Backend::cuda, 1 << 20U);
+        const Receive receive{1, room.data(), room.size()};
+        comm.start(ctx, {}, {&receive, 1})->wait();
+        synchronize(ctx);
+        comm.barrier();
+        ADD_FAILURE() << "nobody said that a rank failed";
+      });
+      ADD_FAILURE() << "no error";
+    } catch (const std::runtime_error& error) {
+      EXPECT_STREQ(error.what(), "rank 1 has lost its way");
+    }
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+    EXPECT_LT(seconds.count(), 20);
+  }
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 
 #include "ffdp/core/copy.hpp"
 #include "ffdp/core/error.hpp"
+#include "ffdp/core/timeline.hpp"
 #include "ffdp/dist/ordered_sum.hpp"
 #include "ffdp/ops/intensity/intensity.hpp"
 #include "ffdp/ops/vectors/vectors.hpp"
@@ -137,6 +138,7 @@ void Level<T>::start_term(Term& m, int planes) {
 template <class T>
 WarpedRims::Sample Level<T>::sampling(const Term& m) const {
   return [this, &m](const Box& box, View<float> warped) {
+    const Span span(ctx_, "sample");
     m.pair->moving().warp(ctx_, box, u_, warped);
   };
 }
@@ -157,6 +159,7 @@ void Level<T>::measure(Term& m, int index) {
   for (int z = own_.lo[0]; z < own_.hi[0]; z += planes_) {
     const Box box = slab_from(z);
     warp(m, one_slab() ? needed.lo[0] : z, one_slab() ? needed.hi[0] : box.hi[0]);
+    const Span span(ctx_, "sums of the metric");
     two_pass::accumulate(ctx_, m.metric, domain_, box, m.pair->fixed(), m.warped.view(),
                          m.sums.data());
   }
@@ -177,6 +180,7 @@ void Level<T>::add_gradient(Term& m, int index, const Box& planes, sampler::Into
   MetricSum* sum =
       own_.contains(planes) ? sums(iteration_, index) : sums_.data() + sums_.size() - 1;
   float factor = m.factor;
+  const Span span(ctx_, "metric, gradient");
   if (m.metric.config.kind == MetricKind::lncc) {
     lncc::forward_backward(ctx_, m.metric.lncc(), domain_, planes, f, w, grad, VectorView<float>{},
                            sum);
@@ -247,6 +251,7 @@ void Level<T>::update_moments() {
       smooth_field(ctx_, smoothing, domain_, box, gradient, smoothed_.vectors());
       gradient = smoothed_.vectors();
     }
+    const Span span(ctx_, "update moments");
     descent::update(ctx_, adam_, smoothing.gaussian, domain_, box, gradient, moments_,
                     size_.data());
   }
@@ -305,9 +310,12 @@ void Level<T>::take_step() {
   for (int z = own_.lo[0]; z < own_.hi[0]; z += planes_) {
     const Box box = slab_from(z);
     const Box made = vectors_.advance(ctx_, z - halo, std::min(box.hi[0] + lead, domain_.hi[0]));
-    if (!made.empty())
+    if (!made.empty()) {
+      const Span span(ctx_, "compose");
       descent::compose(ctx_, adam_, step, domain_, made, moments_, size_.data(), u_,
                        vectors_.vectors());
+    }
+    const Span span(ctx_, "smooth");
     smooth_field(ctx_, smoothing, domain_, box, vectors_.vectors(), u_);
   }
   hold_faces();
