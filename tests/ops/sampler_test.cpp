@@ -14,6 +14,7 @@
 #include <gtest/gtest.h>
 
 #include "ffdp/core/error.hpp"
+#include "ffdp/ops/common/trilinear.hpp"
 #include "ffdp/ops/sampler/reference.hpp"
 
 namespace ffdp::sampler {
@@ -76,7 +77,7 @@ struct Case {
 };
 
 Case make_case(int dimension) {
-  if (dimension == 2) return {box_of({1, 23, 37}), Box{{0, 2, -3}, {1, 30, 31}}};
+  if (dimension == 2) return {box_of({1, 23, 37}), Box{{4, 2, -3}, {5, 30, 31}}};
   return {Box{{-2, 0, 3}, {9, 13, 24}}, Box{{1, -4, 0}, {12, 10, 19}}};
 }
 
@@ -392,6 +393,16 @@ TEST_P(Sampler, InvariantUnderTheIdentity) {
   EXPECT_EQ(forward(ctx, params, domain, domain, c.moving, {}, {}, warped), 0);
   const auto difference = test::compare(warped, c.moving);
   EXPECT_LT(difference.relative_max, 2e-7) << difference;
+}
+
+TEST(AxisCell, HoldsItsLowerEdgeAndHasASlopeFromTheFirstVoxelToTheLast) {
+  EXPECT_TRUE(axis_cell(1.5F, 2, 7).inside);
+  EXPECT_FALSE(axis_cell(std::nextafter(1.5F, 0.0F), 2, 7).inside);
+  EXPECT_TRUE(axis_cell(std::nextafter(6.5F, 0.0F), 2, 7).inside);
+  EXPECT_FALSE(axis_cell(6.5F, 2, 7).inside);
+  for (const float q : {2.0F, 6.0F}) EXPECT_FALSE(axis_cell(q, 2, 7).clamped);
+  for (const float q : {1.99F, 6.01F}) EXPECT_TRUE(axis_cell(q, 2, 7).clamped);
+  EXPECT_TRUE(axis_cell(4, 4, 5).clamped);  // across one plane
 }
 
 TEST(SamplerRejects, WhatIsMissingOrNotFinite) {
