@@ -18,10 +18,10 @@ import ffdp.torch.parallel as pt
 class UNet(nn.Module):
     """Three levels down, skip connections, up by interpolation; two images to three components."""
 
-    def __init__(self, c=8):
+    def __init__(self, activation, c=8):
         super().__init__()
         def block(i, o, s=1):
-            return nn.Sequential(nn.Conv3d(i, o, 3, s, 1), nn.InstanceNorm3d(o), nn.LeakyReLU(0.2))
+            return nn.Sequential(nn.Conv3d(i, o, 3, s, 1), nn.InstanceNorm3d(o), activation())
         self.down = nn.ModuleList([block(2, c), block(c, 2 * c, 2), block(2 * c, 4 * c, 2), block(4 * c, 4 * c, 2)])
         self.up = nn.ModuleList([block(8 * c, 2 * c), block(4 * c, c), block(2 * c, c)])
         self.last = nn.Conv3d(c, 3, 3, padding=1)
@@ -57,6 +57,8 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--size", type=int, default=320)
     parser.add_argument("--backend", default="nccl")
+    parser.add_argument("--activation", default="LeakyReLU", help="a module of torch.nn")
+    parser.add_argument("--no-cudnn", action="store_true", help="one way to convolve, whatever the size of a shard")
     parser.add_argument("--out")
     options = parser.parse_args()
     dist.init_process_group(options.backend)
@@ -64,9 +66,10 @@ def main():
     device = torch.device("cuda", int(os.environ["LOCAL_RANK"])) if options.backend == "nccl" else torch.device("cpu")
     if device.type == "cuda":
         torch.cuda.set_device(device)
+        torch.backends.cudnn.enabled = not options.no_cudnn
         torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     torch.manual_seed(0)
-    net = UNet().to(device)
+    net = UNet(getattr(nn, options.activation)).to(device)
     parameters = list(net.parameters())
     coarse = torch.randn(1, 2, 10, 10, 10, generator=torch.Generator().manual_seed(1)).to(device)
 
@@ -81,12 +84,19 @@ def main():
         collect(parameters)
         return loss.item()
 
-    whole, wanted = None, None
+    def gradients_of(x):
+        result = measured(lambda: step(x, net, ft.grid_sample, ft.lncc, ft.diffusion, lambda p: None), device)
+        return result, [p.grad.clone() for p in parameters]
+
+    def difference(gradients, wanted):
+        return (sum((g - w).square().sum() for g, w in zip(gradients, wanted)) /
+                sum(w.square().sum() for w in wanted)).sqrt().item()
+
+    whole, wanted, noise = None, None, None
     if rank == 0:
-        x = images()
-        whole = measured(lambda: step(x, net, ft.grid_sample, ft.lncc, ft.diffusion, lambda p: None), device)
-        wanted = [p.grad.clone() for p in parameters]
-        del x
+        whole, wanted = gradients_of(images())
+        # What rounding alone does: the same with every voxel changed in its last bit.
+        noise = difference(gradients_of(torch.nextafter(images(), torch.ones((), device=device)))[1], wanted)
     dist.barrier()
     net.zero_grad(set_to_none=True)
     if device.type == "cuda":
@@ -102,11 +112,10 @@ def main():
     dist.all_gather(peaks, torch.tensor([float(cut[2])], dtype=torch.float64, device=device))
     if rank == 0:
         error = max(((p.grad - w).norm() / w.norm()).item() for p, w in zip(parameters, wanted) if w.norm() > 1e-6)
-        overall = (sum((p.grad - w).square().sum() for p, w in zip(parameters, wanted)) /
-                   sum(w.square().sum() for w in wanted)).sqrt().item()
         row = {"case": "unet step", "size": size, "ranks": shards.ranks,
                "device": torch.cuda.get_device_name() if device.type == "cuda" else "cpu", "loss": [whole[0], cut[0]],
-               "gradient_error": overall, "worst_parameter": error, "seconds": [whole[1], cut[1]],
+               "gradient_error": difference([p.grad for p in parameters], wanted), "last_bit_changed": noise,
+               "worst_parameter": error, "activation": options.activation, "seconds": [whole[1], cut[1]],
                "peak_GB": [whole[2] / 1e9, max(p.item() for p in peaks) / 1e9]}
         if whole[2]:
             row["memory_ratio"] = max(p.item() for p in peaks) / whole[2]

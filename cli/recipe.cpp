@@ -17,7 +17,7 @@ NLOHMANN_JSON_SERIALIZE_ENUM(Parzen, {{Parzen::mattes, "mattes"},
 NLOHMANN_JSON_SERIALIZE_ENUM(Measure, {{Measure::mutual_information, "mutual_information"},
                                        {Measure::normalized, "normalized"}})
 }  // namespace ffdp::mi
-namespace ffdp::adam {
+namespace ffdp::descent {
 NLOHMANN_JSON_SERIALIZE_ENUM(SecondMoment,
                              {{SecondMoment::vector, "vector"}, {SecondMoment::element, "element"}})
 }

@@ -95,7 +95,8 @@ registration::MetricConfig parse_metric(const std::string& text,
   return metric;
 }
 
-void apply_flags(const RegisterOptions& o, const CLI::App& command, Config& config) {
+/// How the linear stages begin, and which there are.
+void apply_linear(const RegisterOptions& o, Config& config) {
   using registration::Initialization;
   const std::map<std::string, Initialization> initializations{
       {"automatic", Initialization::automatic},     {"identity", Initialization::identity},
@@ -107,24 +108,25 @@ void apply_flags(const RegisterOptions& o, const CLI::App& command, Config& conf
       {"similarity", registration::LinearKind::similarity},
       {"affine", registration::LinearKind::affine}};
   if (!o.initialization.empty()) config.initialization = initializations.at(o.initialization);
-  if (o.linear == "none") {
-    config.linear.clear();
-  } else if (!o.linear.empty()) {
-    const auto stage = config.linear.empty() ? registration::LinearStage{} : config.linear[0];
-    config.linear.clear();
-    std::size_t start = 0;
-    while (start <= o.linear.size()) {
-      const std::size_t end = std::min(o.linear.find(',', start), o.linear.size());
-      const auto kind = kinds.find(o.linear.substr(start, end - start));
-      require(kind != kinds.end(), "--linear: got \"" + o.linear +
-                                       "\", a list of translation, rigid, similarity, affine or "
-                                       "none is wanted");
-      config.linear.push_back(stage);
-      config.linear.back().kind = kind->second;
-      start = end + 1;
-    }
+  if (o.linear.empty()) return;
+  const auto stage = config.linear.empty() ? registration::LinearStage{} : config.linear[0];
+  config.linear.clear();
+  if (o.linear == "none") return;
+  std::size_t start = 0;
+  while (start <= o.linear.size()) {
+    const std::size_t end = std::min(o.linear.find(',', start), o.linear.size());
+    const auto kind = kinds.find(o.linear.substr(start, end - start));
+    require(kind != kinds.end(), "--linear: got \"" + o.linear +
+                                     "\", a list of translation, rigid, similarity, affine or "
+                                     "none is wanted");
+    config.linear.push_back(stage);
+    config.linear.back().kind = kind->second;
+    start = end + 1;
   }
-  if (o.no_deformable) config.deformable.clear();
+}
+
+/// What holds for all stages.
+void apply_common(const RegisterOptions& o, const CLI::App& command, Config& config) {
   if (!o.winsorize.empty()) {
     const auto range = numbers("--winsorize", o.winsorize, ',');
     require(range.size() == 2, "--winsorize: got \"" + o.winsorize + "\", LO,HI is wanted");
@@ -136,6 +138,10 @@ void apply_flags(const RegisterOptions& o, const CLI::App& command, Config& conf
   if (!o.moving_access.empty()) config = with_setting(config, "moving_access=" + o.moving_access);
   if (o.symmetric) config.symmetric = true;
   if (command.count("--seed")) config.seed = o.seed;
+}
+
+void apply_deformable(const RegisterOptions& o, const CLI::App& command, Config& config) {
+  if (o.no_deformable) config.deformable.clear();
   const bool deformable_flags = command.count("--iterations") || command.count("--shrink") ||
                                 command.count("--step") || command.count("--sigma-update") ||
                                 command.count("--sigma-warp");
@@ -177,7 +183,9 @@ registration::Config make_config(const RegisterOptions& o, const CLI::App& comma
     require(!recipe.is_discarded(), o.recipe + ": is not JSON");
     config = from_json(config, recipe, o.recipe);
   }
-  apply_flags(o, command, config);
+  apply_linear(o, config);
+  apply_common(o, command, config);
+  apply_deformable(o, command, config);
   for (const auto& setting : o.settings) config = with_setting(config, setting);
   registration::validate(config);
   return config;
@@ -192,7 +200,9 @@ void take_images(RegisterOptions& o) {
   }
 }
 
-void add_register_options(CLI::App& command, RegisterOptions& o) {
+namespace {
+
+void add_files(CLI::App& command, RegisterOptions& o) {
   command.add_option("images", o.images, "FIXED MOVING")->expected(2);
   command.add_option("-f,--fixed", o.fixed, "fixed image; repeat for more channels")
       ->allow_extra_args(false);
@@ -211,6 +221,10 @@ void add_register_options(CLI::App& command, RegisterOptions& o) {
           "value of the warped images outside the other one: a number, or min for the least "
           "of the image (air of a CT)")
       ->capture_default_str();
+}
+
+/// What decides the result, and its images' masks.
+void add_recipe(CLI::App& command, RegisterOptions& o) {
   command.add_option("-p,--preset", o.preset, "fast, default, accurate, affine or rigid")
       ->capture_default_str();
   command.add_option("--fixed-mask", o.fixed_mask,
@@ -238,6 +252,9 @@ void add_register_options(CLI::App& command, RegisterOptions& o) {
   command.add_option("--linear", o.linear,
                      "linear stages: a list of translation, rigid, similarity, affine; or none");
   command.add_flag("--no-deformable", o.no_deformable, "stop after the linear stages");
+}
+
+void add_deformable(CLI::App& command, RegisterOptions& o) {
   command
       .add_option("--metric", o.metrics,
                   "lncc, mi, mse or gc, with options: lncc,radius=3 lncc,gaussian=2 mi,bins=32 "
@@ -249,6 +266,9 @@ void add_register_options(CLI::App& command, RegisterOptions& o) {
   command.add_option("--sigma-update", o.sigma_update, "smoothing of the gradient [voxels]");
   command.add_option("--sigma-warp", o.sigma_warp, "smoothing of the warp [voxels]");
   command.add_flag("--symmetric", o.symmetric, "average with the registration the other way");
+}
+
+void add_preparation_and_memory(CLI::App& command, RegisterOptions& o) {
   command.add_option("--winsorize", o.winsorize, "LO,HI quantiles, as 0.005,0.995");
   command
       .add_option("--memory", o.memory,
@@ -264,6 +284,10 @@ void add_register_options(CLI::App& command, RegisterOptions& o) {
       ->check(CLI::IsMember({"automatic", "replicate", "fetch", "ring"}));
   command.add_flag("--match-histograms", o.match_histograms, "moving intensities to fixed ones");
   command.add_option("--seed", o.seed, "kept with the result; nothing here is random so far");
+}
+
+/// What words it says and where it runs.
+void add_machine(CLI::App& command, RegisterOptions& o) {
   command.add_flag("-v,--verbose", o.verbose, "a line an iteration, as ANTs' DIAGNOSTIC");
   add_compression(command, o.output.compression);
   add_device(command, o.device);
@@ -275,6 +299,16 @@ void add_register_options(CLI::App& command, RegisterOptions& o) {
       ->check(CLI::Range(1, 4096));
   add_gpus(command, o.gpus, o.transport);
   add_common(command, o.common);
+}
+
+}  // namespace
+
+void add_register_options(CLI::App& command, RegisterOptions& o) {
+  add_files(command, o);  // in the order of --help
+  add_recipe(command, o);
+  add_deformable(command, o);
+  add_preparation_and_memory(command, o);
+  add_machine(command, o);
 }
 
 }  // namespace ffdp::cli

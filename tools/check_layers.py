@@ -20,7 +20,7 @@ ALLOWED = {  # layer -> layers it may include
 ROOMS = {"images": {"images"}, "metrics": {"images", "metrics"}, "linear": {"images", "metrics", "linear"},
          "deformable": {"images", "metrics", "deformable"}}
 OPEN_HALL = {"config.hpp", "progress.hpp"}  # files of registration/ that its rooms may include
-FUSED = {"descent": {"adam", "smooth", "compose"}}  # an op that fuses others may know them
+FUSED = {"descent": {"smooth", "compose"}}  # an op that fuses others may know them
 HOMES = {"mpi.h": ["ffdp/dist/"], "nccl.h": ["ffdp/dist/"], "cuda_runtime.h": ["ffdp/core/", ".cu"],
          "CLI/CLI.hpp": ["cli/", "python/"], "zlib.h": ["ffdp/io/"], "libdeflate.h": ["ffdp/io/"],
          "isa-l/igzip_lib.h": ["ffdp/io/"],

@@ -14,8 +14,8 @@
 #include "ffdp/core/field.hpp"
 #include "ffdp/core/noise.hpp"
 #include "ffdp/core/parallel.hpp"
-#include "ffdp/ops/adam/adam.hpp"
 #include "ffdp/ops/compose/compose.hpp"
+#include "ffdp/ops/descent/descent.hpp"
 #include "ffdp/ops/gc/gc.hpp"
 #include "ffdp/ops/invert/invert.hpp"
 #include "ffdp/ops/jacobian/jacobian.hpp"
@@ -72,6 +72,10 @@ struct Data {
     std::copy(moving.begin(), moving.end(), warped.begin());
     std::fill(v.begin(), v.end(), 0.1F);
   }
+  descent::Moments<float> moments() {
+    const View<float> second = v;
+    return {m, {second.data, domain, 0, second.stride_z, second.stride_y}};
+  }
 };
 
 void row(Settings& set, const char* name, double bytes_per_voxel, double copy_rate,
@@ -91,10 +95,9 @@ void row(Settings& set, const char* name, double bytes_per_voxel, double copy_ra
               usage.ru_maxrss * 1024L);
 }
 
-void run(Settings set) {
-  Data d(set.size);
+/// Bytes of a plain copy, read and written [1/s].
+double measure_copy(Settings& set, Data& d) {
   Context& ctx = set.ctx;
-  const Box box = d.domain;
   const std::int64_t plane = std::int64_t{set.size[1]} * set.size[2];
   const auto copy = [&] {
     parallel_for(ctx, 3 * std::int64_t{set.size[0]}, [&](std::int64_t i, int) {
@@ -104,16 +107,23 @@ void run(Settings set) {
   copy();
   double best = 1e9;
   for (int i = 0; i < 10; ++i) best = std::min(best, seconds(copy));
-  const double copy_rate = 24.0 * static_cast<double>(box.volume()) / best;
-  std::printf(
-      "date,commit,machine,backend,ranks,case,size,seconds_median,repeats,voxels_per_s,"
-      "bytes_per_voxel_min,fraction_of_peak_bw,peak_bytes\n");
+  const double copy_rate = 24.0 * static_cast<double>(d.domain.volume()) / best;
   row(set, "copy", 24, copy_rate, copy);
+  return copy_rate;
+}
 
+sampler::Params sampling_of(const Data& d) {
   sampler::Params sampling;
   sampling.displacement_map = sampling.map.linear;
-  sampling.moving_domain = box;
+  sampling.moving_domain = d.domain;
   sampling.outside = 0;
+  return sampling;
+}
+
+void run_sampler(Settings& set, Data& d, double copy_rate) {
+  Context& ctx = set.ctx;
+  const Box box = d.domain;
+  const sampler::Params sampling = sampling_of(d);
   row(set, "sampler_forward", 20, copy_rate,
       [&] { sampler::forward(ctx, sampling, box, box, d.moving, d.u, {}, d.warped); });
   row(set, "sampler_backward", 44, copy_rate, [&] {
@@ -121,6 +131,11 @@ void run(Settings set) {
   });
   row(set, "sampler_backward_affine", 8, copy_rate,
       [&] { sampler::backward_affine(ctx, sampling, box, box, d.moving, {}, d.fixed); });
+}
+
+void run_metrics(Settings& set, Data& d, double copy_rate) {
+  Context& ctx = set.ctx;
+  const Box box = d.domain;
   for (int radius : {1, 2, 3, 4, 5, 6, 7, 8})
     row(set, ("lncc_r" + std::to_string(radius)).c_str(), 12, copy_rate, [&] {
       lncc::Params p;
@@ -143,14 +158,20 @@ void run(Settings set) {
   });
   row(set, "mse", 12, copy_rate,
       [&] { mse::forward_backward(ctx, {}, box, box, d.fixed, d.warped, d.grad); });
+}
+
+void run_fields(Settings& set, Data& d, double copy_rate) {
+  Context& ctx = set.ctx;
+  const Box box = d.domain;
   row(set, "compose", 36, copy_rate, [&] { compose::forward(ctx, {}, box, box, d.s, d.u, d.g); });
   row(set, "smooth_displacement_s1", 24, copy_rate,
       [&] { smooth::forward(ctx, {{1, 1, 1}}, box, box, d.u, d.g); });
-  VectorView<float> second = d.g;
-  second.data = d.v.data();
-  second.stride_c = 0;
-  row(set, "adam_step", 56, copy_rate,
-      [&] { adam::step(ctx, {.iteration = 2}, box, box, d.g, d.m, second); });
+  const descent::Params adam{.iteration = 2};
+  descent::Sums sums;
+  row(set, "descent_update", 44, copy_rate,
+      [&] { descent::update(ctx, adam, {{0.8, 0.8, 0.8}}, box, box, d.g, d.moments(), &sums); });
+  row(set, "descent_compose", 40, copy_rate,
+      [&] { descent::compose(ctx, adam, {}, box, box, d.moments(), &sums, d.u, d.s); });
   row(set, "invert", 24, copy_rate,
       [&] { invert::forward(ctx, {.tolerance = 0.02, .reach = 2}, box, box, d.u, d.g); });
   row(set, "jacobian_statistics", 12, copy_rate,
@@ -159,6 +180,13 @@ void run(Settings set) {
   Field<float> small(Backend::cpu, half);
   row(set, "shrink_2", 4.5, copy_rate,
       [&] { resize::shrink(ctx, {}, box, half, half, d.fixed, small); });
+}
+
+void run_iteration(Settings& set, Data& d, double copy_rate) {
+  Context& ctx = set.ctx;
+  const Box box = d.domain;
+  const sampler::Params sampling = sampling_of(d);
+  const descent::Params adam{.epsilon = 1, .iteration = 2};
   row(set, "iteration_lncc_r3", 80, copy_rate, [&] {
     sampler::forward(ctx, sampling, box, box, d.moving, d.u, {}, d.warped);
     lncc::Params p;
@@ -166,13 +194,23 @@ void run(Settings set) {
     lncc::forward_backward(ctx, p, box, box, d.fixed, d.warped, d.grad, d.g);
     std::fill(d.g.begin(), d.g.end(), 0.0F);
     sampler::backward_displacement(ctx, sampling, box, box, -1, d.moving, d.u, d.grad, d.g);
-    smooth::forward(ctx, {{0.8, 0.8, 0.8}}, box, box, d.g, d.s);
-    const double longest =
-        adam::step(ctx, {.epsilon = 1, .iteration = 2}, box, box, d.s, d.m, second);
-    compose::forward(ctx, {.scale = static_cast<float>(-0.5 / std::max(longest, 1.0))}, box, box,
-                     d.s, d.u, d.s);
+    descent::Sums sums;
+    descent::update(ctx, adam, {{0.8, 0.8, 0.8}}, box, box, d.g, d.moments(), &sums);
+    descent::compose(ctx, adam, {}, box, box, d.moments(), &sums, d.u, d.s);
     smooth::forward(ctx, {{0.7071, 0.7071, 0.7071}}, box, box, d.s, d.u);
   });
+}
+
+void run(Settings set) {
+  Data d(set.size);
+  std::printf(
+      "date,commit,machine,backend,ranks,case,size,seconds_median,repeats,voxels_per_s,"
+      "bytes_per_voxel_min,fraction_of_peak_bw,peak_bytes\n");
+  const double copy_rate = measure_copy(set, d);
+  run_sampler(set, d, copy_rate);
+  run_metrics(set, d, copy_rate);
+  run_fields(set, d, copy_rate);
+  run_iteration(set, d, copy_rate);
 }
 
 }  // namespace

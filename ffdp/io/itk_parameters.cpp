@@ -109,6 +109,39 @@ Affine euler3d(const Request& r) {
 
 bool starts(const std::string& text, const char* with) { return text.rfind(with, 0) == 0; }
 
+/// Transforms whose parameters are a matrix, row by row, and a translation.
+Affine matrix_transform(const Request& r, int axes) {
+  if (!starts(r.type, "Centered")) return matrix_offset(r, axes);
+  const std::size_t n = static_cast<std::size_t>(axes);  // here: matrix, centre, translation
+  const Values& p = r.p;
+  r.wants(n * n + 2 * n);
+  Values plain(p.begin(), p.begin() + static_cast<long>(n * n));
+  plain.insert(plain.end(), p.end() - axes, p.end());
+  const Values centre(p.begin() + static_cast<long>(n * n), p.end() - axes);
+  return matrix_offset({r.path, r.type, plain, centre}, axes);
+}
+
+/// Rotations by versors, without or with a scale.
+Affine versor_transform(const Request& r) {
+  const Values& p = r.p;
+  const bool similarity = starts(r.type, "Similarity3D"), rigid = starts(r.type, "VersorRigid3D");
+  r.wants(similarity ? 7 : rigid ? 6 : 3);
+  const Mat3 turn = versor(p[0], p[1], p[2]);
+  if (similarity) return about(scaled(turn, p[6]), r.centre(3), r.tail(3, 3));
+  return about(turn, r.centre(3), rigid ? r.tail(3, 3) : Vec3{});
+}
+
+/// An angle, then a scale or none, in a plane.
+Affine planar_transform(const Request& r) {
+  const Values& p = r.p;
+  const bool similarity = starts(r.type, "Similarity");
+  r.wants(similarity ? 4 : 3);
+  if (!similarity) return about(rotation(2, p[0]), r.centre(2), r.tail(1, 2));
+  Mat3 m = scaled(rotation(2, p[1]), p[0]);
+  m[2][2] = 1;
+  return about(m, r.centre(2), r.tail(2, 2));
+}
+
 }  // namespace
 
 Affine affine_from_itk(const std::string& path, const std::string& type, const Values& parameters,
@@ -120,17 +153,8 @@ Affine affine_from_itk(const std::string& path, const std::string& type, const V
     throw IoError(path + ": transform type " + type + ", one of 2 or 3 dimensions is wanted");
   const int axes = flat ? 2 : 3;
   if (starts(type, "AffineTransform") || starts(type, "MatrixOffsetTransformBase") ||
-      starts(type, "CenteredAffineTransform") || starts(type, "Rigid3DTransform")) {
-    if (starts(type, "Centered")) {  // matrix, centre, translation
-      const std::size_t n = static_cast<std::size_t>(axes);
-      r.wants(n * n + 2 * n);
-      Values plain(p.begin(), p.begin() + static_cast<long>(n * n));
-      plain.insert(plain.end(), p.end() - axes, p.end());
-      const Values centre(p.begin() + static_cast<long>(n * n), p.end() - axes);
-      return matrix_offset({path, type, plain, centre}, axes);
-    }
-    return matrix_offset(r, axes);
-  }
+      starts(type, "CenteredAffineTransform") || starts(type, "Rigid3DTransform"))
+    return matrix_transform(r, axes);
   if (starts(type, "IdentityTransform")) return {};
   if (starts(type, "TranslationTransform")) {
     r.wants(static_cast<std::size_t>(axes));
@@ -146,28 +170,12 @@ Affine affine_from_itk(const std::string& path, const std::string& type, const V
   if (starts(type, "ScaleVersor3DTransform")) return scaled_versor(r, 0);
   if (starts(type, "ScaleSkewVersor3DTransform")) return scaled_versor(r, 6);
   if (starts(type, "ComposeScaleSkewVersor3DTransform")) return scaled_versor(r, 3);
-  if (starts(type, "VersorRigid3DTransform")) {
-    r.wants(6);
-    return about(versor(p[0], p[1], p[2]), r.centre(3), r.tail(3, 3));
-  }
-  if (starts(type, "VersorTransform")) {
-    r.wants(3);
-    return about(versor(p[0], p[1], p[2]), r.centre(3), {});
-  }
-  if (starts(type, "Similarity3DTransform")) {
-    r.wants(7);
-    return about(scaled(versor(p[0], p[1], p[2]), p[6]), r.centre(3), r.tail(3, 3));
-  }
-  if (starts(type, "Rigid2DTransform") || starts(type, "Euler2DTransform")) {
-    r.wants(3);
-    return about(rotation(2, p[0]), r.centre(2), r.tail(1, 2));
-  }
-  if (starts(type, "Similarity2DTransform")) {
-    r.wants(4);
-    Mat3 m = scaled(rotation(2, p[1]), p[0]);
-    m[2][2] = 1;
-    return about(m, r.centre(2), r.tail(2, 2));
-  }
+  if (starts(type, "VersorRigid3DTransform") || starts(type, "VersorTransform") ||
+      starts(type, "Similarity3DTransform"))
+    return versor_transform(r);
+  if (starts(type, "Rigid2DTransform") || starts(type, "Euler2DTransform") ||
+      starts(type, "Similarity2DTransform"))
+    return planar_transform(r);
   throw IoError(path + ": transform type " + type +
                 " is not supported; affine, rigid, Euler, versor, similarity, scale and "
                 "translation transforms and displacement fields are");

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "ffdp/core/affine.hpp"
-#include "ffdp/ops/adam/adam.hpp"
+#include "ffdp/ops/descent/descent.hpp"
 #include "ffdp/ops/lncc/lncc.hpp"
 #include "ffdp/ops/mi/mi.hpp"
 
@@ -56,7 +56,7 @@ struct LinearStage {
 };
 
 enum class Optimizer {
-  adam,      ///< compositive Adam (DESIGN.md 2)
+  adam,      ///< compositive Adam (ops/descent)
   gradient,  ///< the smoothed gradient, scaled to a largest step
 };
 
@@ -66,7 +66,7 @@ struct DeformableStage {
   std::vector<int> shrink;      ///< per level, coarse to fine; empty: chosen from the image size
   std::vector<int> iterations;  ///< per level, coarse to fine; empty: from the preset's default
   Optimizer optimizer = Optimizer::adam;
-  adam::SecondMoment second_moment = adam::SecondMoment::vector;
+  descent::SecondMoment second_moment = descent::SecondMoment::vector;
   double beta1 = 0.9, beta2 = 0.99;
   double epsilon = 1;          ///< added to sqrt(v) [root mean square of the first gradient]
   double step = 0.5;           ///< largest step of one iteration [voxels of the level]

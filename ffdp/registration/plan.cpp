@@ -174,7 +174,7 @@ class Planner {
     const std::int64_t moment = plan_.mode == MemoryMode::compact ? 2 : 4;
     std::int64_t moments = 3 * moment;
     if (stage.optimizer == Optimizer::adam)
-      moments += stage.second_moment == adam::SecondMoment::element ? 3 * moment : moment;
+      moments += stage.second_moment == descent::SecondMoment::element ? 3 * moment : moment;
     const double spacing = stage.shrink[index] * finest_spacing(extent_.fixed);
     DeformableLevel level{.grid = level_grid(extent_.fixed, spacing, 8)};
     const RankShare share(level.grid, extent_);

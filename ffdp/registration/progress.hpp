@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <string>
 #include <vector>
@@ -13,7 +14,8 @@ struct Progress {
   int level, levels;  ///< from 0, coarse to fine
   int iteration, iterations;
   double cost;
-  double convergence;  ///< slope, or largest motion of a corner [voxels]
+  double convergence;                           ///< slope, or largest motion of a corner [voxels]
+  std::chrono::steady_clock::time_point begun;  ///< of the work on this level
 };
 using ProgressSink = std::function<void(const Progress&)>;
 

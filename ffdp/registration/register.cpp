@@ -290,6 +290,43 @@ VectorField<float> backward_warp(Context& ctx, dist::Comm& comm, const Deformabl
   return transforms::inverse_warp(ctx, comm, cut, u, tolerance, nullptr);
 }
 
+/// The passes of the deformable stage: there, for a symmetric registration also back, and a
+/// refinement of the average. Gives u over what this rank owns.
+VectorField<float> run_deformable_passes(Context& ctx, dist::Comm& comm, const Config& config,
+                                         const std::vector<Pair>& pairs, const Affine& affine,
+                                         const DeformableMemory& memory, Watch& watch,
+                                         Clock& clock) {
+  const DeformableStage& stage = config.deformable[0];
+  const dist::Cut cut(comm, pairs[0].fixed.grid.domain());
+  const Standing* from = watch.checkpoint ? watch.checkpoint->standing() : nullptr;
+  const int pass = from && from->deformable ? from->pass : 0;
+  VectorField<float> u;
+  if (pass == 0) {
+    u = run_deformable(ctx, comm, stage, pairs, affine, memory, {}, watch);
+    clock.stage("deformable");
+  }
+  if (!config.symmetric) return u;
+  if (pass < 2) {
+    if (pass == 1) u = VectorField<float>(ctx.backend, cut.own(comm));
+    const OwnPlanes forward = own_planes("forward", u.view(), cut.domain(), cut.own(comm));
+    if (pass == 1) watch.checkpoint->load(ctx, forward);
+    watch.before.pass = 1;
+    watch.fields_before = {forward};
+    vectors::average(
+        ctx, cut.own(comm), u,
+        backward_warp(ctx, comm, stage, pairs, affine, memory, config.inverse_tolerance, watch));
+    clock.stage("deformable, backward");
+  }
+  watch.before.pass = 2;
+  watch.fields_before.clear();
+  DeformableStage refine = at_level(stage, static_cast<int>(stage.shrink.size()) - 1);
+  refine.shrink = {stage.shrink.back()};
+  refine.iterations = {config.refine};
+  u = run_deformable(ctx, comm, refine, pairs, affine, memory, {std::move(u), cut.domain()}, watch);
+  clock.stage("deformable, refinement");
+  return u;
+}
+
 }  // namespace
 
 Result register_images(Context& ctx, dist::Comm& comm, const Config& config, Inputs in,
@@ -336,34 +373,8 @@ Result register_images(Context& ctx, dist::Comm& comm, const Config& config, Inp
   watch.before.linear_stages = static_cast<int>(config.linear.size());
   watch.before.affine = result.affine;
   watch.before.linear = result.linear;
-  const DeformableStage& stage = full.deformable[0];
-  const int pass = from && from->deformable ? from->pass : 0;
-  if (pass == 0) {
-    result.displacement = run_deformable(ctx, comm, stage, pairs, result.affine, memory, {}, watch);
-    clock.stage("deformable");
-  }
-  if (config.symmetric) {
-    if (pass < 2) {
-      if (pass == 1) result.displacement = VectorField<float>(ctx.backend, cut.own(comm));
-      const OwnPlanes forward =
-          own_planes("forward", result.displacement.view(), cut.domain(), cut.own(comm));
-      if (pass == 1) checkpoint->load(ctx, forward);
-      watch.before.pass = 1;
-      watch.fields_before = {forward};
-      vectors::average(ctx, cut.own(comm), result.displacement,
-                       backward_warp(ctx, comm, stage, pairs, result.affine, memory,
-                                     config.inverse_tolerance, watch));
-      clock.stage("deformable, backward");
-    }
-    watch.before.pass = 2;
-    watch.fields_before.clear();
-    DeformableStage refine = at_level(stage, static_cast<int>(stage.shrink.size()) - 1);
-    refine.shrink = {stage.shrink.back()};
-    refine.iterations = {config.refine};
-    result.displacement = run_deformable(ctx, comm, refine, pairs, result.affine, memory,
-                                         {std::move(result.displacement), cut.domain()}, watch);
-    clock.stage("deformable, refinement");
-  }
+  result.displacement =
+      run_deformable_passes(ctx, comm, full, pairs, result.affine, memory, watch, clock);
   working.reset();
   fixed_masks.reset();
   moving_masks.reset();

@@ -27,6 +27,7 @@ def close(got, want, tolerance):
 @pytest.mark.parametrize("size", [(37, 41, 67), (45, 83)])
 def test_gpu_equals_double(name, size):
     function, inputs = calls(size, torch.float64)[name]
+    inputs = [i.detach().float().double().requires_grad_() for i in inputs]  # the numbers that the GPU gets
     ours = [i.detach().to(GPU, torch.float32).requires_grad_() for i in inputs]
     out, want = function(*ours), function(*inputs)
     close(out, want.detach(), 1e-5)
@@ -41,7 +42,8 @@ def test_gpu_equals_double(name, size):
 @pytest.mark.parametrize("size", [(40, 41, 67), (130, 20, 70), (5, 6, 7)])
 def test_lncc_of_every_window(window, size):
     a, b = rand(1, 1, *size), rand(1, 1, *size, seed=1)
-    a, b = (100 + 5 * a).detach().requires_grad_(), (1 + b).detach().requires_grad_()
+    a, b = ((100 + 5 * a).detach().float().double().requires_grad_(),
+            (1 + b).detach().float().double().requires_grad_())
     mask = (rand(1, 1, *size, grad=False, seed=2) > 0.3).double()
     for rule in ({}, {"mask": mask, "eps_mode": "clamped_each"}, {"eps_mode": "added_each", "squared": False},
                  {"kernel": "gaussian"}, {"reduction": "none"}):

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ffdp/ops/descent/descent.hpp"
 
+#include <algorithm>
+#include <array>
 #include <cmath>
+#include <iterator>
 #include <vector>
 
 #include "tests/support/compare.hpp"
@@ -11,6 +14,7 @@
 #include <gtest/gtest.h>
 
 #include "ffdp/core/error.hpp"
+#include "ffdp/ops/descent/math.hpp"
 #include "ffdp/ops/descent/reference.hpp"
 
 namespace ffdp::descent {
@@ -20,7 +24,7 @@ constexpr int iterations = 3;
 
 struct Setting {
   Box domain;
-  adam::SecondMoment second_moment;
+  SecondMoment second_moment;
 };
 
 /// Moments, sums and the new displacement after `iterations` updates over the given boxes.
@@ -33,14 +37,15 @@ struct Outcome {
 class Descent : public testing::TestWithParam<Setting> {
  protected:
   Box domain = GetParam().domain;
-  adam::Params adam{.epsilon = 0.01, .second_moment = GetParam().second_moment};
+  Params adam{.epsilon = 0.01, .second_moment = GetParam().second_moment};
   smooth::Params smoothing{domain.size(0) == 1 ? Vec3{0, 0.8, 1} : Vec3{0.8, 0.5, 1}};
   Step step{.length = 0.7, .least = 0.4, .face_ramp = 3};
   VectorField<float> u = test::displacement(domain, domain, 4, 9);
+  double scale = 1;  ///< of the gradient
 
   VectorField<float> gradient(int iteration) const {
     return test::make_vector_field(domain, [&](int c, int z, int y, int x) {
-      return static_cast<double>(noise(z, y, x, 100U * iteration + c)) - 0.4;
+      return scale * (static_cast<double>(noise(z, y, x, 100U * iteration + c)) - 0.4);
     });
   }
   VectorField<float> filled(float value) const {
@@ -69,13 +74,13 @@ class Descent : public testing::TestWithParam<Setting> {
     return r;
   }
 };
-using enum adam::SecondMoment;
-INSTANTIATE_TEST_SUITE_P(
-    Settings, Descent,
-    testing::Values(Setting{Box{{0, 0, 0}, {9, 11, 23}}, adam::SecondMoment::vector},
-                    Setting{Box{{-3, 5, 2}, {4, 12, 30}}, element},
-                    Setting{Box{{-3, 5, 2}, {4, 12, 30}}, none},
-                    Setting{Box{{0, 0, 0}, {1, 17, 23}}, adam::SecondMoment::vector}));
+using enum SecondMoment;
+INSTANTIATE_TEST_SUITE_P(Settings, Descent,
+                         testing::Values(Setting{Box{{0, 0, 0}, {9, 11, 23}}, SecondMoment::vector},
+                                         Setting{Box{{-3, 5, 2}, {4, 12, 30}}, element},
+                                         Setting{Box{{-3, 5, 2}, {4, 12, 30}}, none},
+                                         Setting{Box{{0, 0, 0}, {1, 17, 23}},
+                                                 SecondMoment::vector}));
 
 TEST_P(Descent, ValueMatchesReference) {
   Outcome got = run({domain}, test::nan);
@@ -88,7 +93,7 @@ TEST_P(Descent, ValueMatchesReference) {
     g.reserve(history.size());
     for (const auto& field : history)
       g.push_back(reference::smoothed(smoothing, domain, field.view(), {z, y, x}));
-    directions.push_back(adam::reference::direction(adam, g));
+    directions.push_back(reference::direction(adam, g));
     const Vec3& d = directions.back();
     largest = std::max(largest, std::hypot(d[0], d[1], d[2]));
   });
@@ -118,6 +123,42 @@ TEST_P(Descent, ShardedEqualsWhole) {
   }
 }
 
+TEST_P(Descent, InvariantUnderScaleOfTheGradient) {
+  if (adam.second_moment == none) return;  // it is not
+  const Outcome want = run({domain}, 0);
+  scale = 1e4;
+  adam.epsilon *= scale;
+  const Outcome got = run({domain}, 0);
+  const auto steps =
+      test::compare(test::values(got.out.view(), domain), test::values(want.out.view(), domain));
+  EXPECT_LT(steps.relative_l2, 1e-6) << steps;
+  EXPECT_GT(test::compare(test::values(u.view(), domain), test::values(want.out.view(), domain))
+                .relative_l2,
+            1e-2);
+}
+
+TEST(DescentOfVectors, TurnsWithTheFrame) {
+  constexpr Params p{.epsilon = 0.01};
+  const Constants<double> c{p.beta1, 1 - p.beta1, p.beta2, 1 - p.beta2, 2, 3, p.epsilon};
+  const auto turned = [](const double(&v)[3]) {  // by 30 degrees in the z-y plane
+    const double s = 0.5, co = std::sqrt(0.75);
+    return std::array<double, 3>{co * v[0] - s * v[1], s * v[0] + co * v[1], v[2]};
+  };
+  const double g[3] = {0.3, -0.7, 0.2};
+  const auto direction_of = [&](const double(&gradient)[3]) {
+    std::array<double, 3> d;
+    double m[3] = {}, v[3] = {}, out[3];
+    advance<SecondMoment::vector>(c, true, gradient, m, v);
+    directions<SecondMoment::vector>(c, m, v, out);
+    std::copy(std::begin(out), std::end(out), d.begin());
+    return d;
+  };
+  const auto other = turned(g), d = direction_of(g);
+  const auto got = direction_of({other[0], other[1], other[2]});
+  const auto want = turned({d[0], d[1], d[2]});
+  for (std::size_t k = 0; k < 3; ++k) EXPECT_LT(test::relative_error(got[k], want[k]), 1e-12);
+}
+
 TEST_P(Descent, TheStepVanishesAtTheFacesAndWithItsDivisor) {
   const Outcome r = run({domain}, 0);
   const auto at_corner = [&](const VectorField<float>& field) {
@@ -145,8 +186,9 @@ TEST_P(Descent, Rejects) {
                InvalidArgument);
   EXPECT_THROW(update(ctx, adam, {{-1, 0, 0}}, domain, domain, g, moments, &sums), InvalidArgument);
   EXPECT_THROW(update(ctx, adam, smoothing, domain, domain, g, moments, nullptr), InvalidArgument);
-  EXPECT_THROW(update(ctx, {.beta1 = 1}, smoothing, domain, domain, g, moments, &sums),
-               InvalidArgument);
+  for (const Params& p :
+       {Params{.beta1 = 1}, Params{.beta2 = -0.1}, Params{.epsilon = -1}, Params{.iteration = 0}})
+    EXPECT_THROW(update(ctx, p, smoothing, domain, domain, g, moments, &sums), InvalidArgument);
   EXPECT_THROW(compose(ctx, adam, {.length = 1.1}, domain, domain, moments, &sums, u, out),
                InvalidArgument);
   EXPECT_THROW(compose(ctx, adam, step, domain, domain, moments, &sums, u, u), InvalidArgument);

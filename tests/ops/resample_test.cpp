@@ -130,6 +130,48 @@ TEST_P(Resample, ShardsOfTheOutputAndOfTheImageAddUp) {
   }
 }
 
+/// A row of eight voxels, and a sample of each, `by` voxels further along x.
+struct Row {
+  Box box;
+  Field<float> image;
+  VectorField<float> u;
+  Field<float> out{Backend::cpu, box};
+  Row(int x, float by)
+      : box{{0, 0, x}, {1, 1, x + 8}},
+        image(test::make_field(box, [](int, int, int i) { return noise(0, 0, i, 3); })),
+        u(test::make_vector_field(box, [=](int c, int, int, int) { return c == 2 ? by : 0.0F; })) {}
+  Inputs<float> inputs() const { return {as_vector(image.view()), u.view(), nullptr}; }
+  template <class T>
+  static VectorView<T> as_vector(View<T> v) {
+    return {v.data, v.stored, 0, v.stride_z, v.stride_y};
+  }
+};
+
+TEST(ResampleRow, TheFractionKeepsItsBitsFarFromTheOrigin) {
+  Row row(1000000, 0.3F);
+  Context ctx;
+  forward(ctx, {}, row.box, row.box, row.inputs(), Into::overwrite, Row::as_vector(row.out.view()));
+  for (int x = row.box.lo[2]; x + 1 < row.box.hi[2]; ++x) {
+    const double want = 0.7 * row.image.view()(0, 0, x) + 0.3 * row.image.view()(0, 0, x + 1);
+    EXPECT_NEAR(row.out.view()(0, 0, x), want, 1e-6) << x;
+  }
+}
+
+TEST(ResampleRow, WhatNoSampleSeesDoesNotMatter) {
+  Row row(0, 40.0F);
+  for (float& v : row.image) v = test::nan;
+  Field<float> ones = test::make_field(row.box, [](int, int, int) { return 1; });
+  VectorField<float> grad(Backend::cpu, row.box);
+  Context ctx;
+  forward(ctx, {}, row.box, row.box, row.inputs(), Into::overwrite, Row::as_vector(row.out.view()));
+  Gradients<float> to;
+  to.displacement = grad.view();
+  to.into = Into::overwrite;
+  backward(ctx, {}, row.box, row.box, row.inputs(), Row::as_vector(std::as_const(ones).view()), to);
+  for (float v : row.out) EXPECT_EQ(v, 0);
+  for (float v : grad) EXPECT_EQ(v, 0);
+}
+
 TEST(ResampleRejects, WhatDoesNotFit) {
   const Box box = box_of({4, 4, 4});
   const auto field = test::make_vector_field(box, [](int, int, int, int) { return 0; });

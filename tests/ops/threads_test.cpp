@@ -8,8 +8,8 @@
 
 #include <gtest/gtest.h>
 
-#include "ffdp/ops/adam/adam.hpp"
 #include "ffdp/ops/compose/compose.hpp"
+#include "ffdp/ops/descent/descent.hpp"
 #include "ffdp/ops/gc/gc.hpp"
 #include "ffdp/ops/invert/invert.hpp"
 #include "ffdp/ops/jacobian/jacobian.hpp"
@@ -80,12 +80,16 @@ std::vector<double> mse_run(Context& ctx) {
               .value};
 }
 
-std::vector<double> adam_run(Context& ctx) {
-  auto grad = test::displacement(domain, domain, 1, 1),
-       first = test::displacement(domain, domain, 1, 2);
-  auto second = test::displacement(domain, domain, 1, 3);
-  const double longest = adam::step(ctx, {}, domain, domain, grad, first, second);
-  return with({longest}, test::values(grad.view(), domain));
+std::vector<double> descent_run(Context& ctx) {
+  const auto grad = test::displacement(domain, domain, 1, 1),
+             u = test::displacement(domain, domain, 4, 2);
+  VectorField<float> first(Backend::cpu, domain), second(Backend::cpu, domain),
+      out(Backend::cpu, domain);
+  const descent::Moments<float> moments{first, second};
+  descent::Sums sums;
+  descent::update(ctx, {}, {{1, 1.5, 2}}, domain, domain, grad, moments, &sums);
+  descent::compose(ctx, {}, {}, domain, domain, moments, &sums, u, out);
+  return with({static_cast<double>(sums.longest)}, test::values(out.view(), domain));
 }
 
 std::vector<double> invert_run(Context& ctx) {
@@ -137,7 +141,7 @@ TEST_P(Threads, DoNotChangeTheBits) {
 INSTANTIATE_TEST_SUITE_P(Ops, Threads,
                          testing::Values(Op{"sampler", sampler_run}, Op{"lncc", lncc_run},
                                          Op{"mi", mi_run}, Op{"gc", gc_run}, Op{"mse", mse_run},
-                                         Op{"adam", adam_run}, Op{"invert", invert_run},
+                                         Op{"descent", descent_run}, Op{"invert", invert_run},
                                          Op{"jacobian", jacobian_run}, Op{"smooth", smooth_run},
                                          Op{"resize", resize_run}, Op{"compose", compose_run}),
                          [](const auto& tested) { return std::string(tested.param.name); });

@@ -16,15 +16,27 @@ constexpr bool has_cuda = true;
 constexpr bool has_cuda = false;
 #endif
 
-/// Calls `cpu(ctx)` or `cuda(ctx)`; the only place where a backend is chosen. Both are generic
-/// lambdas, so a build without CUDA never instantiates the second.
-template <class Cpu, class Cuda>
-decltype(auto) dispatch(Context& ctx, Cpu&& cpu, Cuda&& cuda) {
-  if constexpr (has_cuda)
-    if (ctx.backend == Backend::cuda) return std::forward<Cuda>(cuda)(ctx);
-  if (ctx.backend != Backend::cpu)
-    throw NotBuilt("dispatch: this build has no CUDA backend of this op");
-  return std::forward<Cpu>(cpu)(ctx);
+/// Backends that have a function, for one type of its voxels.
+struct Has {
+  bool cpu = true, cuda = true;
+};
+
+/// Calls `run<B>()` for the backend B of the context; the only place where a backend is chosen.
+/// `run` is a generic lambda that calls On<B>::f. Backends that lack f, or that this build lacks,
+/// are never instantiated: asked for one of them, it throws NotBuilt.
+/// @param ctx  says which backend
+/// @param run  for instance [&]<Backend B>() { On<B>::forward(ctx, in, out); }
+template <Has has = Has{}, class Run>
+decltype(auto) dispatch(const Context& ctx, Run&& run) {
+  if constexpr (has_cuda && has.cuda)
+    if (ctx.backend == Backend::cuda)
+      return std::forward<Run>(run).template operator()<Backend::cuda>();
+  if constexpr (has.cpu)
+    if (ctx.backend == Backend::cpu)
+      return std::forward<Run>(run).template operator()<Backend::cpu>();
+  throw NotBuilt(ctx.backend == Backend::cuda
+                     ? "dispatch: this build has no CUDA backend of this op, or of this precision"
+                     : "dispatch: the CPU has no backend of this op for this precision");
 }
 
 }  // namespace ffdp

@@ -3,17 +3,17 @@
 
 #include <vector>
 
-#include "ffdp/ops/common/march.cuh"
+#include "ffdp/ops/common/stencil.cuh"
 
 namespace ffdp::device {
 
-/// 1 / (sum of the taps inside the domain) for stencils of a reach up to widest_march; a kernel
+/// 1 / (sum of the taps inside the domain) for stencils of a reach up to widest_stencil; a kernel
 /// parameter.
 struct EdgeFactors {
   Box domain;
   int radius;
   /// By how many taps fall off below and above.
-  float factor[3][widest_march + 1][widest_march + 1];
+  float factor[3][widest_stencil + 1][widest_stencil + 1];
 
   __device__ float operator()(int axis, int i) const {
     const int below = max(domain.lo[axis] + radius - i, 0);
@@ -27,7 +27,7 @@ struct EdgeFactors {
   }
 };
 
-/// Weights and edge factors of three axes of taps, each of odd length up to 2 widest_march + 1.
+/// Weights and edge factors of three axes of taps, each of odd length up to 2 widest_stencil + 1.
 struct Stencil3 {
   Weights weights{};
   EdgeFactors edge{};

@@ -97,6 +97,135 @@ inline void box_row(int radius, const float* in, float* pairs, std::size_t wide,
   }
 }
 
+/// How separable_stencil works on `compute`, Q quantities at once: the same for all its units.
+template <int Q>
+struct StencilShape {
+  const Taps& taps;
+  Box domain, compute;
+  StencilUnits units;
+  int rz, ry, rx;
+  int window_z;             ///< planes of the ring
+  bool box_x;               ///< all taps along x are 1
+  std::size_t width, wide;  ///< elements of an output row and of an input row
+  std::size_t plane, rows;  ///< of one quantity of a ring plane and of its x-summed rows
+
+  StencilShape(const Taps& t, const Box& d, const Box& c)
+      : taps(t),
+        domain(d),
+        compute(c),
+        units(stencil_units(Q, t, c)),
+        rz(t.radius(0)),
+        ry(t.radius(1)),
+        rx(t.radius(2)),
+        window_z(2 * rz + 1),
+        box_x(rx >= 3 && std::all_of(t.axis[2].begin(), t.axis[2].end(),
+                                     [](float tap) { return tap == 1.0F; })),
+        width(simd::padded(c.size(2))),
+        wide(width + simd::padded(2 * static_cast<std::size_t>(rx))),
+        plane(static_cast<std::size_t>(units.tile) * width),
+        rows(static_cast<std::size_t>(units.tile + 2 * ry) * width) {}
+
+  /// Scratch of a worker [floats].
+  std::size_t per_worker() const { return Q * (wide + rows + plane * window_z + width) + 2 * wide; }
+};
+
+/// One tile of rows times a stretch of planes, in the scratch of one worker.
+template <int Q>
+struct StencilUnit {
+  const StencilShape<Q>& shape;
+  const int z_lo, z_hi, y_lo, y_hi;
+
+  StencilUnit(const StencilShape<Q>& of, std::int64_t unit, float* scratch)
+      : shape(of),
+        z_lo(shape.compute.lo[0] +
+             static_cast<int>(unit / shape.units.tiles) * shape.units.stretch),
+        z_hi(std::min(z_lo + shape.units.stretch, shape.compute.hi[0])),
+        y_lo(shape.compute.lo[1] + static_cast<int>(unit % shape.units.tiles) * shape.units.tile),
+        y_hi(std::min(y_lo + shape.units.tile, shape.compute.hi[1])),
+        x_lo_(std::max(shape.compute.lo[2] - shape.rx, shape.domain.lo[2])),
+        x_hi_(std::min(shape.compute.hi[2] + shape.rx, shape.domain.hi[2])),
+        input_(scratch),
+        summed_(input_ + Q * shape.wide),
+        ring_(summed_ + Q * shape.rows),
+        output_(ring_ + Q * shape.plane * shape.window_z),
+        pairs_(output_ + Q * shape.width),
+        source_(std::max(
+            {shape.taps.axis[0].size(), shape.taps.axis[1].size(), shape.taps.axis[2].size()})) {
+    std::memset(input_, 0, Q * shape.wide * sizeof(float));
+    for (int q = 0; q < Q; ++q) {
+      load_rows_[q] = input_ + q * shape.wide + (x_lo_ - (shape.compute.lo[2] - shape.rx));
+      out_rows_[q] = output_ + q * shape.width;
+    }
+  }
+
+  /// Loads a plane and puts its sums along x and y into the ring.
+  template <class Load>
+  void fill_plane(int z, Load& load) {
+    float* const to = ring_plane(z);
+    if (z < shape.domain.lo[0] || z >= shape.domain.hi[0]) {
+      std::memset(to, 0, Q * shape.plane * sizeof(float));
+      return;
+    }
+    for (int y = y_lo - shape.ry; y < y_hi + shape.ry; ++y) {
+      const std::size_t offset = static_cast<std::size_t>(y - y_lo + shape.ry) * shape.width;
+      if (y < shape.domain.lo[1] || y >= shape.domain.hi[1]) {
+        for (int q = 0; q < Q; ++q)
+          std::memset(summed_ + offset + q * shape.rows, 0, shape.width * sizeof(float));
+        continue;
+      }
+      load(z, y, x_lo_, x_hi_, load_rows_);
+      for (int q = 0; q < Q; ++q)
+        sum_x(q, shape.ry ? summed_ + offset + q * shape.rows : to + offset + q * shape.plane);
+    }
+    if (shape.ry) sum_y(to);
+  }
+
+  /// The sums of a row along z, whose planes are in the ring.
+  std::array<float*, Q>& sum_z(int z, int y) {
+    for (int q = 0; q < Q; ++q) {
+      for (int k = 0; k < shape.window_z; ++k)
+        source_[k] = ring_plane(z - shape.rz + k) + q * shape.plane +
+                     static_cast<std::size_t>(y - y_lo) * shape.width;
+      weighted_rows(shape.taps.axis[0], source_.data(), out_rows_[q], shape.width);
+    }
+    return out_rows_;
+  }
+
+ private:
+  float* ring_plane(int z) const {
+    return ring_ +
+           static_cast<std::size_t>((z - z_lo + shape.rz) % shape.window_z) * Q * shape.plane;
+  }
+  void sum_x(int q, float* sum) {
+    const float* const row = input_ + q * shape.wide;
+    if (shape.box_x) {
+      box_row(shape.rx, row, pairs_, shape.wide, sum, shape.width);
+      return;
+    }
+    for (int k = 0; k <= 2 * shape.rx; ++k) source_[k] = row + k;
+    weighted_rows(shape.taps.axis[2], source_.data(), sum, shape.width);
+  }
+  void sum_y(float* to) {
+    for (int q = 0; q < Q; ++q)
+      for (int y = 0; y < y_hi - y_lo; ++y) {
+        for (int k = 0; k <= 2 * shape.ry; ++k)
+          source_[k] = summed_ + q * shape.rows + static_cast<std::size_t>(y + k) * shape.width;
+        weighted_rows(shape.taps.axis[1], source_.data(),
+                      to + q * shape.plane + static_cast<std::size_t>(y) * shape.width,
+                      shape.width);
+      }
+  }
+
+  int x_lo_, x_hi_;
+  float* input_;   // Q wide rows
+  float* summed_;  // Q x rows
+  float* ring_;    // window_z x Q x plane
+  float* output_;  // Q rows
+  float* pairs_;   // two wide rows
+  std::vector<const float*> source_;
+  std::array<float*, Q> load_rows_, out_rows_;
+};
+
 }  // namespace detail
 
 /// Streams a separable stencil over `compute`, Q quantities at once, zero outside the domain.
@@ -112,87 +241,14 @@ inline void box_row(int radius, const float* in, float* pairs, std::size_t wide,
 template <int Q, class Load, class Emit>
 void separable_stencil(Context& ctx, int slot, const Taps& taps, const Box& domain,
                        const Box& compute, Load load, Emit emit) {
-  const int rz = taps.radius(0), ry = taps.radius(1), rx = taps.radius(2);
-  const int window_z = 2 * rz + 1;
-  const bool box_x = rx >= 3 && std::all_of(taps.axis[2].begin(), taps.axis[2].end(),
-                                            [](float tap) { return tap == 1.0F; });
-  const std::size_t width = simd::padded(compute.size(2));
-  const std::size_t wide = width + simd::padded(2 * static_cast<std::size_t>(rx));
-  const StencilUnits units = stencil_units(Q, taps, compute);
-  const int tile = units.tile;
-
-  const std::size_t plane = static_cast<std::size_t>(tile) * width;  // one q of a ring plane
-  const std::size_t rows = static_cast<std::size_t>(tile + 2 * ry) * width;  // one q, x-summed
-  const std::size_t per_worker = Q * (wide + rows + plane * window_z + width) + 2 * wide;
-  float* scratch = ctx.scratch<float>(slot, per_worker * ctx.threads);
-
-  parallel_for(ctx, units.count(), [&](std::int64_t unit, int worker) {
-    float* input = scratch + per_worker * worker;  // Q wide rows
-    float* summed = input + Q * wide;              // Q x rows
-    float* ring = summed + Q * rows;               // window_z x Q x plane
-    float* output = ring + Q * plane * window_z;   // Q rows
-    const int z_lo = compute.lo[0] + static_cast<int>(unit / units.tiles) * units.stretch;
-    const int z_hi = std::min(z_lo + units.stretch, compute.hi[0]);
-    const int y_lo = compute.lo[1] + static_cast<int>(unit % units.tiles) * tile;
-    const int y_hi = std::min(y_lo + tile, compute.hi[1]);
-    const int x_lo = std::max(compute.lo[2] - rx, domain.lo[2]);
-    const int x_hi = std::min(compute.hi[2] + rx, domain.hi[2]);
-    float* pairs = output + Q * width;  // two wide rows
-    std::memset(input, 0, Q * wide * sizeof(float));
-    std::array<float*, Q> load_rows;
-    for (int q = 0; q < Q; ++q) load_rows[q] = input + q * wide + (x_lo - (compute.lo[2] - rx));
-    std::vector<const float*> source(
-        std::max({taps.axis[0].size(), taps.axis[1].size(), taps.axis[2].size()}));
-
-    const auto fill_plane = [&](int z) {
-      float* slot_plane = ring + static_cast<std::size_t>((z - z_lo + rz) % window_z) * Q * plane;
-      if (z < domain.lo[0] || z >= domain.hi[0]) {
-        std::memset(slot_plane, 0, Q * plane * sizeof(float));
-        return;
-      }
-      for (int y = y_lo - ry; y < y_hi + ry; ++y) {
-        float* into = summed + static_cast<std::size_t>(y - y_lo + ry) * width;
-        if (y < domain.lo[1] || y >= domain.hi[1]) {
-          for (int q = 0; q < Q; ++q) std::memset(into + q * rows, 0, width * sizeof(float));
-          continue;
-        }
-        load(z, y, x_lo, x_hi, load_rows);
-        for (int q = 0; q < Q; ++q) {
-          float* sum = ry ? into + q * rows : slot_plane + q * plane + (into - summed);
-          if (box_x) {
-            detail::box_row(rx, input + q * wide, pairs, wide, sum, width);
-            continue;
-          }
-          for (int k = 0; k <= 2 * rx; ++k) source[k] = input + q * wide + k;
-          detail::weighted_rows(taps.axis[2], source.data(), sum, width);
-        }
-      }
-      if (!ry) return;
-      for (int q = 0; q < Q; ++q)
-        for (int y = 0; y < y_hi - y_lo; ++y) {
-          for (int k = 0; k <= 2 * ry; ++k)
-            source[k] = summed + q * rows + static_cast<std::size_t>(y + k) * width;
-          detail::weighted_rows(taps.axis[1], source.data(),
-                                slot_plane + q * plane + static_cast<std::size_t>(y) * width,
-                                width);
-        }
-    };
-
-    std::array<float*, Q> out_rows;
-    for (int q = 0; q < Q; ++q) out_rows[q] = output + q * width;
-    for (int z = z_lo - rz; z < z_lo + rz; ++z) fill_plane(z);
-    for (int z = z_lo; z < z_hi; ++z) {
-      fill_plane(z + rz);
-      for (int y = y_lo; y < y_hi; ++y) {
-        for (int q = 0; q < Q; ++q) {
-          for (int k = 0; k < window_z; ++k)
-            source[k] = ring +
-                        (static_cast<std::size_t>((z - z_lo + k) % window_z) * Q + q) * plane +
-                        static_cast<std::size_t>(y - y_lo) * width;
-          detail::weighted_rows(taps.axis[0], source.data(), out_rows[q], width);
-        }
-        emit(z, y, out_rows, unit);
-      }
+  const detail::StencilShape<Q> shape(taps, domain, compute);
+  float* const scratch = ctx.scratch<float>(slot, shape.per_worker() * ctx.threads);
+  parallel_for(ctx, shape.units.count(), [&](std::int64_t index, int worker) {
+    detail::StencilUnit<Q> unit(shape, index, scratch + shape.per_worker() * worker);
+    for (int z = unit.z_lo - shape.rz; z < unit.z_lo + shape.rz; ++z) unit.fill_plane(z, load);
+    for (int z = unit.z_lo; z < unit.z_hi; ++z) {
+      unit.fill_plane(z + shape.rz, load);
+      for (int y = unit.y_lo; y < unit.y_hi; ++y) emit(z, y, unit.sum_z(z, y), index);
     }
   });
 }

@@ -3,7 +3,7 @@
 
 #include "ffdp/core/half.hpp"
 #include "ffdp/core/view.hpp"
-#include "ffdp/ops/common/march.cuh"
+#include "ffdp/ops/common/stencil.cuh"
 
 /// Separable stencils of a small reach over several quantities at once, in one pass: y in
 /// registers, x by shuffles, z in registers. Read once, write once.

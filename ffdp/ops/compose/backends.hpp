@@ -4,12 +4,14 @@
 #include "ffdp/ops/compose/compose.hpp"
 
 namespace ffdp::compose {
-namespace cpu {
-void forward(Context&, const Params&, Box domain, Box compute, VectorView<const float> step,
-             VectorView<const float> displacement, VectorView<float> out);
-}
-namespace cuda {
-void forward(Context&, const Params&, Box domain, Box compute, VectorView<const float> step,
-             VectorView<const float> displacement, VectorView<float> out);
-}
+
+/// The functions of a backend, for dispatch: cpu.cpp defines On<Backend::cpu>, cuda.cu
+/// On<Backend::cuda>.
+template <Backend>
+struct On {
+  static void forward(Context&, const Params&, Box domain, Box compute,
+                      VectorView<const float> step, VectorView<const float> displacement,
+                      VectorView<float> out);
+};
+
 }  // namespace ffdp::compose

@@ -20,9 +20,8 @@ void forward(Context& ctx, const Params& p, Box domain, Box compute, VectorView<
   require_stored("compose", "out", out, compute);
   require(out.data != displacement.data,
           "compose: out is the memory of displacement, must not overlap it");
-  dispatch(
-      ctx, [&](auto& c) { cpu::forward(c, p, domain, compute, step, displacement, out); },
-      [&](auto& c) { cuda::forward(c, p, domain, compute, step, displacement, out); });
+  dispatch(ctx,
+           [&]<Backend B>() { On<B>::forward(ctx, p, domain, compute, step, displacement, out); });
 }
 
 }  // namespace ffdp::compose

@@ -5,7 +5,7 @@
 #include "ffdp/ops/common/trilinear.hpp"
 #include "ffdp/ops/compose/backends.hpp"
 
-namespace ffdp::compose::cpu {
+namespace ffdp::compose {
 namespace {
 
 /// The position is split into the voxel and the step, so that it loses nothing far from the origin.
@@ -49,8 +49,10 @@ void run(Context& ctx, const Params& p, const Box& domain, const Box& compute,
 
 }  // namespace
 
-void forward(Context& ctx, const Params& p, Box domain, Box compute, VectorView<const float> step,
-             VectorView<const float> displacement, VectorView<float> out) {
+template <>
+void On<Backend::cpu>::forward(Context& ctx, const Params& p, Box domain, Box compute,
+                               VectorView<const float> step, VectorView<const float> displacement,
+                               VectorView<float> out) {
   const std::int64_t extent = displacement.stride_z * displacement.stored.size(0);
   if (extent < std::numeric_limits<std::int32_t>::max())
     run<std::int32_t>(ctx, p, domain, compute, step, displacement, out);
@@ -58,4 +60,4 @@ void forward(Context& ctx, const Params& p, Box domain, Box compute, VectorView<
     run<std::int64_t>(ctx, p, domain, compute, step, displacement, out);
 }
 
-}  // namespace ffdp::compose::cpu
+}  // namespace ffdp::compose

@@ -2,7 +2,7 @@
 #include "ffdp/ops/compose/backends.hpp"
 #include "ffdp/ops/compose/composer.cuh"
 
-namespace ffdp::compose::cuda {
+namespace ffdp::compose {
 namespace {
 
 struct ScaledSteps {
@@ -20,9 +20,11 @@ struct ScaledSteps {
 }  // namespace
 
 /// Reads 24 and writes 12 B/voxel; the eight neighbours of each component come from the caches.
-void forward(Context& ctx, const Params& p, Box domain, Box compute, VectorView<const float> step,
-             VectorView<const float> u, VectorView<float> out) {
+template <>
+void On<Backend::cuda>::forward(Context& ctx, const Params& p, Box domain, Box compute,
+                                VectorView<const float> step, VectorView<const float> u,
+                                VectorView<float> out) {
   compose_steps(ctx, ScaledSteps{p.scale, step}, domain, compute, u, out);
 }
 
-}  // namespace ffdp::compose::cuda
+}  // namespace ffdp::compose

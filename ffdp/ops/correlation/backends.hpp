@@ -4,14 +4,15 @@
 #include "ffdp/ops/correlation/correlation.hpp"
 
 namespace ffdp::correlation {
-namespace cpu {
-template <class T>
-void forward_backward(Context&, const Params&, Box domain, Box compute, View<const T> fixed,
-                      View<const T> warped, View<const T> weight, const Outputs<T>& outputs);
-}
-namespace cuda {
-void forward_backward(Context&, const Params&, Box domain, Box compute, View<const float> fixed,
-                      View<const float> warped, const float* centres, View<const float> weight,
-                      const Outputs<float>& outputs);
-}
+
+/// The functions of a backend, for dispatch: cpu.cpp defines On<Backend::cpu>, cuda.cu
+/// On<Backend::cuda>.
+template <Backend>
+struct On {
+  template <class T>
+  static void forward_backward(Context&, const Params&, Box domain, Box compute,
+                               View<const T> fixed, View<const T> warped, const T* centres,
+                               View<const T> weight, const Outputs<T>& outputs);
+};
+
 }  // namespace ffdp::correlation

@@ -44,24 +44,12 @@ void forward_backward(Context& ctx, const Params& p, Box domain, Box compute, Vi
   if (outputs.grad) require_stored("correlation", "grad", outputs.grad, compute);
   if (outputs.map) require_stored("correlation", "map", outputs.map, compute);
   require(centres != nullptr, "correlation: centres are absent");
-  dispatch(
-      ctx,
-      [&](auto& c) {
-        cpu::forward_backward(c, p, domain, compute, fixed, warped, weight, outputs);
-      },
-      [&]([[maybe_unused]] auto& c) {
-        if constexpr (std::is_same_v<T, float>)
-          cuda::forward_backward(c, p, domain, compute, fixed, warped, centres, weight, outputs);
-        else
-          throw NotBuilt("correlation: double precision is there on the CPU only");
-      });
+  dispatch<Has{.cuda = std::is_same_v<T, float>}>(ctx, [&]<Backend B>() {
+    On<B>::forward_backward(ctx, p, domain, compute, fixed, warped, centres, weight, outputs);
+  });
 }
 
-template void forward_backward(Context&, const Params&, Box, Box, View<const float>,
-                               View<const float>, const float*, View<const float>,
-                               const Outputs<float>&);
-template void forward_backward(Context&, const Params&, Box, Box, View<const double>,
-                               View<const double>, const double*, View<const double>,
-                               const Outputs<double>&);
+template decltype(forward_backward<float>) forward_backward<float>;
+template decltype(forward_backward<double>) forward_backward<double>;
 
 }  // namespace ffdp::correlation

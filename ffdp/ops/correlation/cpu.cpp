@@ -7,7 +7,7 @@
 #include "ffdp/ops/correlation/backends.hpp"
 #include "ffdp/ops/correlation/math.hpp"
 
-namespace ffdp::correlation::cpu {
+namespace ffdp::correlation {
 namespace {
 
 constexpr int slab_planes = 32;  ///< memory: 9 fields of doubles of so many planes and their halos
@@ -157,9 +157,12 @@ struct Slab {
 }  // namespace
 
 /// Sums are in double whatever T is, so that no centre is needed.
+template <>
 template <class T>
-void forward_backward(Context& ctx, const Params& p, Box domain, Box compute, View<const T> fixed,
-                      View<const T> warped, View<const T> weight, const Outputs<T>& outputs) {
+void On<Backend::cpu>::forward_backward(Context& ctx, const Params& p, Box domain, Box compute,
+                                        View<const T> fixed, View<const T> warped,
+                                        const T* /*centres*/, View<const T> weight,
+                                        const Outputs<T>& outputs) {
   MetricSum sum;
   for (int z = compute.lo[0]; z < compute.hi[0]; z += slab_planes) {
     Box slab = compute;
@@ -170,9 +173,9 @@ void forward_backward(Context& ctx, const Params& p, Box domain, Box compute, Vi
   if (outputs.sum) *outputs.sum += sum;
 }
 
-template void forward_backward(Context&, const Params&, Box, Box, View<const float>,
-                               View<const float>, View<const float>, const Outputs<float>&);
-template void forward_backward(Context&, const Params&, Box, Box, View<const double>,
-                               View<const double>, View<const double>, const Outputs<double>&);
+template decltype(On<Backend::cpu>::forward_backward<float>)
+    On<Backend::cpu>::forward_backward<float>;
+template decltype(On<Backend::cpu>::forward_backward<double>)
+    On<Backend::cpu>::forward_backward<double>;
 
-}  // namespace ffdp::correlation::cpu
+}  // namespace ffdp::correlation

@@ -7,7 +7,7 @@
 #include "ffdp/ops/correlation/backends.hpp"
 #include "ffdp/ops/correlation/math.hpp"
 
-namespace ffdp::correlation::cuda {
+namespace ffdp::correlation {
 namespace {
 
 enum Slot { coefficients_slot = 0, parts_slot = 1, sums_slot = 2, first_slot = 3, second_slot = 4 };
@@ -157,7 +157,7 @@ int box_radius(const Params& p) {
   for (const auto& taps : p.taps)
     for (double tap : taps)
       if (reach(p, 1) != radius || reach(p, 2) != radius || tap != 1) return 0;
-  return radius <= device::widest_march ? radius : 0;
+  return radius <= device::widest_stencil ? radius : 0;
 }
 
 template <int R, class Op>
@@ -189,11 +189,11 @@ struct Taps {
 template <class Load>
 void axis_sums(const Context& ctx, int axis, const Taps& taps, const Load& load, View<float> out) {
   device::for_each_voxel(ctx, out.stored, [=] __device__(int z, int y, int x) {
-    float sum = 0;
+    double sum = 0;  // of wide windows: padding far from the centre leaves little of them
     for (int k = -taps.radius; k <= taps.radius; ++k)
-      sum += taps.weight[k + taps.radius] *
-             load(axis == 0 ? z + k : z, axis == 1 ? y + k : y, axis == 2 ? x + k : x);
-    out(z, y, x) = sum;
+      sum += double{taps.weight[k + taps.radius]} *
+             double{load(axis == 0 ? z + k : z, axis == 1 ? y + k : y, axis == 2 ? x + k : x)};
+    out(z, y, x) = static_cast<float>(sum);
   });
 }
 
@@ -315,9 +315,12 @@ bool box_window(Context& ctx, int radius, Windows windows, Gradient gradient, co
 }  // namespace
 
 /// The volume is cut in two, so that the coefficients take 6 B/voxel and not 12.
-void forward_backward(Context& ctx, const Params& p, Box domain, Box compute,
-                      View<const float> fixed, View<const float> warped, const float* centres,
-                      View<const float> weight, const Outputs<float>& outputs) {
+template <>
+template <>
+void On<Backend::cuda>::forward_backward(Context& ctx, const Params& p, Box domain, Box compute,
+                                         View<const float> fixed, View<const float> warped,
+                                         const float* centres, View<const float> weight,
+                                         const Outputs<float>& outputs) {
   const int radius = box_radius(p);
   const int slabs = compute.size(0) >= 64 ? 2 : 1;
   const int planes = ((compute.size(0) + slabs - 1) / slabs + 1) / 2 * 2;
@@ -338,4 +341,4 @@ void forward_backward(Context& ctx, const Params& p, Box domain, Box compute,
   }
 }
 
-}  // namespace ffdp::correlation::cuda
+}  // namespace ffdp::correlation

@@ -3,13 +3,12 @@
 #include <cmath>
 
 #include "ffdp/core/parallel.hpp"
-#include "ffdp/ops/adam/math.hpp"
 #include "ffdp/ops/compose/backends.hpp"
 #include "ffdp/ops/descent/backends.hpp"
 #include "ffdp/ops/descent/math.hpp"
 #include "ffdp/ops/smooth/backends.hpp"
 
-namespace ffdp::descent::cpu {
+namespace ffdp::descent {
 namespace {
 
 enum Slot { smoothed_slot = 10 };  // below: those of smooth
@@ -23,16 +22,16 @@ struct Part {
 };
 
 /// The rows of the moments at (z, y); absent components point to a present one.
-template <adam::SecondMoment kind>
+template <SecondMoment kind>
 struct Rows {
   float *m0, *m1, *m2, *v0, *v1, *v2;
   Rows(const Moments<float>& moments, int z, int y)
       : m0(moments.first[0].row(z, y)),
         m1(moments.first[1].row(z, y)),
         m2(moments.first[2].row(z, y)),
-        v0(adam::second_components(kind) > 0 ? moments.second[0].row(z, y) : m0),
-        v1(adam::second_components(kind) > 1 ? moments.second[1].row(z, y) : m0),
-        v2(adam::second_components(kind) > 1 ? moments.second[2].row(z, y) : m0) {}
+        v0(second_components(kind) > 0 ? moments.second[0].row(z, y) : m0),
+        v1(second_components(kind) > 1 ? moments.second[1].row(z, y) : m0),
+        v2(second_components(kind) > 1 ? moments.second[2].row(z, y) : m0) {}
   void load(int x, float (&m)[3], float (&v)[3]) const {
     m[0] = m0[x];
     m[1] = m1[x];
@@ -44,8 +43,8 @@ struct Rows {
 };
 
 /// Moments are read only from the second iteration on, so the first may find them uninitialised.
-template <bool First, adam::SecondMoment kind>
-Part advance_all(Context& ctx, const adam::Constants<float>& c, const Box& compute,
+template <bool First, SecondMoment kind>
+Part advance_all(Context& ctx, const Constants<float>& c, const Box& compute,
                  VectorView<const float> grad, const Moments<float>& moments) {
   return parallel_sum<Part>(ctx, compute.size(0), [&](std::int64_t i, int) {
     const int z = compute.lo[0] + static_cast<int>(i);
@@ -59,16 +58,16 @@ Part advance_all(Context& ctx, const adam::Constants<float>& c, const Box& compu
         const float g[3] = {g0[x], g1[x], g2[x]};
         float m[3] = {}, v[3] = {}, d[3];
         if constexpr (!First) to.load(x, m, v);
-        adam::advance<kind>(c, First, g, m, v);
+        advance<kind>(c, First, g, m, v);
         to.m0[x] = m[0];
         to.m1[x] = m[1];
         to.m2[x] = m[2];
-        if constexpr (adam::second_components(kind) > 0) to.v0[x] = v[0];
-        if constexpr (adam::second_components(kind) > 1) {
+        if constexpr (second_components(kind) > 0) to.v0[x] = v[0];
+        if constexpr (second_components(kind) > 1) {
           to.v1[x] = v[1];
           to.v2[x] = v[2];
         }
-        const float length = adam::directions<kind>(c, m, v, d);
+        const float length = directions<kind>(c, m, v, d);
         longest = length > longest ? length : longest;
       }
       part += Part{longest};
@@ -77,8 +76,8 @@ Part advance_all(Context& ctx, const adam::Constants<float>& c, const Box& compu
   });
 }
 
-template <adam::SecondMoment kind>
-Part longest_of(Context& ctx, const adam::Constants<float>& c, const Box& compute,
+template <SecondMoment kind>
+Part longest_of(Context& ctx, const Constants<float>& c, const Box& compute,
                 const Moments<float>& moments) {
   return parallel_sum<Part>(ctx, compute.size(0), [&](std::int64_t i, int) {
     const int z = compute.lo[0] + static_cast<int>(i);
@@ -89,7 +88,7 @@ Part longest_of(Context& ctx, const adam::Constants<float>& c, const Box& comput
       for (int x = compute.lo[2]; x < compute.hi[2]; ++x) {
         float m[3], v[3], d[3];
         from.load(x, m, v);
-        const float length = adam::directions<kind>(c, m, v, d);
+        const float length = directions<kind>(c, m, v, d);
         longest = length > longest ? length : longest;
       }
     }
@@ -103,38 +102,45 @@ void take(const Part& part, Sums* sums) {
 
 }  // namespace
 
-void update(Context& ctx, const adam::Params& p, const smooth::Params& smoothing, Box domain,
-            Box compute, VectorView<const float> grad, const Moments<float>& moments, Sums* sums) {
+template <>
+template <>
+void On<Backend::cpu>::update(Context& ctx, const Params& p, const smooth::Params& smoothing,
+                              Box domain, Box compute, VectorView<const float> grad,
+                              const Moments<float>& moments, Sums* sums) {
   const std::int64_t volume = compute.volume();
   const VectorView<float> smoothed{ctx.scratch<float>(smoothed_slot, 3 * volume), compute, volume,
                                    std::int64_t{compute.size(1)} * compute.size(2),
                                    compute.size(2)};
-  smooth::cpu::forward(ctx, smoothing, domain, compute, grad, smoothed);
-  const auto c = adam::constants(p);
-  take(adam::with_second_moment(
+  smooth::On<Backend::cpu>::forward(ctx, smoothing, domain, compute, grad, smoothed);
+  const auto c = constants(p);
+  take(with_second_moment(
            p.second_moment,
-           [&]<adam::SecondMoment kind>() {
+           [&]<SecondMoment kind>() {
              return p.iteration == 1 ? advance_all<true, kind>(ctx, c, compute, smoothed, moments)
                                      : advance_all<false, kind>(ctx, c, compute, smoothed, moments);
            }),
        sums);
 }
 
-void longest(Context& ctx, const adam::Params& p, Box, Box compute, const Moments<float>& moments,
-             Sums* sums) {
-  const auto c = adam::constants(p);
-  take(adam::with_second_moment(
+template <>
+template <>
+void On<Backend::cpu>::longest(Context& ctx, const Params& p, Box, Box compute,
+                               const Moments<float>& moments, Sums* sums) {
+  const auto c = constants(p);
+  take(with_second_moment(
            p.second_moment,
-           [&]<adam::SecondMoment kind>() { return longest_of<kind>(ctx, c, compute, moments); }),
+           [&]<SecondMoment kind>() { return longest_of<kind>(ctx, c, compute, moments); }),
        sums);
 }
 
-void compose(Context& ctx, const adam::Params& p, const Step& step, Box domain, Box compute,
-             const Moments<float>& moments, const Sums* sums, VectorView<const float> u,
-             VectorView<float> out) {
-  const auto c = adam::constants(p);
+template <>
+template <>
+void On<Backend::cpu>::compose(Context& ctx, const Params& p, const Step& step, Box domain,
+                               Box compute, const Moments<float>& moments, const Sums* sums,
+                               VectorView<const float> u, VectorView<float> out) {
+  const auto c = constants(p);
   const Ramp ramp{domain, step.face_ramp};
-  adam::with_second_moment(p.second_moment, [&]<adam::SecondMoment kind>() {
+  with_second_moment(p.second_moment, [&]<SecondMoment kind>() {
     parallel_for(ctx, compute.size(0), [&](std::int64_t i, int) {
       const int z = compute.lo[0] + static_cast<int>(i);
       for (int y = compute.lo[1]; y < compute.hi[1]; ++y) {
@@ -145,7 +151,7 @@ void compose(Context& ctx, const adam::Params& p, const Step& step, Box domain, 
         for (int x = compute.lo[2]; x < compute.hi[2]; ++x) {
           float m[3], v[3], d[3];
           from.load(x, m, v);
-          adam::directions<kind>(c, m, v, d);
+          directions<kind>(c, m, v, d);
           const float factor = row * ramp(2, x);
           s0[x] = factor * d[0];
           s1[x] = factor * d[1];
@@ -158,7 +164,7 @@ void compose(Context& ctx, const adam::Params& p, const Step& step, Box domain, 
       .scale = step_scale(static_cast<float>(step.length), static_cast<float>(step.least),
                           sums->longest),
       .max_step = 1};
-  compose::cpu::forward(ctx, composition, domain, compute, out, u, out);
+  compose::On<Backend::cpu>::forward(ctx, composition, domain, compute, out, u, out);
 }
 
-}  // namespace ffdp::descent::cpu
+}  // namespace ffdp::descent

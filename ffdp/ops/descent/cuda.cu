@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <vector>
 
-#include "ffdp/ops/adam/math.hpp"
 #include "ffdp/ops/common/edge_factors.cuh"
 #include "ffdp/ops/common/sweep.cuh"
 #include "ffdp/ops/compose/composer.cuh"
@@ -10,10 +9,9 @@
 #include "ffdp/ops/descent/math.hpp"
 #include "ffdp/ops/smooth/backends.hpp"
 
-namespace ffdp::descent::cuda {
+namespace ffdp::descent {
 namespace {
 
-using adam::SecondMoment;
 enum Slot { smoothed_slot = 10, parts_slot = 11 };  // below: those of smooth
 /// Beyond this reach smoothing and Adam run one after the other through scratch: registers would
 /// spill.
@@ -53,8 +51,8 @@ __device__ Half second_to(float value) {
 /// Smoothed gradients -> moments. Reads the moments from the second iteration on, writes them.
 template <class T, SecondMoment kind>
 struct Advance {
-  static constexpr int seconds = adam::second_components(kind);
-  adam::Constants<float> c;
+  static constexpr int seconds = second_components(kind);
+  Constants<float> c;
   Moments<T> moments;
   bool first;
 
@@ -96,7 +94,7 @@ struct Advance {
         m_one[k] = to_float(m[k][i]);
         v_one[k] = second_from(v[k][i]);
       }
-      adam::advance<kind>(c, first, one, m_one, v_one);
+      advance<kind>(c, first, one, m_one, v_one);
       // The direction is that of the moments as stored.
 #pragma unroll
       for (int k = 0; k < 3; ++k) {
@@ -106,7 +104,7 @@ struct Advance {
         v[k][i] = second_to<T>(v_one[k]);
         v_one[k] = second_from(v[k][i]);
       }
-      part.longest = fmaxf(part.longest, adam::directions<kind>(c, m_one, v_one, d));
+      part.longest = fmaxf(part.longest, directions<kind>(c, m_one, v_one, d));
     }
 #pragma unroll
     for (int k = 0; k < 3; ++k) {
@@ -178,7 +176,7 @@ struct Smoothing {
 /// The direction at a voxel.
 template <class T, SecondMoment kind>
 struct Directions {
-  adam::Constants<float> c;
+  Constants<float> c;
   Moments<T> moments;
   /// Returns the squared length.
   __device__ float operator()(int z, int y, int x, float (&d)[3]) const {
@@ -187,9 +185,9 @@ struct Directions {
 #pragma unroll
     for (int k = 0; k < 3; ++k) {
       m[k] = to_float(m_at[k * moments.first.stride_c]);
-      if (k < adam::second_components(kind)) v[k] = second_from(moments.second[k](z, y, x));
+      if (k < second_components(kind)) v[k] = second_from(moments.second[k](z, y, x));
     }
-    return adam::directions<kind>(c, m, v, d);
+    return directions<kind>(c, m, v, d);
   }
 };
 
@@ -218,10 +216,10 @@ void update_fused(Context& ctx, const Advance<T, kind>& advance, const smooth::P
 }
 
 template <class T, SecondMoment kind>
-void update_kind(Context& ctx, const adam::Params& p, const smooth::Params& smoothing,
-                 const Box& domain, const Box& compute, VectorView<const float> grad,
-                 const Moments<T>& moments, Sums* sums) {
-  const Advance<T, kind> advance{adam::constants(p), moments, p.iteration == 1};
+void update_kind(Context& ctx, const Params& p, const smooth::Params& smoothing, const Box& domain,
+                 const Box& compute, VectorView<const float> grad, const Moments<T>& moments,
+                 Sums* sums) {
+  const Advance<T, kind> advance{constants(p), moments, p.iteration == 1};
   const Int3 radius = smooth::halo(smoothing);
   if (std::max({radius[0], radius[1], radius[2]}) <= widest_fused)
     return update_fused(ctx, advance, smoothing, domain, compute, grad, sums);
@@ -229,7 +227,7 @@ void update_kind(Context& ctx, const adam::Params& p, const smooth::Params& smoo
   const VectorView<float> smoothed{ctx.scratch<float>(smoothed_slot, 3 * volume), compute, volume,
                                    std::int64_t{compute.size(1)} * compute.size(2),
                                    compute.size(2)};
-  smooth::cuda::forward(ctx, smoothing, domain, compute, grad, smoothed);
+  smooth::On<Backend::cuda>::forward(ctx, smoothing, domain, compute, grad, smoothed);
   // Two neighbours a thread, with one access where rows allow it.
   const int x_lo = compute.lo[2], width = compute.size(2);
   const auto pairs_of = [&](const auto& v) {
@@ -253,9 +251,9 @@ void update_kind(Context& ctx, const adam::Params& p, const smooth::Params& smoo
 }
 
 template <class T, SecondMoment kind>
-void longest_kind(Context& ctx, const adam::Params& p, const Box& compute,
-                  const Moments<T>& moments, Sums* sums) {
-  const Directions<T, kind> directions{adam::constants(p), moments};
+void longest_kind(Context& ctx, const Params& p, const Box& compute, const Moments<T>& moments,
+                  Sums* sums) {
+  const Directions<T, kind> directions{constants(p), moments};
   const auto one = [=] __device__(int z, int y, int x, Part& part) {
     float d[3];
     part.longest = fmaxf(part.longest, directions(z, y, x, d));
@@ -282,16 +280,16 @@ struct DirectedSteps {
   __device__ void prefetch(int z, int y, int x) const {
     device::prefetch(directions.moments.first, z, y, x);
     if (kind != SecondMoment::none)
-      device::prefetch<adam::second_components(kind)>(directions.moments.second, z, y, x);
+      device::prefetch<second_components(kind)>(directions.moments.second, z, y, x);
   }
 };
 
 /// Reads 28 and writes 12 B/voxel with `vector` in float; neighbours of u come from the caches.
 template <class T, SecondMoment kind>
-void compose_kind(Context& ctx, const adam::Params& p, const Step& step, const Box& domain,
+void compose_kind(Context& ctx, const Params& p, const Step& step, const Box& domain,
                   const Box& compute, const Moments<T>& moments, const Sums* sums,
                   VectorView<const float> u, VectorView<float> out) {
-  const DirectedSteps<T, kind> steps{{adam::constants(p), moments},
+  const DirectedSteps<T, kind> steps{{constants(p), moments},
                                      {domain, step.face_ramp},
                                      static_cast<float>(step.length),
                                      static_cast<float>(step.least),
@@ -301,40 +299,40 @@ void compose_kind(Context& ctx, const adam::Params& p, const Step& step, const B
 
 }  // namespace
 
+template <>
 template <class T>
-void update(Context& ctx, const adam::Params& p, const smooth::Params& smoothing, Box domain,
-            Box compute, VectorView<const float> grad, const Moments<T>& moments, Sums* sums) {
-  adam::with_second_moment(p.second_moment, [&]<SecondMoment kind>() {
+void On<Backend::cuda>::update(Context& ctx, const Params& p, const smooth::Params& smoothing,
+                               Box domain, Box compute, VectorView<const float> grad,
+                               const Moments<T>& moments, Sums* sums) {
+  with_second_moment(p.second_moment, [&]<SecondMoment kind>() {
     update_kind<T, kind>(ctx, p, smoothing, domain, compute, grad, moments, sums);
   });
 }
 
+template <>
 template <class T>
-void longest(Context& ctx, const adam::Params& p, Box, Box compute, const Moments<T>& moments,
-             Sums* sums) {
-  adam::with_second_moment(p.second_moment, [&]<SecondMoment kind>() {
+void On<Backend::cuda>::longest(Context& ctx, const Params& p, Box, Box compute,
+                                const Moments<T>& moments, Sums* sums) {
+  with_second_moment(p.second_moment, [&]<SecondMoment kind>() {
     longest_kind<T, kind>(ctx, p, compute, moments, sums);
   });
 }
 
+template <>
 template <class T>
-void compose(Context& ctx, const adam::Params& p, const Step& step, Box domain, Box compute,
-             const Moments<T>& moments, const Sums* sums, VectorView<const float> u,
-             VectorView<float> out) {
-  adam::with_second_moment(p.second_moment, [&]<SecondMoment kind>() {
+void On<Backend::cuda>::compose(Context& ctx, const Params& p, const Step& step, Box domain,
+                                Box compute, const Moments<T>& moments, const Sums* sums,
+                                VectorView<const float> u, VectorView<float> out) {
+  with_second_moment(p.second_moment, [&]<SecondMoment kind>() {
     compose_kind<T, kind>(ctx, p, step, domain, compute, moments, sums, u, out);
   });
 }
 
-template void update(Context&, const adam::Params&, const smooth::Params&, Box, Box,
-                     VectorView<const float>, const Moments<float>&, Sums*);
-template void update(Context&, const adam::Params&, const smooth::Params&, Box, Box,
-                     VectorView<const float>, const Moments<Half>&, Sums*);
-template void longest(Context&, const adam::Params&, Box, Box, const Moments<float>&, Sums*);
-template void longest(Context&, const adam::Params&, Box, Box, const Moments<Half>&, Sums*);
-template void compose(Context&, const adam::Params&, const Step&, Box, Box, const Moments<float>&,
-                      const Sums*, VectorView<const float>, VectorView<float>);
-template void compose(Context&, const adam::Params&, const Step&, Box, Box, const Moments<Half>&,
-                      const Sums*, VectorView<const float>, VectorView<float>);
+template decltype(On<Backend::cuda>::update<float>) On<Backend::cuda>::update<float>;
+template decltype(On<Backend::cuda>::update<Half>) On<Backend::cuda>::update<Half>;
+template decltype(On<Backend::cuda>::longest<float>) On<Backend::cuda>::longest<float>;
+template decltype(On<Backend::cuda>::longest<Half>) On<Backend::cuda>::longest<Half>;
+template decltype(On<Backend::cuda>::compose<float>) On<Backend::cuda>::compose<float>;
+template decltype(On<Backend::cuda>::compose<Half>) On<Backend::cuda>::compose<Half>;
 
-}  // namespace ffdp::descent::cuda
+}  // namespace ffdp::descent

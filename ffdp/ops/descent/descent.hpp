@@ -4,13 +4,29 @@
 #include "ffdp/core/context.hpp"
 #include "ffdp/core/half.hpp"
 #include "ffdp/core/view.hpp"
-#include "ffdp/ops/adam/adam.hpp"
 #include "ffdp/ops/compose/compose.hpp"
 #include "ffdp/ops/smooth/smooth.hpp"
 
-/// The passes of the optimiser (DESIGN.md 3), fused: neither a smoothed gradient nor a direction
+/// The passes of the optimiser, fused: neither a smoothed gradient nor a direction
 /// nor a step is ever in memory. `T`, the storage of the moments, is float or (on CUDA) Half.
 namespace ffdp::descent {
+
+enum class SecondMoment {
+  vector,   ///< one per voxel, of the squared length: independent of the frame, 4 bytes per voxel
+  element,  ///< one per component, as in the paper, 12 bytes per voxel
+  none,     ///< none: direction = m / (1 - b1^k), gradient descent with momentum (b1 = 0: without)
+};
+
+/// Direction of the compositive Adam step: m <- b1 m + (1 - b1) g, v <- b2 v + (1 - b2) g^2,
+/// direction = (m / (1 - b1^k)) / (sqrt(v / (1 - b2^k)) + epsilon).
+struct Params {
+  double beta1 = 0.9;
+  double beta2 = 0.99;
+  double epsilon = 1e-8;  ///< [gradient]
+  int iteration = 1;      ///< k, counted from 1; k = 1 ignores what the moments held
+  SecondMoment second_moment = SecondMoment::vector;
+  friend bool operator==(const Params&, const Params&) = default;
+};
 
 /// Moments of compositive Adam. As Half, `second` holds sqrt(v): 11 bits of v itself would not move
 /// under beta2 = 0.99. Gradients should then lie within 1e-4 and 6e4; below, digits are lost.
@@ -26,7 +42,7 @@ struct Sums {
   float longest = 0;  ///< largest |direction| [1]
 };
 
-/// Smooths the gradient and takes it into the moments: one iteration of adam::Params::iteration.
+/// Smooths the gradient and takes it into the moments: one iteration of Params::iteration.
 /// sums->longest = max(itself, |direction|) over compute.
 /// @param domain   whole image
 /// @param compute  voxels this call is responsible for
@@ -34,12 +50,12 @@ struct Sums {
 /// @param moments  updated over compute; iteration 1 does not use what they held
 /// @param sums     in memory of the backend
 template <class T>
-void update(Context&, const adam::Params&, const smooth::Params&, Box domain, Box compute,
+void update(Context&, const Params&, const smooth::Params&, Box domain, Box compute,
             VectorView<const float> grad, const Moments<T>& moments, Sums* sums);
 
 /// sums->longest of moments as they are, for parameters chosen after `update`.
 template <class T>
-void longest(Context&, const adam::Params&, Box domain, Box compute, const Moments<T>& moments,
+void longest(Context&, const Params&, Box domain, Box compute, const Moments<T>& moments,
              Sums* sums);
 
 /// How long the step is; by the ramp it vanishes at the faces of the domain.
@@ -65,7 +81,7 @@ inline int halo(const Step&) { return compose::halo({.max_step = 1}); }
 ///                 the domain
 /// @param out      [3,z,y,x] [voxels], written over compute; not the memory of u
 template <class T>
-void compose(Context&, const adam::Params&, const Step&, Box domain, Box compute,
+void compose(Context&, const Params&, const Step&, Box domain, Box compute,
              const Moments<T>& moments, const Sums* sums, VectorView<const float> u,
              VectorView<float> out);
 

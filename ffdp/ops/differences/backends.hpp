@@ -4,16 +4,17 @@
 #include "ffdp/ops/differences/differences.hpp"
 
 namespace ffdp::differences {
-namespace cpu {
-template <class T>
-void forward(Context&, const Params&, Box domain, Box compute, View<const T> u, double* sum);
-template <class T>
-void backward(Context&, const Params&, Box domain, Box compute, View<const T> u, const T* scale,
-              View<T> grad);
-}  // namespace cpu
-namespace cuda {
-void forward(Context&, const Params&, Box domain, Box compute, View<const float> u, double* sum);
-void backward(Context&, const Params&, Box domain, Box compute, View<const float> u,
-              const float* scale, View<float> grad);
-}  // namespace cuda
+
+/// The functions of a backend, for dispatch: cpu.cpp defines On<Backend::cpu>, cuda.cu
+/// On<Backend::cuda>.
+template <Backend>
+struct On {
+  template <class T>
+  static void forward(Context&, const Params&, Box domain, Box compute, View<const T> u,
+                      double* sum);
+  template <class T>
+  static void backward(Context&, const Params&, Box domain, Box compute, View<const T> u,
+                       const T* scale, View<T> grad);
+};
+
 }  // namespace ffdp::differences

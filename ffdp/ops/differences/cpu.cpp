@@ -3,10 +3,12 @@
 #include "ffdp/ops/differences/backends.hpp"
 #include "ffdp/ops/differences/math.hpp"
 
-namespace ffdp::differences::cpu {
+namespace ffdp::differences {
 
+template <>
 template <class T>
-void forward(Context& ctx, const Params& p, Box domain, Box compute, View<const T> u, double* sum) {
+void On<Backend::cpu>::forward(Context& ctx, const Params& p, Box domain, Box compute,
+                               View<const T> u, double* sum) {
   const Flat<T> flat = flat_of<T>(p);
   const std::int64_t rows = std::int64_t{compute.size(0)} * compute.size(1);
   *sum += parallel_sum<double>(ctx, rows, [&](std::int64_t row, int) {
@@ -18,9 +20,10 @@ void forward(Context& ctx, const Params& p, Box domain, Box compute, View<const 
   });
 }
 
+template <>
 template <class T>
-void backward(Context& ctx, const Params& p, Box domain, Box compute, View<const T> u,
-              const T* scale, View<T> grad) {
+void On<Backend::cpu>::backward(Context& ctx, const Params& p, Box domain, Box compute,
+                                View<const T> u, const T* scale, View<T> grad) {
   const Flat<T> flat = flat_of<T>(p);
   const std::int64_t rows = std::int64_t{compute.size(0)} * compute.size(1);
   parallel_for(ctx, rows, [&](std::int64_t row, int) {
@@ -31,11 +34,9 @@ void backward(Context& ctx, const Params& p, Box domain, Box compute, View<const
   });
 }
 
-template void forward(Context&, const Params&, Box, Box, View<const float>, double*);
-template void forward(Context&, const Params&, Box, Box, View<const double>, double*);
-template void backward(Context&, const Params&, Box, Box, View<const float>, const float*,
-                       View<float>);
-template void backward(Context&, const Params&, Box, Box, View<const double>, const double*,
-                       View<double>);
+template decltype(On<Backend::cpu>::forward<float>) On<Backend::cpu>::forward<float>;
+template decltype(On<Backend::cpu>::forward<double>) On<Backend::cpu>::forward<double>;
+template decltype(On<Backend::cpu>::backward<float>) On<Backend::cpu>::backward<float>;
+template decltype(On<Backend::cpu>::backward<double>) On<Backend::cpu>::backward<double>;
 
-}  // namespace ffdp::differences::cpu
+}  // namespace ffdp::differences

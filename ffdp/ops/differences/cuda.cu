@@ -3,11 +3,13 @@
 #include "ffdp/ops/differences/backends.hpp"
 #include "ffdp/ops/differences/math.hpp"
 
-namespace ffdp::differences::cuda {
+namespace ffdp::differences {
 
 /// Reads 4 B/voxel; neighbours come from the caches.
-void forward(Context& ctx, const Params& p, Box domain, Box compute, View<const float> u,
-             double* sum) {
+template <>
+template <>
+void On<Backend::cuda>::forward(Context& ctx, const Params& p, Box domain, Box compute,
+                                View<const float> u, double* sum) {
   using Sum = device::Sums<1>;
   const Flat<float> flat = flat_of<float>(p);
   device::sum_voxels<Sum>(
@@ -19,12 +21,14 @@ void forward(Context& ctx, const Params& p, Box domain, Box compute, View<const 
 }
 
 /// Reads 4 and writes 4 B/voxel.
-void backward(Context& ctx, const Params& p, Box domain, Box compute, View<const float> u,
-              const float* scale, View<float> grad) {
+template <>
+template <>
+void On<Backend::cuda>::backward(Context& ctx, const Params& p, Box domain, Box compute,
+                                 View<const float> u, const float* scale, View<float> grad) {
   const Flat<float> flat = flat_of<float>(p);
   device::for_each_voxel(ctx, compute, [=] __device__(int z, int y, int x) {
     grad(z, y, x) = *scale * energy_vjp(flat, domain, u, z, y, x);
   });
 }
 
-}  // namespace ffdp::differences::cuda
+}  // namespace ffdp::differences

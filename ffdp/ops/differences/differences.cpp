@@ -36,24 +36,14 @@ void check(const Params& p, const Box& domain, const Box& compute, const View<co
   require_stored("differences", "u", u, reach(p, domain, compute, times));
 }
 
-[[noreturn]] void no_double() {
-  throw NotBuilt("differences: double precision is there on the CPU only");
-}
-
 }  // namespace
 
 template <class T>
 void forward(Context& ctx, const Params& p, Box domain, Box compute, View<const T> u, double* sum) {
   check(p, domain, compute, u, 1);
   require(sum != nullptr, "differences: sum is absent");
-  dispatch(
-      ctx, [&](auto& c) { cpu::forward(c, p, domain, compute, u, sum); },
-      [&]([[maybe_unused]] auto& c) {
-        if constexpr (std::is_same_v<T, float>)
-          cuda::forward(c, p, domain, compute, u, sum);
-        else
-          no_double();
-      });
+  dispatch<Has{.cuda = std::is_same_v<T, float>}>(
+      ctx, [&]<Backend B>() { On<B>::forward(ctx, p, domain, compute, u, sum); });
 }
 
 template <class T>
@@ -62,21 +52,13 @@ void backward(Context& ctx, const Params& p, Box domain, Box compute, View<const
   check(p, domain, compute, u, 2);
   require(scale != nullptr, "differences: scale is absent");
   require_stored("differences", "grad", grad, compute);
-  dispatch(
-      ctx, [&](auto& c) { cpu::backward(c, p, domain, compute, u, scale, grad); },
-      [&]([[maybe_unused]] auto& c) {
-        if constexpr (std::is_same_v<T, float>)
-          cuda::backward(c, p, domain, compute, u, scale, grad);
-        else
-          no_double();
-      });
+  dispatch<Has{.cuda = std::is_same_v<T, float>}>(
+      ctx, [&]<Backend B>() { On<B>::backward(ctx, p, domain, compute, u, scale, grad); });
 }
 
-template void forward(Context&, const Params&, Box, Box, View<const float>, double*);
-template void forward(Context&, const Params&, Box, Box, View<const double>, double*);
-template void backward(Context&, const Params&, Box, Box, View<const float>, const float*,
-                       View<float>);
-template void backward(Context&, const Params&, Box, Box, View<const double>, const double*,
-                       View<double>);
+template decltype(forward<float>) forward<float>;
+template decltype(forward<double>) forward<double>;
+template decltype(backward<float>) backward<float>;
+template decltype(backward<double>) backward<double>;
 
 }  // namespace ffdp::differences

@@ -4,18 +4,18 @@
 #include "ffdp/ops/gc/gc.hpp"
 
 namespace ffdp::gc {
-namespace cpu {
-void accumulate(Context&, const Params&, Box domain, Box compute, View<const float> fixed,
-                View<const float> warped, std::int64_t* sums);
-void evaluate(Context&, const Params&, const std::int64_t* sums, float* slope, MetricSum* result);
-void backward(Context&, const Params&, Box domain, Box compute, float scale, const float* slope,
-              View<const float> fixed, View<const float> warped, View<float> grad);
-}  // namespace cpu
-namespace cuda {
-void accumulate(Context&, const Params&, Box domain, Box compute, View<const float> fixed,
-                View<const float> warped, std::int64_t* sums);
-void evaluate(Context&, const Params&, const std::int64_t* sums, float* slope, MetricSum* result);
-void backward(Context&, const Params&, Box domain, Box compute, float scale, const float* slope,
-              View<const float> fixed, View<const float> warped, View<float> grad);
-}  // namespace cuda
+
+/// The functions of a backend, for dispatch: cpu.cpp defines On<Backend::cpu>, cuda.cu
+/// On<Backend::cuda>.
+template <Backend>
+struct On {
+  static void accumulate(Context&, const Params&, Box domain, Box compute, View<const float> fixed,
+                         View<const float> warped, std::int64_t* sums);
+  static void evaluate(Context&, const Params&, const std::int64_t* sums, float* slope,
+                       MetricSum* result);
+  static void backward(Context&, const Params&, Box domain, Box compute, float scale,
+                       const float* slope, View<const float> fixed, View<const float> warped,
+                       View<float> grad);
+};
+
 }  // namespace ffdp::gc

@@ -4,7 +4,7 @@
 #include "ffdp/ops/gc/backends.hpp"
 #include "ffdp/ops/gc/math.hpp"
 
-namespace ffdp::gc::cpu {
+namespace ffdp::gc {
 namespace {
 
 struct Totals {
@@ -36,8 +36,10 @@ Totals row_totals(const Standard& of_fixed, const Standard& of_moving, const flo
 
 }  // namespace
 
-void accumulate(Context& ctx, const Params& p, Box, Box compute, View<const float> fixed,
-                View<const float> warped, std::int64_t* sums) {
+template <>
+void On<Backend::cpu>::accumulate(Context& ctx, const Params& p, Box, Box compute,
+                                  View<const float> fixed, View<const float> warped,
+                                  std::int64_t* sums) {
   const Standard of_fixed = fixed_standard(p), of_moving = moving_standard(p);
   const auto plane = [&](std::int64_t i, int) {
     Totals total;
@@ -51,12 +53,16 @@ void accumulate(Context& ctx, const Params& p, Box, Box compute, View<const floa
   for (std::size_t i = 0; i < all.v.size(); ++i) sums[i] += all.v[i];
 }
 
-void evaluate(Context&, const Params&, const std::int64_t* sums, float* slope, MetricSum* result) {
+template <>
+void On<Backend::cpu>::evaluate(Context&, const Params&, const std::int64_t* sums, float* slope,
+                                MetricSum* result) {
   measure(sums, slope, result);
 }
 
-void backward(Context& ctx, const Params& p, Box, Box compute, float scale, const float* slope,
-              View<const float> fixed, View<const float> warped, View<float> grad) {
+template <>
+void On<Backend::cpu>::backward(Context& ctx, const Params& p, Box, Box compute, float scale,
+                                const float* slope, View<const float> fixed,
+                                View<const float> warped, View<float> grad) {
   const Standard of_fixed = fixed_standard(p), of_moving = moving_standard(p);
   const float per_intensity = scale * p.moving_scale;
   parallel_for(ctx, compute.size(0), [&](std::int64_t i, int) {
@@ -74,4 +80,4 @@ void backward(Context& ctx, const Params& p, Box, Box compute, float scale, cons
   });
 }
 
-}  // namespace ffdp::gc::cpu
+}  // namespace ffdp::gc

@@ -3,7 +3,7 @@
 #include "ffdp/ops/gc/backends.hpp"
 #include "ffdp/ops/gc/math.hpp"
 
-namespace ffdp::gc::cuda {
+namespace ffdp::gc {
 namespace {
 
 /// Sums as plain numbers: device code calls no std::array.
@@ -28,8 +28,10 @@ __global__ void measure_kernel(const std::int64_t* sums, float* slope, MetricSum
 }  // namespace
 
 /// Reads 8 B/voxel.
-void accumulate(Context& ctx, const Params& p, Box, Box compute, View<const float> fixed,
-                View<const float> warped, std::int64_t* sums) {
+template <>
+void On<Backend::cuda>::accumulate(Context& ctx, const Params& p, Box, Box compute,
+                                   View<const float> fixed, View<const float> warped,
+                                   std::int64_t* sums) {
   const Standard of_fixed = fixed_standard(p), of_moving = moving_standard(p);
   const auto body = [=] __device__(int z, int y, int x, Totals& total) {
     const double f{of_fixed(fixed(z, y, x))}, m{of_moving(warped(z, y, x))};
@@ -45,15 +47,18 @@ void accumulate(Context& ctx, const Params& p, Box, Box compute, View<const floa
   device::sum_voxels<Totals, 4>(ctx, compute, body, AddTotals{sums});
 }
 
-void evaluate(Context& ctx, const Params&, const std::int64_t* sums, float* slope,
-              MetricSum* result) {
+template <>
+void On<Backend::cuda>::evaluate(Context& ctx, const Params&, const std::int64_t* sums,
+                                 float* slope, MetricSum* result) {
   measure_kernel<<<1, 1, 0, stream_of(ctx)>>>(sums, slope, result);
   check(cudaGetLastError());
 }
 
 /// Reads 8 and writes 4 B/voxel.
-void backward(Context& ctx, const Params& p, Box, Box compute, float scale, const float* slope,
-              View<const float> fixed, View<const float> warped, View<float> grad) {
+template <>
+void On<Backend::cuda>::backward(Context& ctx, const Params& p, Box, Box compute, float scale,
+                                 const float* slope, View<const float> fixed,
+                                 View<const float> warped, View<float> grad) {
   const Standard of_fixed = fixed_standard(p), of_moving = moving_standard(p);
   const float per_intensity = scale * p.moving_scale;
   const auto body = [=] __device__(int z, int y, int x) {
@@ -64,4 +69,4 @@ void backward(Context& ctx, const Params& p, Box, Box compute, float scale, cons
   device::for_each_voxel<8>(ctx, compute, body);
 }
 
-}  // namespace ffdp::gc::cuda
+}  // namespace ffdp::gc

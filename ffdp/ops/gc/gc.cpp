@@ -52,9 +52,8 @@ void accumulate(Context& ctx, const Params& p, Box domain, Box compute, View<con
   require_stored("gc", "fixed", fixed, compute);
   require_stored("gc", "warped", warped, compute);
   require(sums != nullptr, "gc: sums are absent");
-  dispatch(
-      ctx, [&](auto& c) { cpu::accumulate(c, p, domain, compute, fixed, warped, sums); },
-      [&](auto& c) { cuda::accumulate(c, p, domain, compute, fixed, warped, sums); });
+  dispatch(ctx,
+           [&]<Backend B>() { On<B>::accumulate(ctx, p, domain, compute, fixed, warped, sums); });
 }
 
 void evaluate(Context& ctx, const Params& p, const std::int64_t* sums, float* slope,
@@ -62,9 +61,7 @@ void evaluate(Context& ctx, const Params& p, const std::int64_t* sums, float* sl
   check(p);
   require(sums != nullptr && slope != nullptr && result != nullptr,
           "gc: sums, slope or result are absent");
-  dispatch(
-      ctx, [&](auto& c) { cpu::evaluate(c, p, sums, slope, result); },
-      [&](auto& c) { cuda::evaluate(c, p, sums, slope, result); });
+  dispatch(ctx, [&]<Backend B>() { On<B>::evaluate(ctx, p, sums, slope, result); });
 }
 
 void backward(Context& ctx, const Params& p, Box domain, Box compute, float scale,
@@ -76,10 +73,9 @@ void backward(Context& ctx, const Params& p, Box domain, Box compute, float scal
   require_stored("gc", "fixed", fixed, compute);
   require_stored("gc", "warped", warped, compute);
   require_stored("gc", "grad", grad, compute);
-  dispatch(
-      ctx,
-      [&](auto& c) { cpu::backward(c, p, domain, compute, scale, slope, fixed, warped, grad); },
-      [&](auto& c) { cuda::backward(c, p, domain, compute, scale, slope, fixed, warped, grad); });
+  dispatch(ctx, [&]<Backend B>() {
+    On<B>::backward(ctx, p, domain, compute, scale, slope, fixed, warped, grad);
+  });
 }
 
 }  // namespace ffdp::gc

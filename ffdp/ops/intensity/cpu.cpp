@@ -3,7 +3,7 @@
 #include "ffdp/ops/intensity/backends.hpp"
 #include "ffdp/ops/intensity/math.hpp"
 
-namespace ffdp::intensity::cpu {
+namespace ffdp::intensity {
 namespace {
 
 /// body(z, y) for the rows of the box, on all threads.
@@ -41,8 +41,9 @@ PlaneSums<Sum> sum_voxels(const Context& ctx, const Box& box, View<const std::ui
 
 }  // namespace
 
-PlaneSums<Statistics> statistics(Context& ctx, Box box, const ImageView& image,
-                                 View<const std::uint8_t> mask) {
+template <>
+PlaneSums<Statistics> On<Backend::cpu>::statistics(Context& ctx, Box box, const ImageView& image,
+                                                   View<const std::uint8_t> mask) {
   return visit_loaded(image, [&](auto loaded) {
     return sum_voxels<Statistics>(ctx, box, mask, [&](int z, int y, int x, Statistics& s) {
       const float v = loaded(z, y, x);
@@ -59,13 +60,16 @@ PlaneSums<Statistics> statistics(Context& ctx, Box box, const ImageView& image,
   });
 }
 
-std::int64_t count(Context& ctx, Box box, View<const std::uint8_t> mask) {
+template <>
+std::int64_t On<Backend::cpu>::count(Context& ctx, Box box, View<const std::uint8_t> mask) {
   return sum_voxels<std::int64_t>(ctx, box, mask, [](int, int, int, std::int64_t& n) { ++n; })
       .total();
 }
 
-std::vector<std::int64_t> histogram(Context& ctx, Box box, Range range, int bins,
-                                    const ImageView& image, View<const std::uint8_t> mask) {
+template <>
+std::vector<std::int64_t> On<Backend::cpu>::histogram(Context& ctx, Box box, Range range, int bins,
+                                                      const ImageView& image,
+                                                      View<const std::uint8_t> mask) {
   const double lo = static_cast<double>(range.lo);
   const double scale = bins / (static_cast<double>(range.hi) - lo);
   const auto size = static_cast<std::size_t>(bins);
@@ -88,8 +92,10 @@ std::vector<std::int64_t> histogram(Context& ctx, Box box, Range range, int bins
   return result;
 }
 
-PlaneSums<Moments> moments(Context& ctx, Box box, Range range, View<const float> image,
-                           View<const std::uint8_t> mask) {
+template <>
+PlaneSums<Moments> On<Backend::cpu>::moments(Context& ctx, Box box, Range range,
+                                             View<const float> image,
+                                             View<const std::uint8_t> mask) {
   return sum_voxels<Moments>(ctx, box, mask, [&](int z, int y, int x, Moments& m) {
     const auto w = static_cast<double>(clamped(image(z, y, x), range) - range.lo);
     if (!(w > 0)) return;
@@ -102,27 +108,32 @@ PlaneSums<Moments> moments(Context& ctx, Box box, Range range, View<const float>
   });
 }
 
-void rescale(Context& ctx, Box box, float lo, float scale, View<float> image) {
+template <>
+void On<Backend::cpu>::rescale(Context& ctx, Box box, float lo, float scale, View<float> image) {
   map_voxels(ctx, box, image, image, [=](float v) { return (v - lo) * scale; });
 }
 
-void clamp(Context& ctx, Box box, Range range, View<float> image) {
+template <>
+void On<Backend::cpu>::clamp(Context& ctx, Box box, Range range, View<float> image) {
   map_voxels(ctx, box, image, image, [=](float v) { return clamped(v, range); });
 }
 
-void remap(Context& ctx, Box box, const std::vector<float>& x, const std::vector<float>& y,
-           View<float> image) {
+template <>
+void On<Backend::cpu>::remap(Context& ctx, Box box, const std::vector<float>& x,
+                             const std::vector<float>& y, View<float> image) {
   Points points{static_cast<int>(x.size())};
   std::copy(x.begin(), x.end(), points.x);
   std::copy(y.begin(), y.end(), points.y);
   map_voxels(ctx, box, image, image, [&](float v) { return remapped(points, v); });
 }
 
-void store(Context& ctx, Box box, View<const float> from, View<Half> to) {
+template <>
+void On<Backend::cpu>::store(Context& ctx, Box box, View<const float> from, View<Half> to) {
   map_voxels(ctx, box, from, to, [](float v) { return from_float<Half>(v); });
 }
 
-void load(Context& ctx, Box box, const ImageView& from, View<float> to) {
+template <>
+void On<Backend::cpu>::load(Context& ctx, Box box, const ImageView& from, View<float> to) {
   visit_loaded(from, [&](auto loaded) {
     for_rows(ctx, box, [&](int z, int y) {
       float* out = to.row(z, y);
@@ -132,13 +143,16 @@ void load(Context& ctx, Box box, const ImageView& from, View<float> to) {
   });
 }
 
-void store_mask(Context& ctx, Box box, float threshold, View<const float> from,
-                View<std::uint8_t> to) {
+template <>
+void On<Backend::cpu>::store_mask(Context& ctx, Box box, float threshold, View<const float> from,
+                                  View<std::uint8_t> to) {
   map_voxels(ctx, box, from, to,
              [=](float v) { return static_cast<std::uint8_t>(v >= threshold); });
 }
 
-void drop_missing(Context& ctx, Box box, View<float> image, View<std::uint8_t> mask) {
+template <>
+void On<Backend::cpu>::drop_missing(Context& ctx, Box box, View<float> image,
+                                    View<std::uint8_t> mask) {
   for_rows(ctx, box, [&](int z, int y) {
     float* v = image.row(z, y);
     std::uint8_t* m = mask.row(z, y);
@@ -148,7 +162,9 @@ void drop_missing(Context& ctx, Box box, View<float> image, View<std::uint8_t> m
 }
 
 /// Reads only where the mask counts and writes only where it does not: any order will do.
-void extend(Context& ctx, Box domain, Box box, View<const std::uint8_t> mask, View<float> image) {
+template <>
+void On<Backend::cpu>::extend(Context& ctx, Box domain, Box box, View<const std::uint8_t> mask,
+                              View<float> image) {
   for_rows(ctx, box, [&](int z, int y) {
     float* to = image.row(z, y);
     const std::uint8_t* counts = mask.row(z, y);
@@ -157,4 +173,4 @@ void extend(Context& ctx, Box domain, Box box, View<const std::uint8_t> mask, Vi
   });
 }
 
-}  // namespace ffdp::intensity::cpu
+}  // namespace ffdp::intensity

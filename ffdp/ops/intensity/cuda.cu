@@ -3,7 +3,7 @@
 #include "ffdp/ops/intensity/backends.hpp"
 #include "ffdp/ops/intensity/math.hpp"
 
-namespace ffdp::intensity::cuda {
+namespace ffdp::intensity {
 namespace {
 
 enum Slot { counts_slot = 0 };
@@ -91,19 +91,23 @@ void load_as(const Context& ctx, const Box& box, Loaded<T> from, View<float> to)
 }  // namespace
 
 /// Reads a voxel once, 1 B more with a mask.
-PlaneSums<Statistics> statistics(Context& ctx, Box box, const ImageView& image,
-                                 View<const std::uint8_t> mask) {
+template <>
+PlaneSums<Statistics> On<Backend::cuda>::statistics(Context& ctx, Box box, const ImageView& image,
+                                                    View<const std::uint8_t> mask) {
   return visit_loaded(image, [&](auto loaded) { return statistics_of(ctx, box, loaded, mask); });
 }
 
 /// Reads 1 B/voxel.
-std::int64_t count(Context& ctx, Box box, View<const std::uint8_t> mask) {
+template <>
+std::int64_t On<Backend::cuda>::count(Context& ctx, Box box, View<const std::uint8_t> mask) {
   return device::sum_voxels<std::int64_t>(
       ctx, box, [=] __device__(int z, int y, int x, std::int64_t& n) { n += mask(z, y, x) != 0; });
 }
 
-std::vector<std::int64_t> histogram(Context& ctx, Box box, Range range, int bins,
-                                    const ImageView& image, View<const std::uint8_t> mask) {
+template <>
+std::vector<std::int64_t> On<Backend::cuda>::histogram(Context& ctx, Box box, Range range, int bins,
+                                                       const ImageView& image,
+                                                       View<const std::uint8_t> mask) {
   const double lo = static_cast<double>(range.lo);
   const double scale = bins / (static_cast<double>(range.hi) - lo);
   const auto size = static_cast<std::size_t>(bins);
@@ -125,8 +129,10 @@ std::vector<std::int64_t> histogram(Context& ctx, Box box, Range range, int bins
 }
 
 /// Reads 4 B/voxel, 1 B more with a mask.
-PlaneSums<Moments> moments(Context& ctx, Box box, Range range, View<const float> image,
-                           View<const std::uint8_t> mask) {
+template <>
+PlaneSums<Moments> On<Backend::cuda>::moments(Context& ctx, Box box, Range range,
+                                              View<const float> image,
+                                              View<const std::uint8_t> mask) {
   using Ten = device::Sums<10>;
   const auto sums =
       device::plane_sums<Ten>(ctx, box, [=] __device__(int z, int y, int x, Ten& sum) {
@@ -154,37 +160,45 @@ PlaneSums<Moments> moments(Context& ctx, Box box, Range range, View<const float>
 
 // The maps below read and write every voxel once.
 
-void rescale(Context& ctx, Box box, float lo, float scale, View<float> image) {
+template <>
+void On<Backend::cuda>::rescale(Context& ctx, Box box, float lo, float scale, View<float> image) {
   map_voxels(ctx, box, image, image, [=] __device__(float v) { return (v - lo) * scale; });
 }
 
-void clamp(Context& ctx, Box box, Range range, View<float> image) {
+template <>
+void On<Backend::cuda>::clamp(Context& ctx, Box box, Range range, View<float> image) {
   map_voxels(ctx, box, image, image, [=] __device__(float v) { return clamped(v, range); });
 }
 
-void remap(Context& ctx, Box box, const std::vector<float>& x, const std::vector<float>& y,
-           View<float> image) {
+template <>
+void On<Backend::cuda>::remap(Context& ctx, Box box, const std::vector<float>& x,
+                              const std::vector<float>& y, View<float> image) {
   Points points{static_cast<int>(x.size())};
   std::copy(x.begin(), x.end(), points.x);
   std::copy(y.begin(), y.end(), points.y);
   map_voxels(ctx, box, image, image, [=] __device__(float v) { return remapped(points, v); });
 }
 
-void store(Context& ctx, Box box, View<const float> from, View<Half> to) {
+template <>
+void On<Backend::cuda>::store(Context& ctx, Box box, View<const float> from, View<Half> to) {
   map_voxels(ctx, box, from, to, [] __device__(float v) { return from_float<Half>(v); });
 }
 
-void load(Context& ctx, Box box, const ImageView& from, View<float> to) {
+template <>
+void On<Backend::cuda>::load(Context& ctx, Box box, const ImageView& from, View<float> to) {
   visit_loaded(from, [&](auto loaded) { load_as(ctx, box, loaded, to); });
 }
 
-void store_mask(Context& ctx, Box box, float threshold, View<const float> from,
-                View<std::uint8_t> to) {
+template <>
+void On<Backend::cuda>::store_mask(Context& ctx, Box box, float threshold, View<const float> from,
+                                   View<std::uint8_t> to) {
   map_voxels(ctx, box, from, to,
              [=] __device__(float v) { return static_cast<std::uint8_t>(v >= threshold); });
 }
 
-void drop_missing(Context& ctx, Box box, View<float> image, View<std::uint8_t> mask) {
+template <>
+void On<Backend::cuda>::drop_missing(Context& ctx, Box box, View<float> image,
+                                     View<std::uint8_t> mask) {
   device::for_each_voxel(ctx, box, [=] __device__(int z, int y, int x) {
     if (is_finite(image(z, y, x))) return;
     image(z, y, x) = 0;
@@ -194,10 +208,12 @@ void drop_missing(Context& ctx, Box box, View<float> image, View<std::uint8_t> m
 
 /// Reads 1 B/voxel, 27 B and some of 27 values where the mask is 0. Reads values only where the
 /// mask counts and writes only where it does not.
-void extend(Context& ctx, Box domain, Box box, View<const std::uint8_t> mask, View<float> image) {
+template <>
+void On<Backend::cuda>::extend(Context& ctx, Box domain, Box box, View<const std::uint8_t> mask,
+                               View<float> image) {
   device::for_each_voxel(ctx, box, [=] __device__(int z, int y, int x) {
     if (mask(z, y, x) == 0) image(z, y, x) = neighbour_mean(domain, mask, image, z, y, x);
   });
 }
 
-}  // namespace ffdp::intensity::cuda
+}  // namespace ffdp::intensity

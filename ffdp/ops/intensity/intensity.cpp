@@ -22,16 +22,12 @@ PlaneSums<Statistics> statistics(Context& ctx, Box box, const ImageView& image,
                                  View<const std::uint8_t> mask) {
   check(box, "image", image);
   if (mask) check(box, "mask", mask);
-  return dispatch(
-      ctx, [&](auto& c) { return cpu::statistics(c, box, image, mask); },
-      [&](auto& c) { return cuda::statistics(c, box, image, mask); });
+  return dispatch(ctx, [&]<Backend B>() { return On<B>::statistics(ctx, box, image, mask); });
 }
 
 std::int64_t count(Context& ctx, Box box, View<const std::uint8_t> mask) {
   check(box, "mask", mask);
-  return dispatch(
-      ctx, [&](auto& c) { return cpu::count(c, box, mask); },
-      [&](auto& c) { return cuda::count(c, box, mask); });
+  return dispatch(ctx, [&]<Backend B>() { return On<B>::count(ctx, box, mask); });
 }
 
 std::vector<std::int64_t> histogram(Context& ctx, Box box, Range range, int bins,
@@ -43,31 +39,24 @@ std::vector<std::int64_t> histogram(Context& ctx, Box box, Range range, int bins
   require(range.hi > range.lo, "intensity: the range from " + std::to_string(range.lo) + " to " +
                                    std::to_string(range.hi) + " is empty");
   return dispatch(
-      ctx, [&](auto& c) { return cpu::histogram(c, box, range, bins, image, mask); },
-      [&](auto& c) { return cuda::histogram(c, box, range, bins, image, mask); });
+      ctx, [&]<Backend B>() { return On<B>::histogram(ctx, box, range, bins, image, mask); });
 }
 
 PlaneSums<Moments> moments(Context& ctx, Box box, Range range, View<const float> image,
                            View<const std::uint8_t> mask) {
   check(box, "image", image);
   if (mask) check(box, "mask", mask);
-  return dispatch(
-      ctx, [&](auto& c) { return cpu::moments(c, box, range, image, mask); },
-      [&](auto& c) { return cuda::moments(c, box, range, image, mask); });
+  return dispatch(ctx, [&]<Backend B>() { return On<B>::moments(ctx, box, range, image, mask); });
 }
 
 void rescale(Context& ctx, Box box, float lo, float scale, View<float> image) {
   check(box, "image", image);
-  dispatch(
-      ctx, [&](auto& c) { cpu::rescale(c, box, lo, scale, image); },
-      [&](auto& c) { cuda::rescale(c, box, lo, scale, image); });
+  dispatch(ctx, [&]<Backend B>() { On<B>::rescale(ctx, box, lo, scale, image); });
 }
 
 void clamp(Context& ctx, Box box, Range range, View<float> image) {
   check(box, "image", image);
-  dispatch(
-      ctx, [&](auto& c) { cpu::clamp(c, box, range, image); },
-      [&](auto& c) { cuda::clamp(c, box, range, image); });
+  dispatch(ctx, [&]<Backend B>() { On<B>::clamp(ctx, box, range, image); });
 }
 
 void remap(Context& ctx, Box box, const std::vector<float>& x, const std::vector<float>& y,
@@ -79,42 +68,32 @@ void remap(Context& ctx, Box box, const std::vector<float>& x, const std::vector
               " are supported");
   for (std::size_t k = 1; k < x.size(); ++k)
     require(x[k] > x[k - 1], "intensity: the points to map from do not ascend");
-  dispatch(
-      ctx, [&](auto& c) { cpu::remap(c, box, x, y, image); },
-      [&](auto& c) { cuda::remap(c, box, x, y, image); });
+  dispatch(ctx, [&]<Backend B>() { On<B>::remap(ctx, box, x, y, image); });
 }
 
 void store(Context& ctx, Box box, View<const float> from, View<Half> to) {
   check(box, "from", from);
   check(box, "to", to);
-  dispatch(
-      ctx, [&](auto& c) { cpu::store(c, box, from, to); },
-      [&](auto& c) { cuda::store(c, box, from, to); });
+  dispatch(ctx, [&]<Backend B>() { On<B>::store(ctx, box, from, to); });
 }
 
 void load(Context& ctx, Box box, const ImageView& from, View<float> to) {
   check(box, "from", from);
   check(box, "to", to);
-  dispatch(
-      ctx, [&](auto& c) { cpu::load(c, box, from, to); },
-      [&](auto& c) { cuda::load(c, box, from, to); });
+  dispatch(ctx, [&]<Backend B>() { On<B>::load(ctx, box, from, to); });
 }
 
 void store_mask(Context& ctx, Box box, float threshold, View<const float> from,
                 View<std::uint8_t> to) {
   check(box, "from", from);
   check(box, "to", to);
-  dispatch(
-      ctx, [&](auto& c) { cpu::store_mask(c, box, threshold, from, to); },
-      [&](auto& c) { cuda::store_mask(c, box, threshold, from, to); });
+  dispatch(ctx, [&]<Backend B>() { On<B>::store_mask(ctx, box, threshold, from, to); });
 }
 
 void drop_missing(Context& ctx, Box box, View<float> image, View<std::uint8_t> mask) {
   check(box, "image", image);
   check(box, "mask", mask);
-  dispatch(
-      ctx, [&](auto& c) { cpu::drop_missing(c, box, image, mask); },
-      [&](auto& c) { cuda::drop_missing(c, box, image, mask); });
+  dispatch(ctx, [&]<Backend B>() { On<B>::drop_missing(ctx, box, image, mask); });
 }
 
 void extend(Context& ctx, Box domain, Box box, View<const std::uint8_t> mask, View<float> image) {
@@ -122,9 +101,7 @@ void extend(Context& ctx, Box domain, Box box, View<const std::uint8_t> mask, Vi
   const Box reach = intersect(grow(box, 1), domain);
   require_stored("intensity", "image", image, reach);
   require_stored("intensity", "mask", mask, reach);
-  dispatch(
-      ctx, [&](auto& c) { cpu::extend(c, domain, box, mask, image); },
-      [&](auto& c) { cuda::extend(c, domain, box, mask, image); });
+  dispatch(ctx, [&]<Backend B>() { On<B>::extend(ctx, domain, box, mask, image); });
 }
 
 }  // namespace ffdp::intensity

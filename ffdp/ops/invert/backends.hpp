@@ -4,12 +4,14 @@
 #include "ffdp/ops/invert/invert.hpp"
 
 namespace ffdp::invert {
-namespace cpu {
-PlaneSums<Residual> forward(Context&, const Params&, Box domain, Box compute,
-                            VectorView<const float> displacement, VectorView<float> inverse);
-}
-namespace cuda {
-PlaneSums<Residual> forward(Context&, const Params&, Box domain, Box compute,
-                            VectorView<const float> displacement, VectorView<float> inverse);
-}
+
+/// The functions of a backend, for dispatch: cpu.cpp defines On<Backend::cpu>, cuda.cu
+/// On<Backend::cuda>.
+template <Backend>
+struct On {
+  static PlaneSums<Residual> forward(Context&, const Params&, Box domain, Box compute,
+                                     VectorView<const float> displacement,
+                                     VectorView<float> inverse);
+};
+
 }  // namespace ffdp::invert

@@ -5,10 +5,12 @@
 #include "ffdp/ops/invert/backends.hpp"
 #include "ffdp/ops/invert/math.hpp"
 
-namespace ffdp::invert::cpu {
+namespace ffdp::invert {
 
-PlaneSums<Residual> forward(Context& ctx, const Params& p, Box domain, Box compute,
-                            VectorView<const float> displacement, VectorView<float> inverse) {
+template <>
+PlaneSums<Residual> On<Backend::cpu>::forward(Context& ctx, const Params& p, Box domain,
+                                              Box compute, VectorView<const float> displacement,
+                                              VectorView<float> inverse) {
   const int around = halo(p);
   return plane_sums<Residual>(ctx, compute.size(0), [&](std::int64_t i, int) {
     Residual total;
@@ -26,4 +28,4 @@ PlaneSums<Residual> forward(Context& ctx, const Params& p, Box domain, Box compu
   });
 }
 
-}  // namespace ffdp::invert::cpu
+}  // namespace ffdp::invert

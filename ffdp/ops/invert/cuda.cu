@@ -3,7 +3,7 @@
 #include "ffdp/ops/invert/backends.hpp"
 #include "ffdp/ops/invert/math.hpp"
 
-namespace ffdp::invert::cuda {
+namespace ffdp::invert {
 namespace {
 
 struct Sum {
@@ -19,8 +19,10 @@ struct Sum {
 }  // namespace
 
 /// A thread solves voxel by voxel: 24 B/voxel and 96 more from the caches a step.
-PlaneSums<Residual> forward(Context& ctx, const Params& p, Box domain, Box compute,
-                            VectorView<const float> displacement, VectorView<float> inverse) {
+template <>
+PlaneSums<Residual> On<Backend::cuda>::forward(Context& ctx, const Params& p, Box domain,
+                                               Box compute, VectorView<const float> displacement,
+                                               VectorView<float> inverse) {
   const int around = halo(p);
   const double tolerance = p.tolerance;
   const int max_iterations = p.max_iterations;
@@ -39,4 +41,4 @@ PlaneSums<Residual> forward(Context& ctx, const Params& p, Box domain, Box compu
   return result;
 }
 
-}  // namespace ffdp::invert::cuda
+}  // namespace ffdp::invert

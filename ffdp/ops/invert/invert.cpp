@@ -18,9 +18,9 @@ PlaneSums<Residual> forward(Context& ctx, const Params& p, Box domain, Box compu
           "invert: reach is " + std::to_string(p.reach) + " voxels, must be within 0 and 1e6");
   require_stored("invert", "displacement", displacement, intersect(grow(compute, halo(p)), domain));
   require_stored("invert", "inverse", inverse, compute);
-  return dispatch(
-      ctx, [&](auto& c) { return cpu::forward(c, p, domain, compute, displacement, inverse); },
-      [&](auto& c) { return cuda::forward(c, p, domain, compute, displacement, inverse); });
+  return dispatch(ctx, [&]<Backend B>() {
+    return On<B>::forward(ctx, p, domain, compute, displacement, inverse);
+  });
 }
 
 }  // namespace ffdp::invert

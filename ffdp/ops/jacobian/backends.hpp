@@ -5,24 +5,17 @@
 
 namespace ffdp::jacobian {
 
-namespace cpu {
-void forward(Context& ctx, const Box& domain, const Box& compute,
-             const VectorView<const float>& displacement, const View<float>& determinant);
-PlaneSums<Statistics> statistics(Context& ctx, const Box& domain, const Box& compute,
-                                 const VectorView<const float>& displacement,
-                                 const View<const std::uint8_t>& mask);
-std::vector<Int3> voxels_below(Context& ctx, const Box& domain, const Box& compute, double least,
-                               const VectorView<const float>& displacement);
-}  // namespace cpu
-
-namespace cuda {
-void forward(Context& ctx, const Box& domain, const Box& compute,
-             const VectorView<const float>& displacement, const View<float>& determinant);
-PlaneSums<Statistics> statistics(Context& ctx, const Box& domain, const Box& compute,
-                                 const VectorView<const float>& displacement,
-                                 const View<const std::uint8_t>& mask);
-std::vector<Int3> voxels_below(Context& ctx, const Box& domain, const Box& compute, double least,
-                               const VectorView<const float>& displacement);
-}  // namespace cuda
+/// The functions of a backend, for dispatch: cpu.cpp defines On<Backend::cpu>, cuda.cu
+/// On<Backend::cuda>.
+template <Backend>
+struct On {
+  static void forward(Context& ctx, const Box& domain, const Box& compute,
+                      const VectorView<const float>& displacement, const View<float>& determinant);
+  static PlaneSums<Statistics> statistics(Context& ctx, const Box& domain, const Box& compute,
+                                          const VectorView<const float>& displacement,
+                                          const View<const std::uint8_t>& mask);
+  static std::vector<Int3> voxels_below(Context& ctx, const Box& domain, const Box& compute,
+                                        double least, const VectorView<const float>& displacement);
+};
 
 }  // namespace ffdp::jacobian

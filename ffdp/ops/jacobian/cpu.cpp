@@ -6,7 +6,7 @@
 #include "ffdp/ops/jacobian/backends.hpp"
 #include "ffdp/ops/jacobian/math.hpp"
 
-namespace ffdp::jacobian::cpu {
+namespace ffdp::jacobian {
 namespace {
 
 /// Determinants of the row (z, y) of `compute` to out[0, compute.size(2)).
@@ -67,8 +67,10 @@ void add(Statistics& s, float determinant) {
 
 }  // namespace
 
-void forward(Context& ctx, const Box& domain, const Box& compute,
-             const VectorView<const float>& displacement, const View<float>& determinant) {
+template <>
+void On<Backend::cpu>::forward(Context& ctx, const Box& domain, const Box& compute,
+                               const VectorView<const float>& displacement,
+                               const View<float>& determinant) {
   parallel_for(ctx, compute.size(0), [&](std::int64_t i, int) {
     const int z = compute.lo[0] + static_cast<int>(i);
     for (int y = compute.lo[1]; y < compute.hi[1]; ++y)
@@ -76,9 +78,11 @@ void forward(Context& ctx, const Box& domain, const Box& compute,
   });
 }
 
-PlaneSums<Statistics> statistics(Context& ctx, const Box& domain, const Box& compute,
-                                 const VectorView<const float>& displacement,
-                                 const View<const std::uint8_t>& mask) {
+template <>
+PlaneSums<Statistics> On<Backend::cpu>::statistics(Context& ctx, const Box& domain,
+                                                   const Box& compute,
+                                                   const VectorView<const float>& displacement,
+                                                   const View<const std::uint8_t>& mask) {
   const auto width = static_cast<std::size_t>(compute.size(2));
   auto* rows = ctx.scratch<float>(0, width * static_cast<std::size_t>(ctx.threads));
   return plane_sums<Statistics>(ctx, compute.size(0), [&](std::int64_t i, int worker) {
@@ -94,8 +98,10 @@ PlaneSums<Statistics> statistics(Context& ctx, const Box& domain, const Box& com
   });
 }
 
-std::vector<Int3> voxels_below(Context& ctx, const Box& domain, const Box& compute, double least,
-                               const VectorView<const float>& displacement) {
+template <>
+std::vector<Int3> On<Backend::cpu>::voxels_below(Context& ctx, const Box& domain,
+                                                 const Box& compute, double least,
+                                                 const VectorView<const float>& displacement) {
   const auto width = static_cast<std::size_t>(compute.size(2));
   auto* rows = ctx.scratch<float>(0, width * static_cast<std::size_t>(ctx.threads));
   std::vector<std::vector<Int3>> planes(static_cast<std::size_t>(compute.size(0)));
@@ -114,4 +120,4 @@ std::vector<Int3> voxels_below(Context& ctx, const Box& domain, const Box& compu
   return result;
 }
 
-}  // namespace ffdp::jacobian::cpu
+}  // namespace ffdp::jacobian

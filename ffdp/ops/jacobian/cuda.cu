@@ -6,7 +6,7 @@
 #include "ffdp/ops/jacobian/backends.hpp"
 #include "ffdp/ops/jacobian/math.hpp"
 
-namespace ffdp::jacobian::cuda {
+namespace ffdp::jacobian {
 namespace {
 
 enum Slot { count_slot = 0, voxels_slot = 1 };
@@ -44,8 +44,10 @@ struct Sum {
 }  // namespace
 
 /// Reads 12 and writes 4 B/voxel; the neighbours come from the caches.
-void forward(Context& ctx, const Box& domain_in, const Box& compute,
-             const VectorView<const float>& displacement, const View<float>& determinant_out) {
+template <>
+void On<Backend::cuda>::forward(Context& ctx, const Box& domain_in, const Box& compute,
+                                const VectorView<const float>& displacement,
+                                const View<float>& determinant_out) {
   const Box domain = domain_in;
   const VectorView<const float> u = displacement;
   const View<float> out = determinant_out;
@@ -54,9 +56,11 @@ void forward(Context& ctx, const Box& domain_in, const Box& compute,
 }
 
 /// Reads 12 B/voxel.
-PlaneSums<Statistics> statistics(Context& ctx, const Box& domain_in, const Box& compute,
-                                 const VectorView<const float>& displacement,
-                                 const View<const std::uint8_t>& mask_in) {
+template <>
+PlaneSums<Statistics> On<Backend::cuda>::statistics(Context& ctx, const Box& domain_in,
+                                                    const Box& compute,
+                                                    const VectorView<const float>& displacement,
+                                                    const View<const std::uint8_t>& mask_in) {
   const Box domain = domain_in;
   const VectorView<const float> u = displacement;
   const View<const std::uint8_t> mask = mask_in;
@@ -89,8 +93,10 @@ PlaneSums<Statistics> statistics(Context& ctx, const Box& domain_in, const Box& 
 
 /// Reads 12 B/voxel. Voxels come in any order and are sorted on the host; where there are more than
 /// there was room for, they are looked for once more.
-std::vector<Int3> voxels_below(Context& ctx, const Box& domain_in, const Box& compute, double least,
-                               const VectorView<const float>& displacement) {
+template <>
+std::vector<Int3> On<Backend::cuda>::voxels_below(Context& ctx, const Box& domain_in,
+                                                  const Box& compute, double least,
+                                                  const VectorView<const float>& displacement) {
   const Box domain = domain_in;
   const VectorView<const float> u = displacement;
   auto* found = ctx.scratch<unsigned long long>(count_slot, 1);
@@ -116,4 +122,4 @@ std::vector<Int3> voxels_below(Context& ctx, const Box& domain_in, const Box& co
   }
 }
 
-}  // namespace ffdp::jacobian::cuda
+}  // namespace ffdp::jacobian

@@ -30,9 +30,8 @@ void forward(Context& ctx, const Box& domain, const Box& compute,
              const VectorView<const float>& displacement, const View<float>& determinant) {
   check(domain, compute, displacement);
   require_stored("jacobian", "determinant", determinant, compute);
-  dispatch(
-      ctx, [&](auto& c) { cpu::forward(c, domain, compute, displacement, determinant); },
-      [&](auto& c) { cuda::forward(c, domain, compute, displacement, determinant); });
+  dispatch(ctx,
+           [&]<Backend B>() { On<B>::forward(ctx, domain, compute, displacement, determinant); });
 }
 
 PlaneSums<Statistics> statistics(Context& ctx, const Box& domain, const Box& compute,
@@ -40,17 +39,17 @@ PlaneSums<Statistics> statistics(Context& ctx, const Box& domain, const Box& com
                                  const View<const std::uint8_t>& mask) {
   check(domain, compute, displacement);
   if (mask) require_stored("jacobian", "mask", mask, compute);
-  return dispatch(
-      ctx, [&](auto& c) { return cpu::statistics(c, domain, compute, displacement, mask); },
-      [&](auto& c) { return cuda::statistics(c, domain, compute, displacement, mask); });
+  return dispatch(ctx, [&]<Backend B>() {
+    return On<B>::statistics(ctx, domain, compute, displacement, mask);
+  });
 }
 
 std::vector<Int3> voxels_below(Context& ctx, const Box& domain, const Box& compute, double least,
                                const VectorView<const float>& displacement) {
   check(domain, compute, displacement);
-  return dispatch(
-      ctx, [&](auto& c) { return cpu::voxels_below(c, domain, compute, least, displacement); },
-      [&](auto& c) { return cuda::voxels_below(c, domain, compute, least, displacement); });
+  return dispatch(ctx, [&]<Backend B>() {
+    return On<B>::voxels_below(ctx, domain, compute, least, displacement);
+  });
 }
 
 }  // namespace ffdp::jacobian

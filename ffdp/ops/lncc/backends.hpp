@@ -4,14 +4,14 @@
 #include "ffdp/ops/lncc/lncc.hpp"
 
 namespace ffdp::lncc {
-namespace cpu {
-void forward_backward(Context&, const Params&, Box domain, Box compute, View<const float> fixed,
-                      View<const float> warped, View<float> grad, VectorView<float> workspace,
-                      MetricSum* sum);
-}
-namespace cuda {
-void forward_backward(Context&, const Params&, Box domain, Box compute, View<const float> fixed,
-                      View<const float> warped, View<float> grad, VectorView<float> workspace,
-                      MetricSum* sum);
-}
+
+/// The functions of a backend, for dispatch: cpu.cpp defines On<Backend::cpu>, cuda.cu
+/// On<Backend::cuda>.
+template <Backend>
+struct On {
+  static void forward_backward(Context&, const Params&, Box domain, Box compute,
+                               View<const float> fixed, View<const float> warped, View<float> grad,
+                               VectorView<float> workspace, MetricSum* sum);
+};
+
 }  // namespace ffdp::lncc

@@ -6,7 +6,7 @@
 #include "ffdp/ops/lncc/backends.hpp"
 #include "ffdp/ops/lncc/math.hpp"
 
-namespace ffdp::lncc::cpu {
+namespace ffdp::lncc {
 namespace {
 
 enum Slot { stencil_slot = 0, coefficient_slot = 10 };  // 10: as descent, which never runs at once
@@ -166,13 +166,15 @@ void evaluate(Context& ctx, const Params& p, const Box& domain, const Box& compu
 
 }  // namespace
 
-void forward_backward(Context& ctx, const Params& p, Box domain, Box compute,
-                      View<const float> fixed, View<const float> warped, View<float> grad,
-                      VectorView<float> workspace, MetricSum* sum) {
+template <>
+void On<Backend::cpu>::forward_backward(Context& ctx, const Params& p, Box domain, Box compute,
+                                        View<const float> fixed, View<const float> warped,
+                                        View<float> grad, VectorView<float> workspace,
+                                        MetricSum* sum) {
   if (p.missing_values)
     evaluate<true>(ctx, p, domain, compute, fixed, warped, grad, workspace, sum);
   else
     evaluate<false>(ctx, p, domain, compute, fixed, warped, grad, workspace, sum);
 }
 
-}  // namespace ffdp::lncc::cpu
+}  // namespace ffdp::lncc

@@ -11,7 +11,7 @@
 #include "ffdp/ops/lncc/backends.hpp"
 #include "ffdp/ops/lncc/math.hpp"
 
-namespace ffdp::lncc::cuda {
+namespace ffdp::lncc {
 namespace {
 
 enum Slot {
@@ -347,7 +347,7 @@ void evaluate(Context& ctx, const Params& p, const Box& domain, const Box& compu
   using Sum = Part;
   const AddPart add{sum, Missing ? 0 : compute.volume()};
   bool done = false;
-  if (!gaussian && radius <= device::widest_march)
+  if (!gaussian && radius <= device::widest_stencil)
     device::with_radius(radius, [&]<int R>() {
       const BoxSums<R, Windows<Missing>> first(domain, rows);
       const BoxSums<R, Gradient<Missing>> second(domain, compute);
@@ -374,13 +374,15 @@ void evaluate(Context& ctx, const Params& p, const Box& domain, const Box& compu
 
 }  // namespace
 
-void forward_backward(Context& ctx, const Params& p, Box domain, Box compute,
-                      View<const float> fixed, View<const float> warped, View<float> grad,
-                      VectorView<float> workspace, MetricSum* sum) {
+template <>
+void On<Backend::cuda>::forward_backward(Context& ctx, const Params& p, Box domain, Box compute,
+                                         View<const float> fixed, View<const float> warped,
+                                         View<float> grad, VectorView<float> workspace,
+                                         MetricSum* sum) {
   if (p.missing_values)
     evaluate<true>(ctx, p, domain, compute, fixed, warped, grad, workspace, sum);
   else
     evaluate<false>(ctx, p, domain, compute, fixed, warped, grad, workspace, sum);
 }
 
-}  // namespace ffdp::lncc::cuda
+}  // namespace ffdp::lncc

@@ -42,14 +42,9 @@ void forward_backward(Context& ctx, const Params& p, Box domain, Box compute,
           "lncc: workspace is stored over " + to_string(workspace.stored) +
               ", needs as many voxels as " + to_string(windows));
   require(sum != nullptr, "lncc: sum is absent");
-  dispatch(
-      ctx,
-      [&](auto& c) {
-        cpu::forward_backward(c, p, domain, compute, fixed, warped, grad, workspace, sum);
-      },
-      [&](auto& c) {
-        cuda::forward_backward(c, p, domain, compute, fixed, warped, grad, workspace, sum);
-      });
+  dispatch(ctx, [&]<Backend B>() {
+    On<B>::forward_backward(ctx, p, domain, compute, fixed, warped, grad, workspace, sum);
+  });
 }
 
 }  // namespace ffdp::lncc

@@ -4,22 +4,18 @@
 #include "ffdp/ops/mi/mi.hpp"
 
 namespace ffdp::mi {
-namespace cpu {
-void accumulate(Context&, const Params&, Box domain, Box compute, View<const float> fixed,
-                View<const float> warped, std::int64_t* counts);
-void evaluate(Context&, const Params&, const std::int64_t* counts, float* derivative,
-              MetricSum* result);
-void backward(Context&, const Params&, Box domain, Box compute, float scale,
-              const float* derivative, View<const float> fixed, View<const float> warped,
-              View<float> grad);
-}  // namespace cpu
-namespace cuda {
-void accumulate(Context&, const Params&, Box domain, Box compute, View<const float> fixed,
-                View<const float> warped, std::int64_t* counts);
-void evaluate(Context&, const Params&, const std::int64_t* counts, float* derivative,
-              MetricSum* result);
-void backward(Context&, const Params&, Box domain, Box compute, float scale,
-              const float* derivative, View<const float> fixed, View<const float> warped,
-              View<float> grad);
-}  // namespace cuda
+
+/// The functions of a backend, for dispatch: cpu.cpp defines On<Backend::cpu>, cuda.cu
+/// On<Backend::cuda>.
+template <Backend>
+struct On {
+  static void accumulate(Context&, const Params&, Box domain, Box compute, View<const float> fixed,
+                         View<const float> warped, std::int64_t* counts);
+  static void evaluate(Context&, const Params&, const std::int64_t* counts, float* derivative,
+                       MetricSum* result);
+  static void backward(Context&, const Params&, Box domain, Box compute, float scale,
+                       const float* derivative, View<const float> fixed, View<const float> warped,
+                       View<float> grad);
+};
+
 }  // namespace ffdp::mi

@@ -6,7 +6,7 @@
 #include "ffdp/ops/mi/backends.hpp"
 #include "ffdp/ops/mi/math.hpp"
 
-namespace ffdp::mi::cpu {
+namespace ffdp::mi {
 namespace {
 
 /// Positions of one row in bins, in a buffer; NaN in either image gives -1.
@@ -75,8 +75,10 @@ struct Maps {
 
 }  // namespace
 
-void accumulate(Context& ctx, const Params& p, Box, Box compute, View<const float> fixed,
-                View<const float> warped, std::int64_t* counts) {
+template <>
+void On<Backend::cpu>::accumulate(Context& ctx, const Params& p, Box, Box compute,
+                                  View<const float> fixed, View<const float> warped,
+                                  std::int64_t* counts) {
   const Maps maps(p);
   const int n = compute.size(2);
   const std::size_t cells = static_cast<std::size_t>(p.bins) * p.bins;
@@ -103,8 +105,9 @@ void accumulate(Context& ctx, const Params& p, Box, Box compute, View<const floa
   }
 }
 
-void evaluate(Context&, const Params& p, const std::int64_t* counts, float* derivative,
-              MetricSum* result) {
+template <>
+void On<Backend::cpu>::evaluate(Context&, const Params& p, const std::int64_t* counts,
+                                float* derivative, MetricSum* result) {
   const int bins = p.bins;
   const std::size_t cells = static_cast<std::size_t>(bins) * bins;
   std::vector<std::int64_t> of_fixed(bins, 0), of_moving(bins, 0);
@@ -144,8 +147,10 @@ void evaluate(Context&, const Params& p, const std::int64_t* counts, float* deri
     derivative[i] = static_cast<float>((slope[i] - mean) * per_count);
 }
 
-void backward(Context& ctx, const Params& p, Box, Box compute, float scale, const float* derivative,
-              View<const float> fixed, View<const float> warped, View<float> grad) {
+template <>
+void On<Backend::cpu>::backward(Context& ctx, const Params& p, Box, Box compute, float scale,
+                                const float* derivative, View<const float> fixed,
+                                View<const float> warped, View<float> grad) {
   const Maps maps(p);
   const int n = compute.size(2);
   auto* scratch = ctx.scratch<float>(0, 2 * static_cast<std::size_t>(n) * ctx.threads);
@@ -164,4 +169,4 @@ void backward(Context& ctx, const Params& p, Box, Box compute, float scale, cons
   });
 }
 
-}  // namespace ffdp::mi::cpu
+}  // namespace ffdp::mi

@@ -5,7 +5,7 @@
 #include "ffdp/ops/mi/backends.hpp"
 #include "ffdp/ops/mi/math.hpp"
 
-namespace ffdp::mi::cuda {
+namespace ffdp::mi {
 namespace {
 
 constexpr int threads = 1024;
@@ -185,8 +185,10 @@ __global__ void __launch_bounds__(device::tile_threads)
 
 }  // namespace
 
-void accumulate(Context& ctx, const Params& p, Box, Box compute, View<const float> fixed,
-                View<const float> warped, std::int64_t* counts) {
+template <>
+void On<Backend::cuda>::accumulate(Context& ctx, const Params& p, Box, Box compute,
+                                   View<const float> fixed, View<const float> warped,
+                                   std::int64_t* counts) {
   const Pair pair(p, compute, fixed, warped);
   const int cells = p.bins * p.bins;
   int copies = 32;
@@ -211,15 +213,18 @@ void accumulate(Context& ctx, const Params& p, Box, Box compute, View<const floa
   check(cudaGetLastError());
 }
 
-void evaluate(Context& ctx, const Params& p, const std::int64_t* counts, float* derivative,
-              MetricSum* result) {
+template <>
+void On<Backend::cuda>::evaluate(Context& ctx, const Params& p, const std::int64_t* counts,
+                                 float* derivative, MetricSum* result) {
   evaluate_kernel<<<1, evaluate_threads, 0, stream_of(ctx)>>>(p.bins, p.measure, counts, derivative,
                                                               result);
   check(cudaGetLastError());
 }
 
-void backward(Context& ctx, const Params& p, Box, Box compute, float scale, const float* derivative,
-              View<const float> fixed, View<const float> warped, View<float> grad) {
+template <>
+void On<Backend::cuda>::backward(Context& ctx, const Params& p, Box, Box compute, float scale,
+                                 const float* derivative, View<const float> fixed,
+                                 View<const float> warped, View<float> grad) {
   const Pair pair(p, compute, fixed, warped);
   const device::Tiles tiles = device::tiles_of(compute);
   const auto shared = static_cast<int>(p.bins * p.bins * sizeof(float));
@@ -233,4 +238,4 @@ void backward(Context& ctx, const Params& p, Box, Box compute, float scale, cons
   check(cudaGetLastError());
 }
 
-}  // namespace ffdp::mi::cuda
+}  // namespace ffdp::mi

@@ -62,9 +62,8 @@ void accumulate(Context& ctx, const Params& p, Box domain, Box compute, View<con
   require_stored("mi", "fixed", fixed, compute);
   require_stored("mi", "warped", warped, compute);
   require(counts != nullptr, "mi: counts are absent");
-  dispatch(
-      ctx, [&](auto& c) { cpu::accumulate(c, p, domain, compute, fixed, warped, counts); },
-      [&](auto& c) { cuda::accumulate(c, p, domain, compute, fixed, warped, counts); });
+  dispatch(ctx,
+           [&]<Backend B>() { On<B>::accumulate(ctx, p, domain, compute, fixed, warped, counts); });
 }
 
 Table evaluate(const Params& p, const Histogram& histogram) {
@@ -91,9 +90,7 @@ void evaluate(Context& ctx, const Params& p, const std::int64_t* counts, float* 
   check(p);
   require(counts != nullptr && derivative != nullptr && result != nullptr,
           "mi: counts, derivative or result are absent");
-  dispatch(
-      ctx, [&](auto& c) { cpu::evaluate(c, p, counts, derivative, result); },
-      [&](auto& c) { cuda::evaluate(c, p, counts, derivative, result); });
+  dispatch(ctx, [&]<Backend B>() { On<B>::evaluate(ctx, p, counts, derivative, result); });
 }
 
 void backward(Context& ctx, const Params& p, Box domain, Box compute, float scale,
@@ -117,14 +114,9 @@ void backward(Context& ctx, const Params& p, Box domain, Box compute, float scal
   require_stored("mi", "fixed", fixed, compute);
   require_stored("mi", "warped", warped, compute);
   require_stored("mi", "grad", grad, compute);
-  dispatch(
-      ctx,
-      [&](auto& c) {
-        cpu::backward(c, p, domain, compute, scale, derivative, fixed, warped, grad);
-      },
-      [&](auto& c) {
-        cuda::backward(c, p, domain, compute, scale, derivative, fixed, warped, grad);
-      });
+  dispatch(ctx, [&]<Backend B>() {
+    On<B>::backward(ctx, p, domain, compute, scale, derivative, fixed, warped, grad);
+  });
 }
 
 }  // namespace ffdp::mi

@@ -4,12 +4,14 @@
 #include "ffdp/ops/mse/mse.hpp"
 
 namespace ffdp::mse {
-namespace cpu {
-void forward_backward(Context&, const Params&, Box domain, Box compute, View<const float> fixed,
-                      View<const float> warped, View<float> grad, MetricSum* sum);
-}
-namespace cuda {
-void forward_backward(Context&, const Params&, Box domain, Box compute, View<const float> fixed,
-                      View<const float> warped, View<float> grad, MetricSum* sum);
-}
+
+/// The functions of a backend, for dispatch: cpu.cpp defines On<Backend::cpu>, cuda.cu
+/// On<Backend::cuda>.
+template <Backend>
+struct On {
+  static void forward_backward(Context&, const Params&, Box domain, Box compute,
+                               View<const float> fixed, View<const float> warped, View<float> grad,
+                               MetricSum* sum);
+};
+
 }  // namespace ffdp::mse

@@ -3,10 +3,12 @@
 #include "ffdp/ops/common/exact_sum.hpp"
 #include "ffdp/ops/mse/backends.hpp"
 
-namespace ffdp::mse::cpu {
+namespace ffdp::mse {
 
-void forward_backward(Context& ctx, const Params& p, Box, Box compute, View<const float> fixed,
-                      View<const float> warped, View<float> grad, MetricSum* sum) {
+template <>
+void On<Backend::cpu>::forward_backward(Context& ctx, const Params& p, Box, Box compute,
+                                        View<const float> fixed, View<const float> warped,
+                                        View<float> grad, MetricSum* sum) {
   const ExactUnit rounded(p.unit);
   const auto plane = [&](std::int64_t i, int) {
     MetricSum total;
@@ -36,4 +38,4 @@ void forward_backward(Context& ctx, const Params& p, Box, Box compute, View<cons
   *sum += parallel_sum<MetricSum>(ctx, compute.size(0), plane);
 }
 
-}  // namespace ffdp::mse::cpu
+}  // namespace ffdp::mse

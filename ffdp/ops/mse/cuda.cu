@@ -3,11 +3,13 @@
 #include "ffdp/ops/common/voxels.cuh"
 #include "ffdp/ops/mse/backends.hpp"
 
-namespace ffdp::mse::cuda {
+namespace ffdp::mse {
 
 /// Reads 8 and writes 4 B/voxel.
-void forward_backward(Context& ctx, const Params& p, Box, Box compute, View<const float> fixed,
-                      View<const float> warped, View<float> grad, MetricSum* sum) {
+template <>
+void On<Backend::cuda>::forward_backward(Context& ctx, const Params& p, Box, Box compute,
+                                         View<const float> fixed, View<const float> warped,
+                                         View<float> grad, MetricSum* sum) {
   using Sum = device::Sums<2>;
   const ExactUnit rounded(p.unit);
   const auto one = [=] __device__(int z, int y, int x, Sum& total) {
@@ -20,4 +22,4 @@ void forward_backward(Context& ctx, const Params& p, Box, Box compute, View<cons
   device::sum_voxels<Sum, 8>(ctx, compute, one, device::AddTo{sum});
 }
 
-}  // namespace ffdp::mse::cuda
+}  // namespace ffdp::mse

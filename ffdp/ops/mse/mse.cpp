@@ -22,9 +22,9 @@ void forward_backward(Context& ctx, const Params& p, Box domain, Box compute,
   require_stored("mse", "warped", warped, compute);
   if (grad) require_stored("mse", "grad", grad, compute);
   require(sum != nullptr, "mse: sum is absent");
-  dispatch(
-      ctx, [&](auto& c) { cpu::forward_backward(c, p, domain, compute, fixed, warped, grad, sum); },
-      [&](auto& c) { cuda::forward_backward(c, p, domain, compute, fixed, warped, grad, sum); });
+  dispatch(ctx, [&]<Backend B>() {
+    On<B>::forward_backward(ctx, p, domain, compute, fixed, warped, grad, sum);
+  });
 }
 
 }  // namespace ffdp::mse

@@ -7,7 +7,7 @@
 #include "ffdp/ops/points/backends.hpp"
 #include "ffdp/ops/points/math.hpp"
 
-namespace ffdp::points::cpu {
+namespace ffdp::points {
 namespace {
 
 constexpr std::int64_t piece = 2048;  // points a task
@@ -33,9 +33,11 @@ void fill_or(const Context& ctx, const Box& domain, std::span<const Vec3> points
 
 }  // namespace
 
+template <>
 template <class T>
-void sample(Context& ctx, const Params& params, const Box& domain, View<const T> image,
-            std::span<const Vec3> points, std::span<double> out) {
+void On<Backend::cpu>::sample(Context& ctx, const Params& params, const Box& domain,
+                              View<const T> image, std::span<const Vec3> points,
+                              std::span<double> out) {
   const auto run = [&](auto value) { fill_or(ctx, domain, points, params.fill, out, value); };
   const auto wide = [&](auto taps) {
     run([&, taps](const Vec3& q) {
@@ -57,22 +59,26 @@ void sample(Context& ctx, const Params& params, const Box& domain, View<const T>
   }
 }
 
+template <>
 template <class T>
-void nearest_label(Context& ctx, const Box& domain, View<const T> image, T fill,
-                   std::span<const Vec3> points, std::span<T> out) {
+void On<Backend::cpu>::nearest_label(Context& ctx, const Box& domain, View<const T> image, T fill,
+                                     std::span<const Vec3> points, std::span<T> out) {
   fill_or(ctx, domain, points, fill, out,
           [&](const Vec3& q) { return nearest_value(image, domain, q); });
 }
 
+template <>
 template <class T>
-void vote_label(Context& ctx, const Box& domain, View<const T> image, T fill,
-                std::span<const Vec3> points, std::span<T> out) {
+void On<Backend::cpu>::vote_label(Context& ctx, const Box& domain, View<const T> image, T fill,
+                                  std::span<const Vec3> points, std::span<T> out) {
   fill_or(ctx, domain, points, fill, out,
           [&](const Vec3& q) { return vote_value(image, domain, q); });
 }
 
-void sample_vectors(Context& ctx, const Box& domain, VectorView<const float> field,
-                    std::span<const Vec3> points, std::span<Vec3> vectors) {
+template <>
+void On<Backend::cpu>::sample_vectors(Context& ctx, const Box& domain,
+                                      VectorView<const float> field, std::span<const Vec3> points,
+                                      std::span<Vec3> vectors) {
   const std::array<View<const float>, 3> component{field[0], field[1], field[2]};
   for_each_point(ctx, points.size(), [&](std::size_t i) {
     Vec3 v{};
@@ -84,8 +90,9 @@ void sample_vectors(Context& ctx, const Box& domain, VectorView<const float> fie
   });
 }
 
+template <>
 template <class T>
-void bspline_coefficients(Context& ctx, View<T> image) {
+void On<Backend::cpu>::bspline_coefficients(Context& ctx, View<T> image) {
   const Box& box = image.stored;
   const int nz = box.size(0), ny = box.size(1), nx = box.size(2);
   T* const data = image.data;
@@ -99,6 +106,7 @@ void bspline_coefficients(Context& ctx, View<T> image) {
   });
 }
 
+using here = On<Backend::cpu>;
 #include "ffdp/ops/points/instances.inc"
 
-}  // namespace ffdp::points::cpu
+}  // namespace ffdp::points

@@ -5,7 +5,7 @@
 #include "ffdp/ops/points/backends.hpp"
 #include "ffdp/ops/points/math.hpp"
 
-namespace ffdp::points::cuda {
+namespace ffdp::points {
 namespace {
 
 enum Slot { points_slot = 0, results_slot = 1 };
@@ -47,9 +47,11 @@ __global__ void __launch_bounds__(threads)
 
 }  // namespace
 
+template <>
 template <class T>
-void sample(Context& ctx, const Params& params, const Box& domain, View<const T> image,
-            std::span<const Vec3> points, std::span<double> out) {
+void On<Backend::cuda>::sample(Context& ctx, const Params& params, const Box& domain,
+                               View<const T> image, std::span<const Vec3> points,
+                               std::span<double> out) {
   const double fill = params.fill;
   switch (params.mode) {
     case Mode::linear:
@@ -78,24 +80,28 @@ void sample(Context& ctx, const Params& params, const Box& domain, View<const T>
   }
 }
 
+template <>
 template <class T>
-void nearest_label(Context& ctx, const Box& domain, View<const T> image, T fill,
-                   std::span<const Vec3> points, std::span<T> out) {
+void On<Backend::cuda>::nearest_label(Context& ctx, const Box& domain, View<const T> image, T fill,
+                                      std::span<const Vec3> points, std::span<T> out) {
   for_each_point(ctx, points, out, [=] __device__(const Vec3& q) {
     return inside(domain, q) ? nearest_value(image, domain, q) : fill;
   });
 }
 
+template <>
 template <class T>
-void vote_label(Context& ctx, const Box& domain, View<const T> image, T fill,
-                std::span<const Vec3> points, std::span<T> out) {
+void On<Backend::cuda>::vote_label(Context& ctx, const Box& domain, View<const T> image, T fill,
+                                   std::span<const Vec3> points, std::span<T> out) {
   for_each_point(ctx, points, out, [=] __device__(const Vec3& q) {
     return inside(domain, q) ? vote_value(image, domain, q) : fill;
   });
 }
 
-void sample_vectors(Context& ctx, const Box& domain, VectorView<const float> field,
-                    std::span<const Vec3> points, std::span<Vec3> vectors) {
+template <>
+void On<Backend::cuda>::sample_vectors(Context& ctx, const Box& domain,
+                                       VectorView<const float> field, std::span<const Vec3> points,
+                                       std::span<Vec3> vectors) {
   for_each_point(ctx, points, vectors, [=] __device__(const Vec3& q) {
     Vec3 v{};
     if (!inside(domain, q)) return v;
@@ -105,8 +111,9 @@ void sample_vectors(Context& ctx, const Box& domain, VectorView<const float> fie
   });
 }
 
+template <>
 template <class T>
-void bspline_coefficients(Context& ctx, View<T> image) {
+void On<Backend::cuda>::bspline_coefficients(Context& ctx, View<T> image) {
   const Int3 n = {image.stored.size(0), image.stored.size(1), image.stored.size(2)};
   const std::int64_t stride[3] = {image.stride_z, image.stride_y, 1};
   for (const int axis : {2, 1, 0}) {
@@ -119,6 +126,7 @@ void bspline_coefficients(Context& ctx, View<T> image) {
   }
 }
 
+using here = On<Backend::cuda>;
 #include "ffdp/ops/points/instances.inc"
 
-}  // namespace ffdp::points::cuda
+}  // namespace ffdp::points

@@ -86,45 +86,36 @@ template <class T>
 void sample(Context& ctx, const Params& params, const Box& domain, View<const T> image,
             std::span<const Vec3> points, std::span<double> out) {
   check(params, domain, image.stored, points, out.size());
-  dispatch(
-      ctx, [&](auto& c) { cpu::sample(c, params, domain, image, points, out); },
-      [&](auto& c) { cuda::sample(c, params, domain, image, points, out); });
+  dispatch(ctx, [&]<Backend B>() { On<B>::sample(ctx, params, domain, image, points, out); });
 }
 
 template <class T>
 void nearest_label(Context& ctx, const Box& domain, View<const T> image, T fill,
                    std::span<const Vec3> points, std::span<T> out) {
   check({Mode::nearest, 0}, domain, image.stored, points, out.size());
-  dispatch(
-      ctx, [&](auto& c) { cpu::nearest_label(c, domain, image, fill, points, out); },
-      [&](auto& c) { cuda::nearest_label(c, domain, image, fill, points, out); });
+  dispatch(ctx, [&]<Backend B>() { On<B>::nearest_label(ctx, domain, image, fill, points, out); });
 }
 
 template <class T>
 void vote_label(Context& ctx, const Box& domain, View<const T> image, T fill,
                 std::span<const Vec3> points, std::span<T> out) {
   check({Mode::linear, 0}, domain, image.stored, points, out.size());
-  dispatch(
-      ctx, [&](auto& c) { cpu::vote_label(c, domain, image, fill, points, out); },
-      [&](auto& c) { cuda::vote_label(c, domain, image, fill, points, out); });
+  dispatch(ctx, [&]<Backend B>() { On<B>::vote_label(ctx, domain, image, fill, points, out); });
 }
 
 void sample_vectors(Context& ctx, const Box& domain, VectorView<const float> field,
                     std::span<const Vec3> points, std::span<Vec3> vectors) {
   check({Mode::linear, 0}, domain, field.stored, points, vectors.size());
-  dispatch(
-      ctx, [&](auto& c) { cpu::sample_vectors(c, domain, field, points, vectors); },
-      [&](auto& c) { cuda::sample_vectors(c, domain, field, points, vectors); });
+  dispatch(ctx, [&]<Backend B>() { On<B>::sample_vectors(ctx, domain, field, points, vectors); });
 }
 
 template <class T>
 void bspline_coefficients(Context& ctx, View<T> image) {
   require(!image.stored.empty(), "points: the image " + to_string(image.stored) + " is empty");
-  dispatch(
-      ctx, [&](auto& c) { cpu::bspline_coefficients(c, image); },
-      [&](auto& c) { cuda::bspline_coefficients(c, image); });
+  dispatch(ctx, [&]<Backend B>() { On<B>::bspline_coefficients(ctx, image); });
 }
 
+namespace here = ffdp::points;
 #include "ffdp/ops/points/instances.inc"
 
 }  // namespace ffdp::points

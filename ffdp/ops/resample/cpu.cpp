@@ -3,7 +3,7 @@
 #include "ffdp/ops/resample/backends.hpp"
 #include "ffdp/ops/resample/math.hpp"
 
-namespace ffdp::resample::cpu {
+namespace ffdp::resample {
 namespace {
 
 struct AffineSums {
@@ -28,18 +28,21 @@ AffineSums sum_rows(const Context& ctx, const Box& box, Body&& body) {
 
 }  // namespace
 
+template <>
 template <class T>
-void forward(Context& ctx, const Params& p, Box image_domain, Box compute, const Inputs<T>& in,
-             Into into, VectorView<T> out) {
+void On<Backend::cpu>::forward(Context& ctx, const Params& p, Box image_domain, Box compute,
+                               const Inputs<T>& in, Into into, VectorView<T> out) {
   sum_rows(ctx, compute, [&](int z, int y, AffineSums&) {
     for (int x = compute.lo[2]; x < compute.hi[2]; ++x)
       sample(p, image_domain, in, into, out, z, y, x);
   });
 }
 
+template <>
 template <class T>
-void backward(Context& ctx, const Params& p, Box image_domain, Box compute, const Inputs<T>& in,
-              VectorView<const T> grad_out, const Gradients<T>& gradients) {
+void On<Backend::cpu>::backward(Context& ctx, const Params& p, Box image_domain, Box compute,
+                                const Inputs<T>& in, VectorView<const T> grad_out,
+                                const Gradients<T>& gradients) {
   Context own;
   own.threads = gradients.image ? 1 : ctx.threads;  // scattering is not for several threads
   const AffineSums total = sum_rows(own, compute, [&](int z, int y, AffineSums& sums) {
@@ -47,22 +50,19 @@ void backward(Context& ctx, const Params& p, Box image_domain, Box compute, cons
       const Point<T> at = point(p, image_domain, in, z, y, x);
       T grad_q[3] = {};
       sample_vjp(
-          p, at, in, grad_out, gradients.image, grad_out[0].offset(z, y, x),
-          [](T* to, T value) { *to += value; }, grad_q);
-      pull_back(p, at, in, grad_q, gradients, z, y, x, sums.v);
+          p.channels, Corners<T>(at, in.image), in, grad_out, gradients.image,
+          grad_out[0].offset(z, y, x), [](T* to, T value) { *to += value; }, grad_q);
+      put_turned(p, in.affine, grad_q, gradients, z, y, x);
+      add_affine(at, grad_q, sums.v);
     }
   });
   if (gradients.affine)
     for (int i = 0; i < 12; ++i) gradients.affine[i] += total.v[i];
 }
 
-template void forward(Context&, const Params&, Box, Box, const Inputs<float>&, Into,
-                      VectorView<float>);
-template void forward(Context&, const Params&, Box, Box, const Inputs<double>&, Into,
-                      VectorView<double>);
-template void backward(Context&, const Params&, Box, Box, const Inputs<float>&,
-                       VectorView<const float>, const Gradients<float>&);
-template void backward(Context&, const Params&, Box, Box, const Inputs<double>&,
-                       VectorView<const double>, const Gradients<double>&);
+template decltype(On<Backend::cpu>::forward<float>) On<Backend::cpu>::forward<float>;
+template decltype(On<Backend::cpu>::forward<double>) On<Backend::cpu>::forward<double>;
+template decltype(On<Backend::cpu>::backward<float>) On<Backend::cpu>::backward<float>;
+template decltype(On<Backend::cpu>::backward<double>) On<Backend::cpu>::backward<double>;
 
-}  // namespace ffdp::resample::cpu
+}  // namespace ffdp::resample

@@ -1,57 +1,143 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <limits>
+
 #include "ffdp/ops/common/voxels.cuh"
 #include "ffdp/ops/resample/backends.hpp"
 #include "ffdp/ops/resample/math.hpp"
 
-namespace ffdp::resample::cuda {
+namespace ffdp::resample {
 namespace {
 
 using Sums12 = device::Sums<12>;
 
-template <bool OneChannel>
-void sample_all(Context& ctx, Params p, const Box& image_domain, const Box& compute,
-                const Inputs<float>& inputs, Into into, VectorView<float> out) {
-  device::for_each_voxel<4>(ctx, compute, [=] __device__(int z, int y, int x) {
-    Params mine = p;
-    if (OneChannel) mine.channels = 1;
-    sample(mine, image_domain, inputs, into, out, z, y, x);
-  });
+/// What most calls ask for, as constants: linear, 3-D, with u, no affine, offsets of 32 bits.
+template <int channels, Padding padding>
+struct Usual {
+  Box domain;
+  Inputs<float> in;
+
+  __device__ Corners<float, int> corners(int z, int y, int x) const {
+    Inputs<float> mine = in;
+    mine.affine = nullptr;
+    return {point(Params{padding, Mode::linear, channels, 3}, domain, mine, z, y, x), in.image};
+  }
+};
+
+/// One voxel of the output: make finds it, put writes it.
+template <int channels, Padding padding>
+struct Forward {
+  Usual<channels, padding> usual;
+  Into into;
+  VectorView<float> out;
+
+  struct Made {
+    float value[channels];
+  };
+  __device__ Made make(int z, int y, int x) const {
+    const auto corners = usual.corners(z, y, x);
+    const auto& image = usual.in.image;
+    Made made;
+#pragma unroll
+    for (int c = 0; c < channels; ++c)
+      made.value[c] = value_at(corners, image.data + c * image.stride_c);
+    return made;
+  }
+  __device__ void put(int z, int y, int x, const Made& made) const {
+    float* const to = &out[0](z, y, x);
+#pragma unroll
+    for (int c = 0; c < channels; ++c) resample::put(into, to[c * out.stride_c], made.value[c]);
+  }
+};
+
+struct Scatter {
+  __device__ void operator()(float* to, float value) const { atomicAdd(to, value); }
+};
+
+/// The gradient to u at one voxel, and those to the image.
+template <int channels, Padding padding>
+struct Backward {
+  Usual<channels, padding> usual;
+  VectorView<const float> grad_out;
+  Gradients<float> to;
+
+  struct Made {
+    float grad_q[3];
+  };
+  __device__ Made make(int z, int y, int x) const {
+    Made made{};
+    sample_vjp(channels, usual.corners(z, y, x), usual.in, grad_out, to.image,
+               grad_out[0].offset(z, y, x), Scatter{}, made.grad_q);
+    return made;
+  }
+  __device__ void put(int z, int y, int x, const Made& made) const {
+    put_turned(Params{}, static_cast<const float*>(nullptr), made.grad_q, to, z, y, x);
+  }
+};
+
+/// body(usual) where the call is a usual one, of one or three channels; else returns false.
+template <class Body>
+bool with_usual(const Params& p, const Box& domain, const Inputs<float>& in, const Body& body) {
+  const auto with_padding = [&]<int channels>() {
+    if (p.padding == Padding::zeros)
+      body(Usual<channels, Padding::zeros>{domain, in});
+    else
+      body(Usual<channels, Padding::border>{domain, in});
+  };
+  const std::int64_t voxels = in.image.stride_z * in.image.stored.size(0);
+  if (p.mode != Mode::linear || p.axes != 3 || !in.displacement || in.affine ||
+      voxels > std::numeric_limits<int>::max())
+    return false;
+  if (p.channels == 1) with_padding.template operator()<1>();
+  if (p.channels == 3) with_padding.template operator()<3>();
+  return p.channels == 1 || p.channels == 3;
 }
 
 }  // namespace
 
 /// A thread makes a column of voxels. Reads 12 B/voxel of u, 4 of each channel (its corners mostly
 /// from the caches) and writes 4 of each.
-void forward(Context& ctx, const Params& params, Box image_domain, Box compute,
-             const Inputs<float>& inputs, Into into, VectorView<float> out) {
-  (params.channels == 1 ? sample_all<true> : sample_all<false>)(ctx, params, image_domain, compute,
-                                                                inputs, into, out);
+template <>
+template <>
+void On<Backend::cuda>::forward(Context& ctx, const Params& params, Box image_domain, Box compute,
+                                const Inputs<float>& inputs, Into into, VectorView<float> out) {
+  const auto usual = [&]<int n, Padding padding>(const Usual<n, padding>& some) {
+    device::make_each_voxel<n == 1 ? 6 : 4>(ctx, compute, Forward<n, padding>{some, into, out});
+  };
+  if (with_usual(params, image_domain, inputs, usual)) return;
+  device::for_each_voxel<4>(ctx, compute, [=] __device__(int z, int y, int x) {
+    sample(params, image_domain, inputs, into, out, z, y, x);
+  });
 }
 
-void backward(Context& ctx, const Params& params, Box image_domain, Box compute,
-              const Inputs<float>& inputs, VectorView<const float> grad_out,
-              const Gradients<float>& gradients) {
-  const auto one = [=] __device__(int z, int y, int x, double(&sums)[12]) {
+template <>
+template <>
+void On<Backend::cuda>::backward(Context& ctx, const Params& params, Box image_domain, Box compute,
+                                 const Inputs<float>& inputs, VectorView<const float> grad_out,
+                                 const Gradients<float>& gradients) {
+  const auto usual = [&]<int n, Padding padding>(const Usual<n, padding>& some) {
+    device::make_each_voxel<n == 1 ? 6 : 4>(ctx, compute,
+                                            Backward<n, padding>{some, grad_out, gradients});
+  };
+  if (!gradients.affine && with_usual(params, image_domain, inputs, usual)) return;
+  const auto one = [=] __device__(int z, int y, int x, Sums12& sums) {
     const Point<float> at = point(params, image_domain, inputs, z, y, x);
     float grad_q[3] = {};
-    sample_vjp(
-        params, at, inputs, grad_out, gradients.image, grad_out[0].offset(z, y, x),
-        [](float* to, float value) { atomicAdd(to, value); }, grad_q);
-    pull_back(params, at, inputs, grad_q, gradients, z, y, x, sums);
+    sample_vjp(params.channels, Corners<float>(at, inputs.image), inputs, grad_out, gradients.image,
+               grad_out[0].offset(z, y, x), Scatter{}, grad_q);
+    put_turned(params, inputs.affine, grad_q, gradients, z, y, x);
+    add_affine(at, grad_q, sums.v);
   };
   if (!gradients.affine) {
     device::for_each_voxel<4>(ctx, compute, [=] __device__(int z, int y, int x) {
-      double unused[12];
+      Sums12 unused;
       one(z, y, x, unused);
     });
     return;
   }
   double* const to = gradients.affine;
-  device::sum_voxels<Sums12>(
-      ctx, compute, [=] __device__(int z, int y, int x, Sums12& sums) { one(z, y, x, sums.v); },
-      [to] __device__(const Sums12& total) {
-        for (int i = 0; i < 12; ++i) to[i] += total.v[i];
-      });
+  device::sum_voxels<Sums12>(ctx, compute, one, [to] __device__(const Sums12& total) {
+    for (int i = 0; i < 12; ++i) to[i] += total.v[i];
+  });
 }
 
-}  // namespace ffdp::resample::cuda
+}  // namespace ffdp::resample

@@ -16,24 +16,23 @@ struct Cell {
   T slope;     ///< d(position used) / dq: 0 where q is clamped
 };
 
+/// The cell of base + offset. The fraction is that of the offset alone: far from the origin, too,
+/// it keeps the bits of a small displacement.
 template <class T>
-FFDP_HD inline Cell<T> cell(Padding padding, Mode mode, T q, int lo, int hi) {
-  const T first = static_cast<T>(lo), last = static_cast<T>(hi - 1);
-  T slope = mode == Mode::linear ? T(1) : T(0);
-  if (padding == Padding::border) {
-    if (!(q > first)) {  // NaN, too
-      q = first;
-      slope = 0;
-    } else if (!(q < last)) {
-      q = last;
-      slope = 0;
-    }
-  } else if (!(q > first - 2) || !(q < last + 2)) {
-    return {lo - 2, T(0), T(0)};
+FFDP_HD inline Cell<T> cell(Padding padding, Mode mode, int base, T offset, int lo, int hi) {
+  constexpr T far = 1 << 24;               // beyond every image
+  offset = offset > -far ? offset : -far;  // NaN, too
+  offset = offset < far ? offset : far;
+  const bool border = padding == Padding::border;
+  if (mode == Mode::nearest) {
+    const int index = static_cast<int>(std::rint(static_cast<T>(base) + offset));
+    return {!border ? index : index < lo ? lo : index < hi ? index : hi - 1, T(0), T(0)};
   }
-  if (mode == Mode::nearest) return {static_cast<int>(std::rint(q)), T(0), T(0)};
-  const T below = std::floor(q);
-  return {static_cast<int>(below), q - below, slope};
+  const T below = std::floor(offset), fraction = offset - below;
+  const int lower = base + static_cast<int>(below);
+  if (border && (lower < lo || (lower == lo && fraction == 0))) return {lo, T(0), T(0)};
+  if (border && lower >= hi - 1) return {hi - 1, T(0), T(0)};
+  return {lower, fraction, T(1)};
 }
 
 /// A sample point: its cells along z, y, x, and the position x + u before the affine.
@@ -46,112 +45,167 @@ struct Point {
 template <class T>
 FFDP_HD inline Point<T> point(const Params& p, const Box& domain, const Inputs<T>& in, int z, int y,
                               int x) {
-  Point<T> at{{}, {static_cast<T>(z), static_cast<T>(y), static_cast<T>(x)}};
-  if (in.displacement)
-    for (int c = 0; c < p.axes; ++c) at.before[3 - p.axes + c] += in.displacement[c](z, y, x);
+  const int index[3] = {z, y, x}, first = 3 - p.axes;
+  T u[3] = {};
+  if (in.displacement) {
+    const T* const from = &in.displacement[0](z, y, x);
+    for (int a = 0; a < 3; ++a)  // constant indices keep u in registers
+      if (a >= first) u[a] = from[(a - first) * in.displacement.stride_c];
+  }
+  Point<T> at;
+  for (int a = 0; a < 3; ++a) at.before[a] = static_cast<T>(index[a]) + u[a];
   for (int a = 0; a < 3; ++a) {
-    T q = at.before[a];
+    int base = index[a];
+    T offset = u[a];
     if (in.affine) {
       const T* row = in.affine + 4 * a;
-      q = row[0] * at.before[0] + row[1] * at.before[1] + row[2] * at.before[2] + row[3];
+      base = 0;
+      offset = row[0] * at.before[0] + row[1] * at.before[1] + row[2] * at.before[2] + row[3];
     }
-    at.cell[a] = cell(p.padding, p.mode, q, domain.lo[a], domain.hi[a]);
+    at.cell[a] = cell(p.padding, p.mode, base, offset, domain.lo[a], domain.hi[a]);
   }
   return at;
 }
 
-/// The eight corners of a sample, z slowest: which are stored, and where, in any channel.
-template <class T>
-struct Corners {
-  std::int64_t first, stride_z, stride_y;  ///< offset of the lowest corner, and to the others
-  bool stored[8];
+/// The two neighbours of a sample along one axis. One that is not stored weighs nothing, and lies
+/// where the nearest stored voxel does, so that it can be read.
+/// @tparam Offset  32 bits where a channel of the image allows it
+template <class T, class Offset>
+struct Neighbours {
+  Offset offset[2];  ///< from the first stored voxel [elements]
+  T weight[2];
+  T slope[2];  ///< d(weight) / dq
+  bool stored[2];
 
-  FFDP_HD Corners(const Point<T>& at, const View<const T>& channel)
-      : stride_z(channel.stride_z), stride_y(channel.stride_y) {
-    const int z = at.cell[0].lower, y = at.cell[1].lower, x = at.cell[2].lower;
-    const Box& box = channel.stored;
-    bool inside[3][2];
+  FFDP_HD Neighbours(const Cell<T>& cell, int lo, int hi, Offset stride) {
+    const T weights[2] = {1 - cell.fraction, cell.fraction}, slopes[2] = {-cell.slope, cell.slope};
+    const int last = hi - 1 - lo;
     for (int k = 0; k < 2; ++k) {
-      inside[0][k] = z + k >= box.lo[0] && z + k < box.hi[0];
-      inside[1][k] = y + k >= box.lo[1] && y + k < box.hi[1];
-      inside[2][k] = x + k >= box.lo[2] && x + k < box.hi[2];
+      const int index = cell.lower - lo + k, above = index > 0 ? index : 0;
+      stored[k] = static_cast<unsigned>(index) <= static_cast<unsigned>(last);
+      offset[k] = static_cast<Offset>(above < last ? above : last) * stride;
+      weight[k] = stored[k] ? weights[k] : T(0);
+      slope[k] = stored[k] ? slopes[k] : T(0);
     }
-    first = channel.offset(z, y, x);
-    for (int i = 0; i < 8; ++i)
-      stored[i] = inside[0][i / 4] && inside[1][i / 2 % 2] && inside[2][i % 2];
   }
-  FFDP_HD std::int64_t offset(int i) const {
-    return first + (i / 4) * stride_z + (i / 2 % 2) * stride_y + i % 2;
+  FFDP_HD bool any() const { return stored[0] || stored[1]; }
+};
+
+/// The eight corners of a sample; corner i = 4 z + 2 y + x.
+template <class T, class Offset = std::int64_t>
+struct Corners {
+  Neighbours<T, Offset> z, y, x;
+  bool any;  ///< one of them is stored
+
+  FFDP_HD Corners(const Point<T>& at, const VectorView<const T>& image)
+      : z(at.cell[0], image.stored.lo[0], image.stored.hi[0], static_cast<Offset>(image.stride_z)),
+        y(at.cell[1], image.stored.lo[1], image.stored.hi[1], static_cast<Offset>(image.stride_y)),
+        x(at.cell[2], image.stored.lo[2], image.stored.hi[2], 1),
+        any(z.any() && y.any() && x.any()) {}
+  FFDP_HD Offset offset(int i) const {
+    return z.offset[i / 4] + y.offset[i / 2 % 2] + x.offset[i % 2];
   }
-  /// Their values; 0 where none is stored. No load waits for another.
-  FFDP_HD void load(const T* image, T (&value)[8]) const {
+  FFDP_HD T weight(int i) const { return z.weight[i / 4] * y.weight[i / 2 % 2] * x.weight[i % 2]; }
+  FFDP_HD bool stored(int i) const {
+    return z.stored[i / 4] && y.stored[i / 2 % 2] && x.stored[i % 2];
+  }
+  /// Their values in a channel; another's where one is not stored. No load waits for another.
+  FFDP_HD void load(const T* channel, T (&value)[8]) const {
 #if defined(__CUDA_ARCH__)
 #pragma unroll
 #endif
-    for (int i = 0; i < 8; ++i) value[i] = stored[i] ? image[offset(i)] : T(0);
+    for (int i = 0; i < 8; ++i) value[i] = channel[offset(i)];
   }
 };
 
-/// Weight of corner i along one axis.
+/// w_0 a + w_1 b.
 template <class T>
-FFDP_HD inline T weight(const Cell<T>& cell, int upper) {
-  return upper ? cell.fraction : 1 - cell.fraction;
+FFDP_HD inline T weighed(const T (&w)[2], T a, T b) {
+  return w[0] * a + w[1] * b;
+}
+
+/// The sample of a channel.
+template <class T, class Offset>
+FFDP_HD inline T value_at(const Corners<T, Offset>& c, const T* channel) {
+  T v[8];
+  c.load(channel, v);
+  T plane[2];
+  for (int k = 0; k < 2; ++k)
+    plane[k] = weighed(c.y.weight, weighed(c.x.weight, v[4 * k], v[4 * k + 1]),
+                       weighed(c.x.weight, v[4 * k + 2], v[4 * k + 3]));
+  return c.any ? weighed(c.z.weight, plane[0], plane[1]) : T(0);  // not 0 NaN
+}
+
+/// Adds g times the derivative of the sample of a channel w.r.t. q.
+template <class T, class Offset>
+FFDP_HD inline void add_slopes(const Corners<T, Offset>& c, const T* channel, T g, T (&grad_q)[3]) {
+  T v[8];
+  c.load(channel, v);
+  T by_y[2], by_x[2], plane[2];
+  for (int k = 0; k < 2; ++k) {
+    const T *lower = v + 4 * k, *upper = lower + 2;
+    const T a = weighed(c.x.weight, lower[0], lower[1]),
+            b = weighed(c.x.weight, upper[0], upper[1]);
+    plane[k] = weighed(c.y.weight, a, b);
+    by_y[k] = weighed(c.y.slope, a, b);
+    by_x[k] = weighed(c.y.weight, weighed(c.x.slope, lower[0], lower[1]),
+                      weighed(c.x.slope, upper[0], upper[1]));
+  }
+  grad_q[0] += c.any ? g * weighed(c.z.slope, plane[0], plane[1]) : T(0);
+  grad_q[1] += c.any ? g * weighed(c.z.weight, by_y[0], by_y[1]) : T(0);
+  grad_q[2] += c.any ? g * weighed(c.z.weight, by_x[0], by_x[1]) : T(0);
+}
+
+/// `result` becomes `value`, or grows by it.
+template <class T>
+FFDP_HD inline void put(Into into, T& result, T value) {
+  result = into == Into::add ? result + value : value;
 }
 
 template <class T>
 FFDP_HD inline void sample(const Params& p, const Box& domain, const Inputs<T>& in, Into into,
                            const VectorView<T>& out, int z, int y, int x) {
-  const Point<T> at = point(p, domain, in, z, y, x);
-  const Corners<T> corners(at, in.image[0]);
-  const std::int64_t to = out[0].offset(z, y, x);
-  for (int c = 0; c < p.channels; ++c) {
-    T value[8], sum = 0;
-    corners.load(in.image.data + c * in.image.stride_c, value);
-    for (int i = 0; i < 8; ++i)
-      sum += weight(at.cell[0], i / 4) * weight(at.cell[1], i / 2 % 2) * weight(at.cell[2], i % 2) *
-             value[i];
-    T& result = out.data[c * out.stride_c + to];
-    result = into == Into::add ? result + sum : sum;
-  }
+  const Corners<T> corners(point(p, domain, in, z, y, x), in.image);
+  T* const to = &out[0](z, y, x);
+  for (int c = 0; c < p.channels; ++c)
+    put(into, to[c * out.stride_c], value_at(corners, in.image.data + c * in.image.stride_c));
 }
 
-/// dL/dq of one sample (z, y, x); `scatter(address, value)` takes what goes to the image.
-template <class T, class Scatter>
-FFDP_HD inline void sample_vjp(const Params& p, const Point<T>& at, const Inputs<T>& in,
+/// dL/dq of one sample; `scatter(address, value)` takes what goes to the image.
+/// @param from  where the voxel lies in a channel of grad_out
+template <class T, class Offset, class Scatter>
+FFDP_HD inline void sample_vjp(int channels, const Corners<T, Offset>& corners, const Inputs<T>& in,
                                const VectorView<const T>& grad_out, const VectorView<T>& grad_image,
                                std::int64_t from, const Scatter& scatter, T (&grad_q)[3]) {
-  const Corners<T> corners(at, in.image[0]);
-  for (int c = 0; c < p.channels; ++c) {
+  for (int c = 0; c < channels; ++c) {
     const T g = grad_out.data[c * grad_out.stride_c + from];
-    T value[8];
-    corners.load(in.image.data + c * in.image.stride_c, value);
-    for (int i = 0; i < 8; ++i) {
-      const T wz = weight(at.cell[0], i / 4), wy = weight(at.cell[1], i / 2 % 2),
-              wx = weight(at.cell[2], i % 2), gv = g * value[i];
-      grad_q[0] += (i / 4 ? gv : -gv) * wy * wx;
-      grad_q[1] += (i / 2 % 2 ? gv : -gv) * wz * wx;
-      grad_q[2] += (i % 2 ? gv : -gv) * wz * wy;
-      if (grad_image && corners.stored[i])
-        scatter(grad_image.data + c * grad_image.stride_c + corners.offset(i), wz * wy * wx * g);
-    }
+    add_slopes(corners, in.image.data + c * in.image.stride_c, g, grad_q);
+    if (!grad_image) continue;
+    for (int i = 0; i < 8; ++i)
+      if (corners.stored(i))
+        scatter(grad_image.data + c * grad_image.stride_c + corners.offset(i),
+                corners.weight(i) * g);
   }
-  for (int a = 0; a < 3; ++a) grad_q[a] *= at.cell[a].slope;
 }
 
-/// From dL/dq to dL/du and to the twelve sums of the affine (added).
+/// From dL/dq to dL/du, where that is wanted: A^T dL/dq.
 template <class T>
-FFDP_HD inline void pull_back(const Params& p, const Point<T>& at, const Inputs<T>& in,
-                              const T (&grad_q)[3], const Gradients<T>& to, int z, int y, int x,
-                              double (&sums)[12]) {
-  if (to.displacement)
-    for (int c = 0; c < p.axes; ++c) {
-      const int a = 3 - p.axes + c;
-      T g = grad_q[a];
-      if (in.affine)
-        g = in.affine[a] * grad_q[0] + in.affine[4 + a] * grad_q[1] + in.affine[8 + a] * grad_q[2];
-      T& result = to.displacement[c](z, y, x);
-      result = to.into == Into::add ? result + g : g;
-    }
+FFDP_HD inline void put_turned(const Params& p, const T* affine, const T (&grad_q)[3],
+                               const Gradients<T>& to, int z, int y, int x) {
+  if (!to.displacement) return;
+  const int first = 3 - p.axes;
+  T* const u = &to.displacement[0](z, y, x);
+  for (int a = 0; a < 3; ++a) {
+    if (a < first) continue;
+    T g = grad_q[a];
+    if (affine) g = affine[a] * grad_q[0] + affine[4 + a] * grad_q[1] + affine[8 + a] * grad_q[2];
+    put(to.into, u[(a - first) * to.displacement.stride_c], g);
+  }
+}
+
+/// Adds to the twelve sums of the affine.
+template <class T>
+FFDP_HD inline void add_affine(const Point<T>& at, const T (&grad_q)[3], double (&sums)[12]) {
   for (int a = 0; a < 3; ++a) {
     for (int b = 0; b < 3; ++b) sums[4 * a + b] += double(grad_q[a]) * double(at.before[b]);
     sums[4 * a + 3] += double(grad_q[a]);

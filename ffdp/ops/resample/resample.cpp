@@ -18,13 +18,9 @@ void check(const Params& p, const Box& image_domain, const Box& compute, const I
   require(p.axes == 3 || (p.axes == 2 && image_domain.size(0) == 1 && compute.size(0) == 1),
           "resample: a displacement of " + std::to_string(p.axes) +
               " components, needs 3, or 2 between images of one plane");
-  require(bool(in.image) && image_domain.contains(in.image.stored),
-          "resample: the image is absent or stored beyond its domain " + to_string(image_domain));
+  require(bool(in.image) && !in.image.stored.empty() && image_domain.contains(in.image.stored),
+          "resample: the image is absent, or stored beyond its domain " + to_string(image_domain));
   if (in.displacement) require_stored("resample", "displacement", in.displacement, compute);
-}
-
-[[noreturn]] void no_double() {
-  throw NotBuilt("resample: double precision is there on the CPU only");
 }
 
 }  // namespace
@@ -34,14 +30,8 @@ void forward(Context& ctx, const Params& p, Box image_domain, Box compute, const
              Into into, VectorView<T> out) {
   check(p, image_domain, compute, inputs);
   require_stored("resample", "out", out, compute);
-  dispatch(
-      ctx, [&](auto& c) { cpu::forward(c, p, image_domain, compute, inputs, into, out); },
-      [&]([[maybe_unused]] auto& c) {
-        if constexpr (std::is_same_v<T, float>)
-          cuda::forward(c, p, image_domain, compute, inputs, into, out);
-        else
-          no_double();
-      });
+  dispatch<Has{.cuda = std::is_same_v<T, float>}>(
+      ctx, [&]<Backend B>() { On<B>::forward(ctx, p, image_domain, compute, inputs, into, out); });
 }
 
 template <class T>
@@ -53,24 +43,14 @@ void backward(Context& ctx, const Params& p, Box image_domain, Box compute, cons
     require_stored("resample", "gradient of the image", gradients.image, inputs.image.stored);
   if (gradients.displacement)
     require_stored("resample", "gradient of the displacement", gradients.displacement, compute);
-  dispatch(
-      ctx,
-      [&](auto& c) { cpu::backward(c, p, image_domain, compute, inputs, grad_out, gradients); },
-      [&]([[maybe_unused]] auto& c) {
-        if constexpr (std::is_same_v<T, float>)
-          cuda::backward(c, p, image_domain, compute, inputs, grad_out, gradients);
-        else
-          no_double();
-      });
+  dispatch<Has{.cuda = std::is_same_v<T, float>}>(ctx, [&]<Backend B>() {
+    On<B>::backward(ctx, p, image_domain, compute, inputs, grad_out, gradients);
+  });
 }
 
-template void forward(Context&, const Params&, Box, Box, const Inputs<float>&, Into,
-                      VectorView<float>);
-template void forward(Context&, const Params&, Box, Box, const Inputs<double>&, Into,
-                      VectorView<double>);
-template void backward(Context&, const Params&, Box, Box, const Inputs<float>&,
-                       VectorView<const float>, const Gradients<float>&);
-template void backward(Context&, const Params&, Box, Box, const Inputs<double>&,
-                       VectorView<const double>, const Gradients<double>&);
+template decltype(forward<float>) forward<float>;
+template decltype(forward<double>) forward<double>;
+template decltype(backward<float>) backward<float>;
+template decltype(backward<double>) backward<double>;
 
 }  // namespace ffdp::resample

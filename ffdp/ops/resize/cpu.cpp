@@ -3,11 +3,12 @@
 #include <array>
 
 #include "ffdp/core/parallel.hpp"
+#include "ffdp/ops/common/checks.hpp"
 #include "ffdp/ops/common/trilinear.hpp"
 #include "ffdp/ops/resize/backends.hpp"
 #include "ffdp/ops/resize/math.hpp"
 
-namespace ffdp::resize::cpu {
+namespace ffdp::resize {
 
 namespace {
 
@@ -63,8 +64,10 @@ void shrink_planes(Context& ctx, const std::array<AxisWeights, 3>& weights, cons
 
 }  // namespace
 
-void shrink(Context& ctx, const std::array<AxisWeights, 3>& weights, Box reach, Box compute,
-            View<const float> in, View<float> out) {
+template <>
+void On<Backend::cpu>::shrink(Context& ctx, const std::array<AxisWeights, 3>& weights, Box reach,
+                              Box compute, const ImageView& image, View<float> out) {
+  const View<const float> in = require_floats("resize", image);
   shrink_planes<1>(
       ctx, weights, reach, compute,
       [&](int z, int y, float w, const std::array<float*, 1>& sums) {
@@ -76,9 +79,12 @@ void shrink(Context& ctx, const std::array<AxisWeights, 3>& weights, Box reach, 
       [&](int z, int y, int x, const std::array<float, 1>& v) { out(z, y, x) = v[0]; });
 }
 
-void shrink_masked(Context& ctx, const std::array<AxisWeights, 3>& weights, Box reach, Box compute,
-                   View<const float> in, View<const std::uint8_t> mask, View<float> out,
-                   View<float> coverage) {
+template <>
+void On<Backend::cpu>::shrink_masked(Context& ctx, const std::array<AxisWeights, 3>& weights,
+                                     Box reach, Box compute, const ImageView& image,
+                                     View<const std::uint8_t> mask, View<float> out,
+                                     View<float> coverage) {
+  const View<const float> in = require_floats("resize", image);
   shrink_planes<2>(
       ctx, weights, reach, compute,
       [&](int z, int y, float w, const std::array<float*, 2>& sums) {
@@ -97,8 +103,9 @@ void shrink_masked(Context& ctx, const std::array<AxisWeights, 3>& weights, Box 
       });
 }
 
-void displacement(Context& ctx, Box from_domain, Box to_domain, Box compute,
-                  VectorView<const float> in, VectorView<float> out) {
+template <>
+void On<Backend::cpu>::displacement(Context& ctx, Box from_domain, Box to_domain, Box compute,
+                                    VectorView<const float> in, VectorView<float> out) {
   std::array<std::vector<AxisCell>, 3> cells;
   std::array<float, 3> rescale;
   for (int a = 0; a < 3; ++a) {
@@ -132,4 +139,4 @@ void displacement(Context& ctx, Box from_domain, Box to_domain, Box compute,
   });
 }
 
-}  // namespace ffdp::resize::cpu
+}  // namespace ffdp::resize

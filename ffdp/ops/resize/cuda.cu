@@ -8,7 +8,7 @@
 #include "ffdp/ops/resize/backends.hpp"
 #include "ffdp/ops/resize/math.hpp"
 
-namespace ffdp::resize::cuda {
+namespace ffdp::resize {
 namespace {
 
 // Tables: two slots an axis.
@@ -59,8 +59,9 @@ View<float> scratch_view(Context& ctx, int slot, const Box& box) {
 
 /// Planes, then rows, then voxels; the two intermediate images are smaller than the input by the
 /// factors of the axes already done.
-void shrink(Context& ctx, const std::array<AxisWeights, 3>& weights, Box reach, Box compute,
-            const ImageView& in, View<float> out) {
+template <>
+void On<Backend::cuda>::shrink(Context& ctx, const std::array<AxisWeights, 3>& weights, Box reach,
+                               Box compute, const ImageView& in, View<float> out) {
   Box planes = reach, rows = reach;
   planes.lo[0] = rows.lo[0] = compute.lo[0];
   planes.hi[0] = rows.hi[0] = compute.hi[0];
@@ -75,9 +76,11 @@ void shrink(Context& ctx, const std::array<AxisWeights, 3>& weights, Box reach, 
 
 /// Likewise for the sums and for their weights, then their ratio. Reads 1 B/voxel more, and twice
 /// the intermediate images.
-void shrink_masked(Context& ctx, const std::array<AxisWeights, 3>& weights, Box reach, Box compute,
-                   const ImageView& in, View<const std::uint8_t> mask, View<float> out,
-                   View<float> coverage) {
+template <>
+void On<Backend::cuda>::shrink_masked(Context& ctx, const std::array<AxisWeights, 3>& weights,
+                                      Box reach, Box compute, const ImageView& in,
+                                      View<const std::uint8_t> mask, View<float> out,
+                                      View<float> coverage) {
   Box planes = reach, rows = reach;
   planes.lo[0] = rows.lo[0] = compute.lo[0];
   planes.hi[0] = rows.hi[0] = compute.hi[0];
@@ -105,8 +108,9 @@ void shrink_masked(Context& ctx, const std::array<AxisWeights, 3>& weights, Box 
 }
 
 /// Writes 12 B/voxel of the new grid.
-void displacement(Context& ctx, Box from_domain, Box to_domain, Box compute,
-                  VectorView<const float> in, VectorView<float> out) {
+template <>
+void On<Backend::cuda>::displacement(Context& ctx, Box from_domain, Box to_domain, Box compute,
+                                     VectorView<const float> in, VectorView<float> out) {
   const AxisCell* cells[3];
   float rescale[3];
   for (int a = 0; a < 3; ++a) {
@@ -140,4 +144,4 @@ void displacement(Context& ctx, Box from_domain, Box to_domain, Box compute,
   });
 }
 
-}  // namespace ffdp::resize::cuda
+}  // namespace ffdp::resize

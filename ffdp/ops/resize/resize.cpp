@@ -92,10 +92,7 @@ void shrink(Context& ctx, const Params& p, Box from_domain, Box to_domain, Box c
   const Box reach = reach_of(weights);
   require_stored("resize", "in", in, reach);
   require_stored("resize", "out", out, compute);
-  dispatch(
-      ctx,
-      [&](auto& c) { cpu::shrink(c, weights, reach, compute, require_floats("resize", in), out); },
-      [&](auto& c) { cuda::shrink(c, weights, reach, compute, in, out); });
+  dispatch(ctx, [&]<Backend B>() { On<B>::shrink(ctx, weights, reach, compute, in, out); });
 }
 
 void shrink_masked(Context& ctx, const Params& p, Box from_domain, Box to_domain, Box compute,
@@ -108,13 +105,9 @@ void shrink_masked(Context& ctx, const Params& p, Box from_domain, Box to_domain
   require_stored("resize", "mask", mask, reach);
   require_stored("resize", "out", out, compute);
   require_stored("resize", "coverage", coverage, compute);
-  dispatch(
-      ctx,
-      [&](auto& c) {
-        cpu::shrink_masked(c, weights, reach, compute, require_floats("resize", in), mask, out,
-                           coverage);
-      },
-      [&](auto& c) { cuda::shrink_masked(c, weights, reach, compute, in, mask, out, coverage); });
+  dispatch(ctx, [&]<Backend B>() {
+    On<B>::shrink_masked(ctx, weights, reach, compute, in, mask, out, coverage);
+  });
 }
 
 Box interpolate_reach(const Box& from_domain, const Box& to_domain, const Box& compute) {
@@ -136,9 +129,9 @@ void displacement(Context& ctx, const Params&, Box from_domain, Box to_domain, B
                   VectorView<const float> in, VectorView<float> out) {
   require_stored("resize", "in", in, interpolate_reach(from_domain, to_domain, compute));
   require_stored("resize", "out", out, compute);
-  dispatch(
-      ctx, [&](auto& c) { cpu::displacement(c, from_domain, to_domain, compute, in, out); },
-      [&](auto& c) { cuda::displacement(c, from_domain, to_domain, compute, in, out); });
+  dispatch(ctx, [&]<Backend B>() {
+    On<B>::displacement(ctx, from_domain, to_domain, compute, in, out);
+  });
 }
 
 }  // namespace ffdp::resize

@@ -4,10 +4,11 @@
 #include <vector>
 
 #include "ffdp/core/parallel.hpp"
+#include "ffdp/ops/common/checks.hpp"
 #include "ffdp/ops/sampler/backends.hpp"
 #include "ffdp/ops/sampler/math.hpp"
 
-namespace ffdp::sampler::cpu {
+namespace ffdp::sampler {
 namespace {
 
 /// One row of the fixed grid: displacement rows (zeros where absent) and the map.
@@ -219,8 +220,11 @@ std::vector<float> zero_row(const Box& compute, VectorView<const float> u) {
 
 }  // namespace
 
-std::int64_t forward(Context& ctx, const Params& p, Box, Box compute, View<const float> moving,
-                     VectorView<const float> displacement, const Masks& masks, View<float> warped) {
+template <>
+std::int64_t On<Backend::cpu>::forward(Context& ctx, const Params& p, Box, Box compute,
+                                       const ImageView& image, VectorView<const float> displacement,
+                                       const Masks& masks, View<float> warped) {
+  const View<const float> moving = require_floats("sampler", image);
   const std::vector<float> zeros = zero_row(compute, displacement);
   const float* zero = zeros.data() - (displacement ? 0 : compute.lo[2]);
   return with_offsets<Need::value>(moving, p.moving_domain, [&](const auto& locate) {
@@ -241,9 +245,21 @@ std::int64_t forward(Context& ctx, const Params& p, Box, Box compute, View<const
   });
 }
 
-void backward_displacement(Context& ctx, const Params& p, Box, Box compute, float scale,
-                           View<const float> moving, VectorView<const float> displacement,
-                           View<const float> grad_warped, VectorView<float> grad_u, Into into) {
+template <>
+void On<Backend::cpu>::forward_uncounted(Context& ctx, const Params& p, Box domain, Box compute,
+                                         const ImageView& moving,
+                                         VectorView<const float> displacement, const Masks& masks,
+                                         View<float> warped) {
+  forward(ctx, p, domain, compute, moving, displacement, masks, warped);
+}
+
+template <>
+void On<Backend::cpu>::backward_displacement(Context& ctx, const Params& p, Box, Box compute,
+                                             float scale, const ImageView& image,
+                                             VectorView<const float> displacement,
+                                             View<const float> grad_warped,
+                                             VectorView<float> grad_u, Into into) {
+  const View<const float> moving = require_floats("sampler", image);
   const std::vector<float> zeros = zero_row(compute, displacement);
   const float* zero = zeros.data() - (displacement ? 0 : compute.lo[2]);
   with_offsets<Need::gradient>(moving, p.moving_domain, [&](const auto& locate) {
@@ -273,9 +289,12 @@ void backward_displacement(Context& ctx, const Params& p, Box, Box compute, floa
   });
 }
 
-void forward_part(Context& ctx, const Params& p, Box, Box compute, View<const float> moving,
-                  VectorView<const float> displacement, const Masks& masks, View<float> warped,
-                  VectorView<float> slopes) {
+template <>
+void On<Backend::cpu>::forward_part(Context& ctx, const Params& p, Box, Box compute,
+                                    const ImageView& image, VectorView<const float> displacement,
+                                    const Masks& masks, View<float> warped,
+                                    VectorView<float> slopes) {
+  const View<const float> moving = require_floats("sampler", image);
   const std::vector<float> zeros = zero_row(compute, displacement);
   const float* zero = zeros.data() - (displacement ? 0 : compute.lo[2]);
   with_offsets<Need::gradient>(moving, p.moving_domain, [&](const auto& locate) {
@@ -295,9 +314,11 @@ void forward_part(Context& ctx, const Params& p, Box, Box compute, View<const fl
   });
 }
 
-void backward_slopes(Context& ctx, const Params& p, Box, Box compute, float scale,
-                     VectorView<const float> slopes, View<const float> grad_warped,
-                     VectorView<float> grad_u, Into into) {
+template <>
+void On<Backend::cpu>::backward_slopes(Context& ctx, const Params& p, Box, Box compute, float scale,
+                                       VectorView<const float> slopes,
+                                       View<const float> grad_warped, VectorView<float> grad_u,
+                                       Into into) {
   const RowMap map = row_map(p, 0, 0);
   parallel_for(ctx, compute.size(0), [&](std::int64_t i, int) {
     const int z = compute.lo[0] + static_cast<int>(i);
@@ -319,10 +340,12 @@ void backward_slopes(Context& ctx, const Params& p, Box, Box compute, float scal
   });
 }
 
-PlaneSums<AffineGradient> backward_affine(Context& ctx, const Params& p, Box, Box compute,
-                                          View<const float> moving,
-                                          VectorView<const float> displacement,
-                                          View<const float> grad_warped) {
+template <>
+PlaneSums<AffineGradient> On<Backend::cpu>::backward_affine(Context& ctx, const Params& p, Box,
+                                                            Box compute, const ImageView& image,
+                                                            VectorView<const float> displacement,
+                                                            View<const float> grad_warped) {
+  const View<const float> moving = require_floats("sampler", image);
   const std::vector<float> zeros = zero_row(compute, displacement);
   const float* zero = zeros.data() - (displacement ? 0 : compute.lo[2]);
   return with_offsets<Need::gradient>(moving, p.moving_domain, [&](const auto& locate) {
@@ -363,9 +386,10 @@ PlaneSums<AffineGradient> backward_affine(Context& ctx, const Params& p, Box, Bo
   });
 }
 
-void backward_moving(Context&, const Params& p, Box, Box compute,
-                     VectorView<const float> displacement, View<const float> grad_warped,
-                     View<float> grad_moving) {
+template <>
+void On<Backend::cpu>::backward_moving(Context&, const Params& p, Box, Box compute,
+                                       VectorView<const float> displacement,
+                                       View<const float> grad_warped, View<float> grad_moving) {
   const std::vector<float> zeros = zero_row(compute, displacement);
   const float* zero = zeros.data() - (displacement ? 0 : compute.lo[2]);
   const Locator<std::int64_t, Need::value, Stored::part> locate(grad_moving, p.moving_domain);
@@ -388,4 +412,4 @@ void backward_moving(Context&, const Params& p, Box, Box compute,
     }
 }
 
-}  // namespace ffdp::sampler::cpu
+}  // namespace ffdp::sampler

@@ -9,7 +9,7 @@
 #include "ffdp/ops/sampler/backends.hpp"
 #include "ffdp/ops/sampler/locator.cuh"
 
-namespace ffdp::sampler::cuda {
+namespace ffdp::sampler {
 namespace {
 
 struct Count {
@@ -190,8 +190,11 @@ struct Largest {
 }  // namespace
 
 /// Reads u and the moving image, writes the warped one: 20 B/voxel; corners come from the caches.
-std::int64_t forward(Context& ctx, const Params& p, Box, Box compute, const ImageView& moving,
-                     VectorView<const float> displacement, const Masks& masks, View<float> warped) {
+template <>
+std::int64_t On<Backend::cuda>::forward(Context& ctx, const Params& p, Box, Box compute,
+                                        const ImageView& moving,
+                                        VectorView<const float> displacement, const Masks& masks,
+                                        View<float> warped) {
   return with_locator<Need::value>(p, moving, displacement,
                                    [&]<class Locate>(const Locate& locate) {
                                      const Resample<Locate> one{locate, masks, warped};
@@ -199,18 +202,23 @@ std::int64_t forward(Context& ctx, const Params& p, Box, Box compute, const Imag
                                    });
 }
 
-void forward_uncounted(Context& ctx, const Params& p, Box, Box compute, const ImageView& moving,
-                       VectorView<const float> displacement, const Masks& masks,
-                       View<float> warped) {
+template <>
+void On<Backend::cuda>::forward_uncounted(Context& ctx, const Params& p, Box, Box compute,
+                                          const ImageView& moving,
+                                          VectorView<const float> displacement, const Masks& masks,
+                                          View<float> warped) {
   with_locator<Need::value>(p, moving, displacement, [&]<class Locate>(const Locate& locate) {
     for_rows(ctx, compute, Resample<Locate>{locate, masks, warped});
   });
 }
 
 /// Reads u, moving, grad_warped (and grad_u), writes grad_u: 32 (44) B/voxel.
-void backward_displacement(Context& ctx, const Params& p, Box, Box compute, float scale,
-                           const ImageView& moving, VectorView<const float> displacement,
-                           View<const float> grad_warped, VectorView<float> grad_u, Into into) {
+template <>
+void On<Backend::cuda>::backward_displacement(Context& ctx, const Params& p, Box, Box compute,
+                                              float scale, const ImageView& moving,
+                                              VectorView<const float> displacement,
+                                              View<const float> grad_warped,
+                                              VectorView<float> grad_u, Into into) {
   with_locator<Need::gradient>(p, moving, displacement, [&]<class Locate>(const Locate& locate) {
     for_rows(ctx, compute,
              ToDisplacement<Locate>{locate, scale, grad_warped, grad_u, into == Into::add});
@@ -218,18 +226,22 @@ void backward_displacement(Context& ctx, const Params& p, Box, Box compute, floa
 }
 
 /// Reads u of all voxels; of those whose cell is stored reads the moving image, writes 16 B/voxel.
-void forward_part(Context& ctx, const Params& p, Box, Box compute, const ImageView& moving,
-                  VectorView<const float> displacement, const Masks& masks, View<float> warped,
-                  VectorView<float> slopes) {
+template <>
+void On<Backend::cuda>::forward_part(Context& ctx, const Params& p, Box, Box compute,
+                                     const ImageView& moving, VectorView<const float> displacement,
+                                     const Masks& masks, View<float> warped,
+                                     VectorView<float> slopes) {
   with_locator<Need::gradient>(p, moving, displacement, [&]<class Locate>(const Locate& locate) {
     for_rows(ctx, compute, ResamplePart<Locate>{locate, masks, warped, slopes});
   });
 }
 
 /// Reads slopes, grad_warped (and grad_u), writes grad_u: 28 (40) B/voxel.
-void backward_slopes(Context& ctx, const Params& p, Box, Box compute, float scale,
-                     VectorView<const float> slopes, View<const float> grad_warped,
-                     VectorView<float> grad_u, Into into) {
+template <>
+void On<Backend::cuda>::backward_slopes(Context& ctx, const Params& p, Box, Box compute,
+                                        float scale, VectorView<const float> slopes,
+                                        View<const float> grad_warped, VectorView<float> grad_u,
+                                        Into into) {
   const RowMap map = row_map(p, 0, 0);
   device::for_each_voxel(ctx, compute, [=] __device__(int z, int y, int x) {
     const float factor = scale * grad_warped(z, y, x);
@@ -241,10 +253,11 @@ void backward_slopes(Context& ctx, const Params& p, Box, Box compute, float scal
 }
 
 /// Reads 20 B/voxel; twelve sums in double a thread.
-PlaneSums<AffineGradient> backward_affine(Context& ctx, const Params& p, Box, Box compute,
-                                          const ImageView& moving,
-                                          VectorView<const float> displacement,
-                                          View<const float> grad_warped) {
+template <>
+PlaneSums<AffineGradient> On<Backend::cuda>::backward_affine(Context& ctx, const Params& p, Box,
+                                                             Box compute, const ImageView& moving,
+                                                             VectorView<const float> displacement,
+                                                             View<const float> grad_warped) {
   const auto sums = with_locator<Need::gradient>(
       p, moving, displacement, [&]<class Locate>(const Locate& locate) {
         return device::plane_sums<device::Sums<12>>(ctx, compute,
@@ -264,9 +277,10 @@ PlaneSums<AffineGradient> backward_affine(Context& ctx, const Params& p, Box, Bo
 /// Scatters in fixed point, so that the order of the atomic additions does not matter: same bits at
 /// every run. Reads 16 B/voxel of compute and moves 24 B/voxel of grad_moving; 8 B/voxel of
 /// scratch.
-void backward_moving(Context& ctx, const Params& p, Box, Box compute,
-                     VectorView<const float> displacement, View<const float> grad_warped,
-                     View<float> grad_moving) {
+template <>
+void On<Backend::cuda>::backward_moving(Context& ctx, const Params& p, Box, Box compute,
+                                        VectorView<const float> displacement,
+                                        View<const float> grad_warped, View<float> grad_moving) {
   const Box& box = grad_moving.stored;
   using Units = unsigned long long;  // of two's complement
   const auto volume = static_cast<std::size_t>(box.volume());
@@ -302,4 +316,4 @@ void backward_moving(Context& ctx, const Params& p, Box, Box compute,
   });
 }
 
-}  // namespace ffdp::sampler::cuda
+}  // namespace ffdp::sampler

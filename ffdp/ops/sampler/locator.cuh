@@ -7,7 +7,7 @@
 #include "ffdp/core/image_view.hpp"
 #include "ffdp/ops/sampler/math.hpp"
 
-namespace ffdp::sampler::cuda {
+namespace ffdp::sampler {
 
 /// One axis of the moving image, as threads compare with it.
 struct Axis {
@@ -163,4 +163,4 @@ auto with_locator(const Params& p, const ImageView& moving, VectorView<const flo
   });
 }
 
-}  // namespace ffdp::sampler::cuda
+}  // namespace ffdp::sampler

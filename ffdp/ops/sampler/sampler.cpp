@@ -65,30 +65,18 @@ std::int64_t forward(Context& ctx, const Params& p, Box domain, Box compute,
                      const ImageView& moving, VectorView<const float> displacement,
                      const Masks& masks, View<float> warped) {
   check_forward(p, domain, compute, moving, displacement, masks, warped);
-  return dispatch(
-      ctx,
-      [&](auto& c) {
-        return cpu::forward(c, p, domain, compute, require_floats("sampler", moving), displacement,
-                            masks, warped);
-      },
-      [&](auto& c) {
-        return cuda::forward(c, p, domain, compute, moving, displacement, masks, warped);
-      });
+  return dispatch(ctx, [&]<Backend B>() {
+    return On<B>::forward(ctx, p, domain, compute, moving, displacement, masks, warped);
+  });
 }
 
 void forward_uncounted(Context& ctx, const Params& p, Box domain, Box compute,
                        const ImageView& moving, VectorView<const float> displacement,
                        const Masks& masks, View<float> warped) {
   check_forward(p, domain, compute, moving, displacement, masks, warped);
-  dispatch(
-      ctx,
-      [&](auto& c) {
-        cpu::forward(c, p, domain, compute, require_floats("sampler", moving), displacement, masks,
-                     warped);
-      },
-      [&](auto& c) {
-        cuda::forward_uncounted(c, p, domain, compute, moving, displacement, masks, warped);
-      });
+  dispatch(ctx, [&]<Backend B>() {
+    On<B>::forward_uncounted(ctx, p, domain, compute, moving, displacement, masks, warped);
+  });
 }
 
 void backward_displacement(Context& ctx, const Params& p, Box domain, Box compute, float scale,
@@ -98,16 +86,10 @@ void backward_displacement(Context& ctx, const Params& p, Box domain, Box comput
   require(bool(moving), "sampler: moving is absent");
   require_stored("sampler", "grad_warped", grad_warped, compute);
   require_stored("sampler", "grad_u", grad_u, compute);
-  dispatch(
-      ctx,
-      [&](auto& c) {
-        cpu::backward_displacement(c, p, domain, compute, scale, require_floats("sampler", moving),
-                                   displacement, grad_warped, grad_u, into);
-      },
-      [&](auto& c) {
-        cuda::backward_displacement(c, p, domain, compute, scale, moving, displacement, grad_warped,
-                                    grad_u, into);
-      });
+  dispatch(ctx, [&]<Backend B>() {
+    On<B>::backward_displacement(ctx, p, domain, compute, scale, moving, displacement, grad_warped,
+                                 grad_u, into);
+  });
 }
 
 void forward_part(Context& ctx, const Params& p, Box domain, Box compute, const ImageView& moving,
@@ -115,15 +97,9 @@ void forward_part(Context& ctx, const Params& p, Box domain, Box compute, const 
                   VectorView<float> slopes) {
   check_forward(p, domain, compute, moving, displacement, masks, warped);
   if (slopes) require_stored("sampler", "slopes", slopes, compute);
-  dispatch(
-      ctx,
-      [&](auto& c) {
-        cpu::forward_part(c, p, domain, compute, require_floats("sampler", moving), displacement,
-                          masks, warped, slopes);
-      },
-      [&](auto& c) {
-        cuda::forward_part(c, p, domain, compute, moving, displacement, masks, warped, slopes);
-      });
+  dispatch(ctx, [&]<Backend B>() {
+    On<B>::forward_part(ctx, p, domain, compute, moving, displacement, masks, warped, slopes);
+  });
 }
 
 void backward_slopes(Context& ctx, const Params& p, Box domain, Box compute, float scale,
@@ -133,14 +109,9 @@ void backward_slopes(Context& ctx, const Params& p, Box domain, Box compute, flo
   require_stored("sampler", "slopes", slopes, compute);
   require_stored("sampler", "grad_warped", grad_warped, compute);
   require_stored("sampler", "grad_u", grad_u, compute);
-  dispatch(
-      ctx,
-      [&](auto& c) {
-        cpu::backward_slopes(c, p, domain, compute, scale, slopes, grad_warped, grad_u, into);
-      },
-      [&](auto& c) {
-        cuda::backward_slopes(c, p, domain, compute, scale, slopes, grad_warped, grad_u, into);
-      });
+  dispatch(ctx, [&]<Backend B>() {
+    On<B>::backward_slopes(ctx, p, domain, compute, scale, slopes, grad_warped, grad_u, into);
+  });
 }
 
 PlaneSums<AffineGradient> backward_affine(Context& ctx, const Params& p, Box domain, Box compute,
@@ -150,15 +121,9 @@ PlaneSums<AffineGradient> backward_affine(Context& ctx, const Params& p, Box dom
   check(p, domain, compute, displacement);
   require(bool(moving), "sampler: moving is absent");
   require_stored("sampler", "grad_warped", grad_warped, compute);
-  return dispatch(
-      ctx,
-      [&](auto& c) {
-        return cpu::backward_affine(c, p, domain, compute, require_floats("sampler", moving),
-                                    displacement, grad_warped);
-      },
-      [&](auto& c) {
-        return cuda::backward_affine(c, p, domain, compute, moving, displacement, grad_warped);
-      });
+  return dispatch(ctx, [&]<Backend B>() {
+    return On<B>::backward_affine(ctx, p, domain, compute, moving, displacement, grad_warped);
+  });
 }
 
 void backward_moving(Context& ctx, const Params& p, Box domain, Box compute,
@@ -167,14 +132,9 @@ void backward_moving(Context& ctx, const Params& p, Box domain, Box compute,
   check(p, domain, compute, displacement);
   require_stored("sampler", "grad_warped", grad_warped, compute);
   require(bool(grad_moving), "sampler: grad_moving is absent");
-  dispatch(
-      ctx,
-      [&](auto& c) {
-        cpu::backward_moving(c, p, domain, compute, displacement, grad_warped, grad_moving);
-      },
-      [&](auto& c) {
-        cuda::backward_moving(c, p, domain, compute, displacement, grad_warped, grad_moving);
-      });
+  dispatch(ctx, [&]<Backend B>() {
+    On<B>::backward_moving(ctx, p, domain, compute, displacement, grad_warped, grad_moving);
+  });
 }
 
 }  // namespace ffdp::sampler

@@ -4,7 +4,7 @@
 #include "ffdp/ops/common/separable.hpp"
 #include "ffdp/ops/smooth/backends.hpp"
 
-namespace ffdp::smooth::cpu {
+namespace ffdp::smooth {
 namespace {
 
 Taps make_taps(const Params& p) {
@@ -46,18 +46,21 @@ void smooth_rows(Context& ctx, const Params& p, const Box& domain, const Box& co
 
 }  // namespace
 
-void forward(Context& ctx, const Params& p, Box domain, Box compute, View<const float> in,
-             View<float> out) {
+template <>
+void On<Backend::cpu>::forward(Context& ctx, const Params& p, Box domain, Box compute,
+                               View<const float> in, View<float> out) {
   smooth_rows<1>(ctx, p, domain, compute, {in}, {out});
 }
 
-void forward(Context& ctx, const Params& p, Box domain, Box compute, VectorView<const float> in,
-             VectorView<float> out) {
+template <>
+void On<Backend::cpu>::forward(Context& ctx, const Params& p, Box domain, Box compute,
+                               VectorView<const float> in, VectorView<float> out) {
   smooth_rows<3>(ctx, p, domain, compute, {in[0], in[1], in[2]}, {out[0], out[1], out[2]});
 }
 
-void backward(Context& ctx, const Params& p, Box domain, Box compute, View<const float> grad_out,
-              View<float> grad_in) {
+template <>
+void On<Backend::cpu>::backward(Context& ctx, const Params& p, Box domain, Box compute,
+                                View<const float> grad_out, View<float> grad_in) {
   const Taps taps = make_taps(p);
   const Box reach = intersect(grow(compute, halo(p)), domain);
   std::array<std::vector<float>, 3> edge;
@@ -76,4 +79,4 @@ void backward(Context& ctx, const Params& p, Box domain, Box compute, View<const
       });
 }
 
-}  // namespace ffdp::smooth::cpu
+}  // namespace ffdp::smooth

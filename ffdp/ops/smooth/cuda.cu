@@ -3,10 +3,10 @@
 #include <vector>
 
 #include "ffdp/ops/common/axis_sums.cuh"
-#include "ffdp/ops/common/edge_factors.cuh"
 #include "ffdp/ops/smooth/backends.hpp"
+#include "ffdp/ops/smooth/march.cuh"
 
-namespace ffdp::smooth::cuda {
+namespace ffdp::smooth {
 namespace {
 
 enum Slot { edge_slot = 0, taps_slot = 3, first_slot = 6, second_slot = 7 };
@@ -33,36 +33,6 @@ std::vector<float> edge_factors(const std::vector<float>& taps, int domain_lo, i
   return factors;
 }
 
-/// Forward multiplies the sums by the edge factors, backward (the adjoint) what it loads.
-template <bool Adjoint>
-struct Gaussian {
-  static constexpr int quantities = 1, raws = 1, values = 1;
-  template <int R>
-  static constexpr int chunk = device::run_y;
-  template <int R>
-  static constexpr int blocks = 3;
-  using Sum = device::NoSum;
-  VectorView<const float> in;
-  VectorView<float> out;
-  device::EdgeFactors edge;
-
-  FFDP_HD View<const float> view(int part, int) const { return in[part]; }
-  __device__ void prepare(int z, int y, int x, bool inside, const float (&raw)[1],
-                          float (&value)[1]) const {
-    value[0] = !inside ? 0.0F : Adjoint ? raw[0] * edge(z, y, x) : raw[0];
-  }
-  __device__ float quantity(int, const float (&raw)[1]) const { return raw[0]; }
-  __device__ void emit(int part, int z, int y, int x, int n, const float (&s)[1][device::run_x],
-                       Sum&) const {
-    float v[device::run_x];
-    const float plane = edge(0, z) * edge(1, y);
-#pragma unroll
-    for (int i = 0; i < device::run_x; ++i)
-      v[i] = Adjoint || i >= n ? s[0][i] : s[0][i] * (plane * edge(2, x + i));
-    device::store_run(out.data + part * out.stride_c + out[0].offset(z, y, x), n, v);
-  }
-};
-
 template <bool Adjoint>
 void run(Context& ctx, const Params& p, const Box& domain, const Box& compute,
          VectorView<const float> in, VectorView<float> out, int parts) {
@@ -70,12 +40,10 @@ void run(Context& ctx, const Params& p, const Box& domain, const Box& compute,
   const Box readable = intersect(grow(compute, radius), domain);
   std::vector<float> taps[3];
   for (int a = 0; a < 3; ++a) taps[a] = gaussian_taps(p.sigma[a]);
-  if (std::max({radius[0], radius[1], radius[2]}) <= device::widest_march) {
+  if (std::max({radius[0], radius[1], radius[2]}) <= device::widest_stencil) {
     const device::Stencil3 stencil(taps, domain);
-    const Gaussian<Adjoint> op{in, out, stencil.edge};
     device::with_radius(stencil.radius, [&]<int R>() {
-      const auto shape = device::march_of<R, Gaussian<Adjoint>>(compute, parts);
-      device::march<R>(ctx, shape, op, stencil.weights, readable, compute, nullptr);
+      march<R, Adjoint>(ctx, stencil, readable, compute, in, out, parts);
     });
     return;
   }
@@ -112,19 +80,22 @@ VectorView<T> as_vector(View<T> v) {
 
 }  // namespace
 
-void forward(Context& ctx, const Params& p, Box domain, Box compute, View<const float> in,
-             View<float> out) {
+template <>
+void On<Backend::cuda>::forward(Context& ctx, const Params& p, Box domain, Box compute,
+                                View<const float> in, View<float> out) {
   run<false>(ctx, p, domain, compute, as_vector(in), as_vector(out), 1);
 }
 
-void forward(Context& ctx, const Params& p, Box domain, Box compute, VectorView<const float> in,
-             VectorView<float> out) {
+template <>
+void On<Backend::cuda>::forward(Context& ctx, const Params& p, Box domain, Box compute,
+                                VectorView<const float> in, VectorView<float> out) {
   run<false>(ctx, p, domain, compute, in, out, 3);
 }
 
-void backward(Context& ctx, const Params& p, Box domain, Box compute, View<const float> grad_out,
-              View<float> grad_in) {
+template <>
+void On<Backend::cuda>::backward(Context& ctx, const Params& p, Box domain, Box compute,
+                                 View<const float> grad_out, View<float> grad_in) {
   run<true>(ctx, p, domain, compute, as_vector(grad_out), as_vector(grad_in), 1);
 }
 
-}  // namespace ffdp::smooth::cuda
+}  // namespace ffdp::smooth

@@ -25,25 +25,19 @@ void check(const Params& p, const Box& domain, const Box& compute, const In& in,
 void forward(Context& ctx, const Params& p, Box domain, Box compute, View<const float> in,
              View<float> out) {
   check(p, domain, compute, in, out);
-  dispatch(
-      ctx, [&](auto& c) { cpu::forward(c, p, domain, compute, in, out); },
-      [&](auto& c) { cuda::forward(c, p, domain, compute, in, out); });
+  dispatch(ctx, [&]<Backend B>() { On<B>::forward(ctx, p, domain, compute, in, out); });
 }
 
 void forward(Context& ctx, const Params& p, Box domain, Box compute, VectorView<const float> in,
              VectorView<float> out) {
   check(p, domain, compute, in, out);
-  dispatch(
-      ctx, [&](auto& c) { cpu::forward(c, p, domain, compute, in, out); },
-      [&](auto& c) { cuda::forward(c, p, domain, compute, in, out); });
+  dispatch(ctx, [&]<Backend B>() { On<B>::forward(ctx, p, domain, compute, in, out); });
 }
 
 void backward(Context& ctx, const Params& p, Box domain, Box compute, View<const float> grad_out,
               View<float> grad_in) {
   check(p, domain, compute, grad_out, grad_in);
-  dispatch(
-      ctx, [&](auto& c) { cpu::backward(c, p, domain, compute, grad_out, grad_in); },
-      [&](auto& c) { cuda::backward(c, p, domain, compute, grad_out, grad_in); });
+  dispatch(ctx, [&]<Backend B>() { On<B>::backward(ctx, p, domain, compute, grad_out, grad_in); });
 }
 
 }  // namespace ffdp::smooth

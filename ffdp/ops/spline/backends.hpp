@@ -15,14 +15,13 @@ struct AxisMesh {
 };
 using Mesh = std::array<AxisMesh, 3>;
 
-namespace cpu {
-void forward(Context&, const Mesh& mesh, Box reach, Box compute, VectorView<const float> in,
-             VectorView<float> out);
-}
-namespace cuda {
-void forward(Context&, const Mesh& mesh, Box reach, Box compute, VectorView<const float> in,
-             VectorView<float> out);
-}
+/// The functions of a backend, for dispatch: cpu.cpp defines On<Backend::cpu>, cuda.cu
+/// On<Backend::cuda>.
+template <Backend>
+struct On {
+  static void forward(Context&, const Mesh& mesh, Box reach, Box compute,
+                      VectorView<const float> in, VectorView<float> out);
+};
 
 /// passes(axis, weights, made, from_scratch, to): the six passes in their order, from `reach` to
 /// `compute`: `made` is the box that a pass writes, in voxels or control points of each axis.

@@ -4,7 +4,7 @@
 #include "ffdp/core/parallel.hpp"
 #include "ffdp/ops/spline/backends.hpp"
 
-namespace ffdp::spline::cpu {
+namespace ffdp::spline {
 namespace {
 
 /// Weighted sums along z or y: rows of x add up.
@@ -48,8 +48,9 @@ void pass(Context& ctx, int axis, const AxisWeights& w, const Box& made, View<co
 
 }  // namespace
 
-void forward(Context& ctx, const Mesh& mesh, Box reach, Box compute, VectorView<const float> in,
-             VectorView<float> out) {
+template <>
+void On<Backend::cpu>::forward(Context& ctx, const Mesh& mesh, Box reach, Box compute,
+                               VectorView<const float> in, VectorView<float> out) {
   for (int c = 0; c < 3; ++c) {
     View<const float> from = in[c];
     int step = 0;
@@ -65,4 +66,4 @@ void forward(Context& ctx, const Mesh& mesh, Box reach, Box compute, VectorView<
   }
 }
 
-}  // namespace ffdp::spline::cpu
+}  // namespace ffdp::spline

@@ -2,12 +2,13 @@
 #include "ffdp/ops/common/axis_weights.cuh"
 #include "ffdp/ops/spline/backends.hpp"
 
-namespace ffdp::spline::cuda {
+namespace ffdp::spline {
 
 /// Reads 4 B/voxel four times along z, mostly from the caches, and writes 4; the rest is smaller by
 /// the knot distance.
-void forward(Context& ctx, const Mesh& mesh, Box reach, Box compute, VectorView<const float> in,
-             VectorView<float> out) {
+template <>
+void On<Backend::cuda>::forward(Context& ctx, const Mesh& mesh, Box reach, Box compute,
+                                VectorView<const float> in, VectorView<float> out) {
   constexpr int table_slot = 2;  // two a pass; below: two images in turn
   const int* first[6];
   const float* weights[6];
@@ -35,4 +36,4 @@ void forward(Context& ctx, const Mesh& mesh, Box reach, Box compute, VectorView<
   }
 }
 
-}  // namespace ffdp::spline::cuda
+}  // namespace ffdp::spline

@@ -112,9 +112,7 @@ void forward(Context& ctx, const Params& p, Box domain, Box compute, VectorView<
           "spline: out is the same memory as in, must not overlap it");
   Mesh mesh;
   for (int a = 0; a < 3; ++a) mesh[a] = axis_mesh(p.knots[a], domain, reach, compute, a);
-  dispatch(
-      ctx, [&](auto& c) { cpu::forward(c, mesh, reach, compute, in, out); },
-      [&](auto& c) { cuda::forward(c, mesh, reach, compute, in, out); });
+  dispatch(ctx, [&]<Backend B>() { On<B>::forward(ctx, mesh, reach, compute, in, out); });
 }
 
 }  // namespace ffdp::spline

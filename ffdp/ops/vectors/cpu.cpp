@@ -5,7 +5,7 @@
 #include "ffdp/ops/vectors/backends.hpp"
 #include "ffdp/ops/vectors/math.hpp"
 
-namespace ffdp::vectors::cpu {
+namespace ffdp::vectors {
 namespace {
 
 /// body(z, y) for the rows of the box, on all threads.
@@ -26,8 +26,9 @@ struct Largest {
 
 }  // namespace
 
-void transform(Context& ctx, Box box, const Mat3& m, float limit, VectorView<const float> in,
-               VectorView<float> out) {
+template <>
+void On<Backend::cpu>::transform(Context& ctx, Box box, const Mat3& m, float limit,
+                                 VectorView<const float> in, VectorView<float> out) {
   for_rows(ctx, box, [&](int z, int y) {
     const float* from[3] = {in[0].row(z, y), in[1].row(z, y), in[2].row(z, y)};
     float* to[3] = {out[0].row(z, y), out[1].row(z, y), out[2].row(z, y)};
@@ -43,8 +44,9 @@ void transform(Context& ctx, Box box, const Mat3& m, float limit, VectorView<con
   });
 }
 
-void component(Context& ctx, Box box, const Vec3& row, VectorView<const float> in,
-               View<float> out) {
+template <>
+void On<Backend::cpu>::component(Context& ctx, Box box, const Vec3& row, VectorView<const float> in,
+                                 View<float> out) {
   for_rows(ctx, box, [&](int z, int y) {
     const float *a = in[0].row(z, y), *b = in[1].row(z, y), *c = in[2].row(z, y);
     float* to = out.row(z, y);
@@ -53,7 +55,9 @@ void component(Context& ctx, Box box, const Vec3& row, VectorView<const float> i
   });
 }
 
-void average(Context& ctx, Box box, VectorView<float> a, VectorView<const float> b) {
+template <>
+void On<Backend::cpu>::average(Context& ctx, Box box, VectorView<float> a,
+                               VectorView<const float> b) {
   for_rows(ctx, box, [&](int z, int y) {
     for (int c = 0; c < 3; ++c) {
       float* p = a[c].row(z, y);
@@ -64,20 +68,24 @@ void average(Context& ctx, Box box, VectorView<float> a, VectorView<const float>
   });
 }
 
-void copy(Context& ctx, Box box, VectorView<const float> from, VectorView<float> to) {
+template <>
+void On<Backend::cpu>::copy(Context& ctx, Box box, VectorView<const float> from,
+                            VectorView<float> to) {
   for_rows(ctx, box, [&](int z, int y) {
     for (int c = 0; c < 3; ++c)
       std::copy_n(from[c].row(z, y) + box.lo[2], box.size(2), to[c].row(z, y) + box.lo[2]);
   });
 }
 
-void zero(Context& ctx, Box box, VectorView<float> field) {
+template <>
+void On<Backend::cpu>::zero(Context& ctx, Box box, VectorView<float> field) {
   for_rows(ctx, box, [&](int z, int y) {
     for (int c = 0; c < 3; ++c) std::fill_n(field[c].row(z, y) + box.lo[2], box.size(2), 0.0F);
   });
 }
 
-float largest(Context& ctx, Box box, VectorView<const float> field) {
+template <>
+float On<Backend::cpu>::largest(Context& ctx, Box box, VectorView<const float> field) {
   return parallel_sum<Largest>(ctx, box.size(0),
                                [&](std::int64_t i, int) {
                                  const int z = box.lo[0] + static_cast<int>(i);
@@ -96,7 +104,8 @@ float largest(Context& ctx, Box box, VectorView<const float> field) {
       .value;
 }
 
-Extent extent(Context& ctx, Box box, VectorView<const float> field) {
+template <>
+Extent On<Backend::cpu>::extent(Context& ctx, Box box, VectorView<const float> field) {
   struct Widest {
     Extent e = no_extent();
     Widest& operator+=(const Widest& other) {
@@ -129,8 +138,9 @@ Extent extent(Context& ctx, Box box, VectorView<const float> field) {
       .e;
 }
 
+template <>
 template <class T>
-PlaneSums<double> sum_squares(Context& ctx, Box box, VectorView<const T> field) {
+PlaneSums<double> On<Backend::cpu>::sum_squares(Context& ctx, Box box, VectorView<const T> field) {
   return plane_sums<double>(ctx, box.size(0), [&](std::int64_t i, int) {
     const int z = box.lo[0] + static_cast<int>(i);
     double sum = 0;
@@ -143,7 +153,7 @@ PlaneSums<double> sum_squares(Context& ctx, Box box, VectorView<const T> field) 
     return sum;
   });
 }
-template PlaneSums<double> sum_squares(Context&, Box, VectorView<const float>);
-template PlaneSums<double> sum_squares(Context&, Box, VectorView<const Half>);
+template decltype(On<Backend::cpu>::sum_squares<float>) On<Backend::cpu>::sum_squares<float>;
+template decltype(On<Backend::cpu>::sum_squares<Half>) On<Backend::cpu>::sum_squares<Half>;
 
-}  // namespace ffdp::vectors::cpu
+}  // namespace ffdp::vectors

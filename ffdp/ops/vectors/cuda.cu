@@ -3,7 +3,7 @@
 #include "ffdp/ops/vectors/backends.hpp"
 #include "ffdp/ops/vectors/math.hpp"
 
-namespace ffdp::vectors::cuda {
+namespace ffdp::vectors {
 namespace {
 
 struct Largest {
@@ -24,8 +24,9 @@ struct Widest {
 }  // namespace
 
 /// Reads 12 and writes 12 B/voxel.
-void transform(Context& ctx, Box box, const Mat3& m, float limit, VectorView<const float> in,
-               VectorView<float> out) {
+template <>
+void On<Backend::cuda>::transform(Context& ctx, Box box, const Mat3& m, float limit,
+                                  VectorView<const float> in, VectorView<float> out) {
   const Mat3 matrix = m;
   device::for_each_voxel(ctx, box, [=] __device__(int z, int y, int x) {
     const float v[3] = {in[0](z, y, x), in[1](z, y, x), in[2](z, y, x)};
@@ -36,8 +37,9 @@ void transform(Context& ctx, Box box, const Mat3& m, float limit, VectorView<con
 }
 
 /// Reads 12 and writes 4 B/voxel.
-void component(Context& ctx, Box box, const Vec3& row_in, VectorView<const float> in,
-               View<float> out) {
+template <>
+void On<Backend::cuda>::component(Context& ctx, Box box, const Vec3& row_in,
+                                  VectorView<const float> in, View<float> out) {
   const Vec3 row = row_in;
   device::for_each_voxel(ctx, box, [=] __device__(int z, int y, int x) {
     out(z, y, x) = product(row, in[0](z, y, x), in[1](z, y, x), in[2](z, y, x));
@@ -45,28 +47,34 @@ void component(Context& ctx, Box box, const Vec3& row_in, VectorView<const float
 }
 
 /// Reads 24 and writes 12 B/voxel.
-void average(Context& ctx, Box box, VectorView<float> a, VectorView<const float> b) {
+template <>
+void On<Backend::cuda>::average(Context& ctx, Box box, VectorView<float> a,
+                                VectorView<const float> b) {
   device::for_each_voxel(ctx, box, [=] __device__(int z, int y, int x) {
     for (int c = 0; c < 3; ++c) a[c](z, y, x) = 0.5F * (a[c](z, y, x) + b[c](z, y, x));
   });
 }
 
 /// Reads 12 and writes 12 B/voxel.
-void copy(Context& ctx, Box box, VectorView<const float> from, VectorView<float> to) {
+template <>
+void On<Backend::cuda>::copy(Context& ctx, Box box, VectorView<const float> from,
+                             VectorView<float> to) {
   device::for_each_voxel(ctx, box, [=] __device__(int z, int y, int x) {
     for (int c = 0; c < 3; ++c) to[c](z, y, x) = from[c](z, y, x);
   });
 }
 
 /// Writes 12 B/voxel.
-void zero(Context& ctx, Box box, VectorView<float> field) {
+template <>
+void On<Backend::cuda>::zero(Context& ctx, Box box, VectorView<float> field) {
   device::for_each_voxel(ctx, box, [=] __device__(int z, int y, int x) {
     for (int c = 0; c < 3; ++c) field[c](z, y, x) = 0;
   });
 }
 
 /// Reads 12 B/voxel.
-float largest(Context& ctx, Box box, VectorView<const float> field) {
+template <>
+float On<Backend::cuda>::largest(Context& ctx, Box box, VectorView<const float> field) {
   return device::sum_voxels<Largest>(ctx, box,
                                      [=] __device__(int z, int y, int x, Largest& most) {
                                        for (int c = 0; c < 3; ++c)
@@ -76,7 +84,8 @@ float largest(Context& ctx, Box box, VectorView<const float> field) {
 }
 
 /// Reads 12 B/voxel.
-Extent extent(Context& ctx, Box box, VectorView<const float> field) {
+template <>
+Extent On<Backend::cuda>::extent(Context& ctx, Box box, VectorView<const float> field) {
   return device::sum_voxels<Widest>(ctx, box,
                                     [=] __device__(int z, int y, int x, Widest& widest) {
                                       for (int c = 0; c < 3; ++c)
@@ -86,14 +95,15 @@ Extent extent(Context& ctx, Box box, VectorView<const float> field) {
 }
 
 /// Reads 12 B/voxel, Half 6.
+template <>
 template <class T>
-PlaneSums<double> sum_squares(Context& ctx, Box box, VectorView<const T> field) {
+PlaneSums<double> On<Backend::cuda>::sum_squares(Context& ctx, Box box, VectorView<const T> field) {
   return {device::plane_sums<double>(ctx, box, [=] __device__(int z, int y, int x, double& sum) {
     sum += double{squared_length(to_float(field[0](z, y, x)), to_float(field[1](z, y, x)),
                                  to_float(field[2](z, y, x)))};
   })};
 }
-template PlaneSums<double> sum_squares(Context&, Box, VectorView<const float>);
-template PlaneSums<double> sum_squares(Context&, Box, VectorView<const Half>);
+template decltype(On<Backend::cuda>::sum_squares<float>) On<Backend::cuda>::sum_squares<float>;
+template decltype(On<Backend::cuda>::sum_squares<Half>) On<Backend::cuda>::sum_squares<Half>;
 
-}  // namespace ffdp::vectors::cuda
+}  // namespace ffdp::vectors

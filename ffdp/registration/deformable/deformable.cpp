@@ -60,12 +60,20 @@ void save(Context& ctx, dist::Comm& comm, const Watch& watch, int index, const L
   watch.checkpoint->save(ctx, comm, standing, fields);
 }
 
+using Clock = std::chrono::steady_clock;
+
+/// When a level tells of itself.
+struct Telling {
+  Clock::time_point begun;
+  bool often;  ///< every few iterations, not only at the end
+};
+
 /// Runs the iterations of one level that `trace` does not have, and records them. All of them: the
 /// costs jitter where a level has little left to gain, and a stop by their slope falls five or
 /// fifteen iterations earlier for other last bits, which moves the warp.
 template <class T>
 VectorField<float> run_level(Context& ctx, dist::Comm& comm, Level<T>& level,
-                             const DeformableStage& stage, int index, bool reports,
+                             const DeformableStage& stage, int index, const Telling& telling,
                              const Watch& watch, LevelTrace& trace) {
   const int iterations = stage.iterations[index];
   const auto report = [&] {
@@ -74,15 +82,15 @@ VectorField<float> run_level(Context& ctx, dist::Comm& comm, Level<T>& level,
       trace.costs.push_back(costs[k]);
       if (watch.progress)
         watch.progress({"deformable", index, static_cast<int>(stage.shrink.size()),
-                        static_cast<int>(k) + 1, iterations, costs[k],
-                        relative_slope(trace.costs)});
+                        static_cast<int>(k) + 1, iterations, costs[k], relative_slope(trace.costs),
+                        telling.begun});
     }
   };
   for (int done = static_cast<int>(trace.costs.size()); done < iterations;) {
     level.iterate();
     ++done;
     const bool due = watch.checkpoint && watch.checkpoint->due(comm);
-    if (due || done == iterations || (reports && done % report_every == 0)) report();
+    if (due || done == iterations || (telling.often && done % report_every == 0)) report();
     if (due) save(ctx, comm, watch, index, trace, level);
   }
   return level.take();
@@ -130,7 +138,7 @@ VectorField<float> run_deformable(Context& ctx, dist::Comm& comm, const Deformab
   comm.broadcast(&reports, sizeof(reports), 0);
   const Standing* standing = resumed(watch);
   for (int index = standing ? standing->level : 0; index < levels; ++index) {
-    const auto begin = std::chrono::steady_clock::now();
+    const auto begin = Clock::now();
     const DeformableStage here = at_level(stage, index);
     const Int3 around{Halo(here).warped, 0, 0};
     const Grid grid = level_grid(full, stage.shrink[index] * finest_spacing(full), 8);
@@ -159,12 +167,11 @@ VectorField<float> run_deformable(Context& ctx, dist::Comm& comm, const Deformab
         for (const OwnPlanes& field : level.fields()) watch.checkpoint->load(ctx, field);
         level.resume(*standing);
       }
-      return run_level(ctx, comm, level, stage, index, reports != 0, watch, record);
+      return run_level(ctx, comm, level, stage, index, {begin, reports != 0}, watch, record);
     };
     u = memory.mode == MemoryMode::compact ? run.template operator()<Half>()
                                            : run.template operator()<float>();
-    record.seconds +=
-        std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    record.seconds += std::chrono::duration<double>(Clock::now() - begin).count();
     if (watch.levels) watch.levels->push_back(std::move(record));
   }
   const dist::Cut finest(comm, full.domain());

@@ -53,10 +53,10 @@ Level<T>::Level(Context& ctx, dist::Comm& comm, const DeformableStage& stage, co
   restriction_ = pairs.front().restriction(stage.restriction);
   adam_ = {.beta1 = stage.beta1, .beta2 = stage.beta2, .second_moment = stage.second_moment};
   if (stage.optimizer == Optimizer::gradient)
-    adam_ = {.beta1 = 0, .second_moment = adam::SecondMoment::none};
-  const bool element = adam_.second_moment == adam::SecondMoment::element;
+    adam_ = {.beta1 = 0, .second_moment = descent::SecondMoment::none};
+  const bool element = adam_.second_moment == descent::SecondMoment::element;
   moments_.first = first_;
-  if (adam_.second_moment != adam::SecondMoment::none) {
+  if (adam_.second_moment != descent::SecondMoment::none) {
     second_ = Buffer<T>(ctx.backend, first_.stored().volume() * (element ? 3 : 1));
     moments_.second = moments_.first;
     moments_.second.data = second_.data();

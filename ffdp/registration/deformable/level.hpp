@@ -121,7 +121,7 @@ class Level {
   std::vector<LevelPair>& pairs_;
   int planes_, iterations_, iteration_ = 0;
   double change_ = std::numeric_limits<double>::infinity();  ///< of u by the last step [voxels]
-  adam::Params adam_;
+  descent::Params adam_;
   std::optional<Mat3> restriction_;  ///< of the gradient, z, y, x
   VectorField<float> u_;             ///< over around(halo_.warp)
   VectorField<T> first_;             ///< over around(halo_.moments), as the second moments

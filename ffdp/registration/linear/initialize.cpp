@@ -124,13 +124,14 @@ std::vector<std::pair<Vector3d, Vector3d>> common_points(const Pair& pair, const
 /// Refines the candidates, rigid then with scale, and sorts them.
 void refine(LinearProblem& problem, LinearKind most, std::vector<Candidate>& candidates,
             const ProgressSink& progress) {
+  const auto begun = std::chrono::steady_clock::now();
   const int count = static_cast<int>(candidates.size());
   for (int i = 0; i < count; ++i) {
     auto& c = candidates[i];
     c.map = minimize(problem, LinearKind::rigid, c.map, 25, 0.05, nullptr, &c.cost);
     if (most > LinearKind::rigid)
       c.map = minimize(problem, LinearKind::similarity, c.map, 15, 0.05, nullptr, &c.cost);
-    if (progress) progress({"initialization", 0, 1, i + 1, count, c.cost, 0});
+    if (progress) progress({"initialization", 0, 1, i + 1, count, c.cost, 0, begun});
   }
   sort(candidates);
   for (int i = 0; most == LinearKind::affine && i < std::min(3, count); ++i)

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cmath>
 #include <limits>
 #include <optional>
@@ -281,6 +282,7 @@ Affine run_linear(Context& ctx, dist::Comm& comm, const LinearStage& stage,
   const char* const name = names[static_cast<int>(stage.kind)];
   const Freedom freedom{stage.kind, stage.restriction};
   for (int level = 0; level < levels; ++level) {
+    const auto begun = std::chrono::steady_clock::now();
     const double spacing = masked_spacing(ctx, comm, pair, stage.resolutions[level] * finest);
     LinearProblem problem = problem_of(ctx, comm, stage, pairs, spacing);
     const int iterations = stage.iterations[level];
@@ -290,7 +292,7 @@ Affine run_linear(Context& ctx, dist::Comm& comm, const LinearStage& stage,
       LinearTrace trace{name, level, {}};
       const auto report = [&](int iteration, double now, double motion) {
         trace.costs.push_back(now);
-        if (progress) progress({name, level, levels, iteration, iterations, now, motion});
+        if (progress) progress({name, level, levels, iteration, iterations, now, motion, begun});
       };
       const Affine result =
           minimize(problem, over, before, iterations, stage.tolerance, report, found);
