@@ -36,11 +36,11 @@ namespace ffdp::cli {
 namespace {
 
 /// Metrics whose gradient needs sums of the whole image first, as registration takes them.
-void two_pass_metric(Bench& b, const std::string& name, const registration::MetricConfig& config) {
+void two_pass_metric(Bench& b, const std::string& name, const registration::MetricConfig& config,
+                     View<const float> fixed, View<const float> warped) {
   namespace two_pass = registration::two_pass;
   const registration::Metric metric{config, {.mean = 0.5F}, {.mean = 0.5F}};
   const Box box = b.box;
-  const auto fixed = b.image(1), warped = b.image(2);
   auto grad = b.room();
   const Buffer<std::int64_t> sums(b.ctx.backend, two_pass::sum_count(config));
   const Buffer<float> slope(b.ctx.backend, two_pass::slope_count(config));
@@ -59,19 +59,19 @@ void two_pass_metric(Bench& b, const std::string& name, const registration::Metr
 }
 
 void metrics(Bench& b) {
+  constexpr int largest = 8;
+  lncc::Params p;
+  p.radius = largest;
+  p.fixed_centre = p.moving_centre = 0.5F;
   const Box box = b.box;
+  const auto fixed = b.image(1, lncc::halo(p));
+  auto warped = b.image(2, lncc::halo(p), Rims::fetched);
   auto grad = b.room();
-  for (int radius = 1; radius <= 8; ++radius) {
-    lncc::Params p;
-    p.radius = radius;
-    p.fixed_centre = p.moving_centre = 0.5F;
-    const int rim = lncc::halo(p);
-    const auto fixed = b.image(1, rim);
-    auto warped = b.image(2, rim, Rims::fetched);
-    const dist::Fetch rims = b.rims(rim);
+  for (p.radius = 1; p.radius <= largest; ++p.radius) {
+    const dist::Fetch rims = b.rims(lncc::halo(p));
     for (const bool missing : {false, true}) {
       p.missing_values = missing;
-      const std::string name = "lncc_r" + std::to_string(radius) + (missing ? "_missing" : "");
+      const std::string name = "lncc_r" + std::to_string(p.radius) + (missing ? "_missing" : "");
       b.row(name, 12, [&] {
         rims(b.ctx, warped.view(), warped.view());
         lncc::forward_backward(b.ctx, p, b.domain, box, fixed, warped, grad);
@@ -79,11 +79,10 @@ void metrics(Bench& b) {
       b.show(name, grad.view());
     }
   }
-  two_pass_metric(b, "mi_32", {.kind = registration::MetricKind::mi, .bins = 32});
-  const auto fixed = b.image(1), warped = b.image(2);
+  two_pass_metric(b, "mi_32", {.kind = registration::MetricKind::mi, .bins = 32}, fixed, warped);
   b.row("mse", 12, [&] { mse::forward_backward(b.ctx, {}, b.domain, box, fixed, warped, grad); });
   b.show("mse", grad.view());
-  two_pass_metric(b, "gc", {.kind = registration::MetricKind::gc});
+  two_pass_metric(b, "gc", {.kind = registration::MetricKind::gc}, fixed, warped);
 }
 
 void samplers(Bench& b) {
@@ -268,6 +267,7 @@ void run_rank(dist::Comm& comm, BenchOptions o) {
 }
 
 void run(BenchOptions o) {
+  require(o.timeline.empty() || o.what != "op", "bench: --timeline shows iterations, op has none");
   take_gpus(o.gpus, o.ranks, o.device);
   require_gpus(o.gpus);
   start(o.common);
@@ -293,7 +293,7 @@ void run_bench(Context& ctx, dist::Comm& comm, const BenchOptions& options) {
     events += bench.traced();
   }
   if (options.timeline.empty() || comm.rank() != 0) return;
-  events.resize(events.rfind(',') + 1 > 0 ? events.rfind(',') : 0);
+  if (const auto last = events.rfind(','); last != std::string::npos) events.resize(last);
   io::write_file(options.timeline, "{\"traceEvents\":[\n" + events + "\n]}\n");
 }
 
