@@ -33,8 +33,9 @@ def test_gpu_equals_double(name, size):
     close(out, want.detach(), 1e-5)
     weights = rand(*want.shape, grad=False, seed=8) if want.shape else torch.ones((), dtype=torch.float64)
     grads = torch.autograd.grad((out * weights.to(out)).sum(), ours)
-    for g, w in zip(grads, torch.autograd.grad((want * weights).sum(), inputs)):
-        assert w.norm() > 0
+    wanted = torch.autograd.grad((want * weights).sum(), inputs)
+    assert all(w.norm() > 0 for w in wanted[:1 if name == "mi" else None])  # Mattes' fixed image steps from bin to bin
+    for g, w in zip(grads, wanted):
         close(g, w, 1e-3 if name == "mi" else 1e-4)
 
 

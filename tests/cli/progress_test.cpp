@@ -11,7 +11,8 @@ namespace {
 
 using std::chrono::seconds;
 
-/// What is printed of a linear level that began 7 s ago, and of a deformable one that began 2 s ago.
+/// What is printed of a linear level that began 7 s ago, and of a deformable one that began 2 s
+/// ago.
 std::string printed() {
   const auto now = std::chrono::steady_clock::now();
   testing::internal::CaptureStderr();
