@@ -15,18 +15,18 @@ struct Speed {
   double link;  ///< bytes that travel from one rank to the next [1/ns, GB/s]
 };
 
-/// One H200: rows b6d24cc of 1024x1024x1024 in benchmarks/results/h200.csv (`vectors`: the rows
-/// descent_update, descent_compose and smooth_displacement_s1; a metric: its iteration less these;
-/// `lncc_radius`: the rows lncc_r1 to lncc_r8; no row has GC, which passes over the voxels as MI
-/// does), aca4d95 in h200x4.csv (`reach`). `link`: NVLink, NCCL's send and receive in one
-/// direction.
-inline constexpr Speed h200{.vectors = 0.040,
-                            .reach = 0.0035,
-                            .lncc = 0.0307,
+/// One H200: rows of 1024x1024x1024 (b6d24cc) and 512x512x512 (fe2c940) in
+/// benchmarks/results/h200.csv (`vectors`: the rows descent_update, descent_compose and
+/// smooth_displacement_s1 of fe2c940; a metric: its iteration less these; `lncc_radius`: the rows
+/// lncc_r1 to lncc_r8), fe2c940 in h200x4.csv (`reach`). `link`: NVLink, NCCL's send and receive in
+/// one direction.
+inline constexpr Speed h200{.vectors = 0.0364,
+                            .reach = 0.0017,
+                            .lncc = 0.0320,
                             .lncc_radius = 0.0021,
-                            .mi = 0.0367,
-                            .mse = 0.0218,
-                            .gc = 0.0367,
+                            .mi = 0.0381,
+                            .mse = 0.0228,
+                            .gc = 0.0334,
                             .link = 360};
 
 /// One thread of an EPYC 9005: rows of one thread of 160x192x224 in
