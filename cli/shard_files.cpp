@@ -186,7 +186,7 @@ void ShardWriter::end_volume() {
 }
 
 /// @param sizes  number of values, then bytes of the pieces
-/// @return where the members of this rank belong [bytes]
+/// @return on rank 0, where the members of that rank belong [bytes]
 std::int64_t ShardWriter::make_room(int rank, std::span<const std::int64_t> sizes) {
   io::Stretch part{.head = std::vector<std::byte>(static_cast<std::size_t>(sizes[1])),
                    .members = {},
@@ -196,8 +196,8 @@ std::int64_t ShardWriter::make_room(int rank, std::span<const std::int64_t> size
                                     {rank, part.tail.data(), part.tail.size()}};
   comm_.exchange({}, receives);
   const std::span members = sizes.subspan(2, sizes.size() - 3);
-  return writer_->append_around(part,
-                                std::accumulate(members.begin(), members.end(), std::int64_t{0}));
+  const auto bytes = std::accumulate(members.begin(), members.end(), std::int64_t{0});
+  return writer_ ? writer_->append_around(part, bytes) : 0;
 }
 
 /// @param sizes  number of values, then bytes of the pieces

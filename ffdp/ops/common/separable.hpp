@@ -209,7 +209,8 @@ struct StencilUnit {
     for (int q = 0; q < Q; ++q)
       for (int y = 0; y < y_hi - y_lo; ++y) {
         for (int k = 0; k <= 2 * shape.ry; ++k)
-          source_[k] = summed_ + q * shape.rows + static_cast<std::size_t>(y + k) * shape.width;
+          source_[k] = summed_ + q * shape.rows +
+                       (static_cast<std::size_t>(y) + static_cast<std::size_t>(k)) * shape.width;
         weighted_rows(shape.taps.axis[1], source_.data(),
                       to + q * shape.plane + static_cast<std::size_t>(y) * shape.width,
                       shape.width);
