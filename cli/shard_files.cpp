@@ -144,8 +144,9 @@ std::vector<std::span<const std::byte>> pieces_of(const io::Stretch& stretch) {
 
 }  // namespace
 
-/// What the ranks made follows in the order of the planes. Rank 0 makes the members that none of
-/// them could fill, and so learns where those of each rank begin.
+/// In the file the parts of the ranks follow each other in the order of their planes. A gzip member
+/// that holds planes of two ranks is made by rank 0, which then knows where the members of the next
+/// rank begin.
 void ShardWriter::end_volume() {
   require(written_ == own_.volume(), path_ + ": " + std::to_string(written_) +
                                          " values written of the planes " + to_string(own_) + ", " +

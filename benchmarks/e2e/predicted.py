@@ -3,7 +3,8 @@
 """What `ffdp plan` says an iteration takes on H200, beside the last measured rows.
 
 Usage: predicted.py FFDP [--check PAGE.md]
-Prints a table. --check fails where a size of at least 512^3 is more than 10 % off, or the page lacks a line of it."""
+Prints the table. With --check it fails where a prediction for 512^3 voxels or more is over 10 % off, or where a line of
+the table is not in PAGE.md."""
 import csv
 import math
 import pathlib

@@ -79,8 +79,8 @@ class Comm {
   /// Makes messages in memory of the calling thread's GPU possible. Collective. Throws
   /// InvalidArgument, on all ranks, where `wanted` cannot be had.
   void use_device(Transport wanted = Transport::automatic);
-  /// Gives the rank that has failed, -1 while none has or nobody knows. Of any thread, while the
-  /// ranks run.
+  /// A function that says which rank has failed: -1 where none has, or where it is not known. Any
+  /// thread may call it while the ranks run.
   virtual std::function<int()> failures() const {
     return [] { return -1; };
   }

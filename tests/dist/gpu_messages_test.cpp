@@ -25,6 +25,22 @@ namespace {
 
 using namespace test::boxes;
 
+/// Runs body(ctx, comm) on ranks, each with a GPU and a stream, and waits for what it started.
+template <class Body>
+void run_on_gpus(int ranks, Transport transport, Body&& body) {
+  run_threads(ranks, [&](Comm& comm) {
+    select_device(comm.rank() % cuda_devices());
+    Context ctx;
+    ctx.backend = Backend::cuda;
+    const Stream stream(ctx.backend);
+    ctx.stream = stream.get();
+    comm.use_device(transport);
+    body(ctx, comm);
+    synchronize(ctx);
+    comm.barrier();
+  });
+}
+
 /// Runs body(ctx, comm) on ranks with a GPU each, by every transport that this machine has.
 template <class Body>
 void on_gpus(Body&& body) {
@@ -37,17 +53,9 @@ void on_gpus(Body&& body) {
                                               {3, Transport::staged}};
   if (gpus >= 2 && test::has_nccl()) runs.emplace_back(gpus, Transport::nccl);
   for (const auto& [ranks, transport] : runs)
-    run_threads(ranks, [&, transport = transport](Comm& comm) {
-      select_device(comm.rank() % gpus);
-      Context ctx;
-      ctx.backend = Backend::cuda;
-      const Stream stream(ctx.backend);
-      ctx.stream = stream.get();
-      comm.use_device(transport);
+    run_on_gpus(ranks, transport, [&](Context& ctx, Comm& comm) {
       SCOPED_TRACE(comm.transport() + " " + std::to_string(comm.size()));
       body(ctx, comm);
-      synchronize(ctx);
-      comm.barrier();
     });
 }
 
@@ -181,13 +189,7 @@ TEST(GpuMessages, ARankThatFailsEndsTheWaitingOfTheOthers) {
   for (const Transport transport : transports) {
     const auto begin = std::chrono::steady_clock::now();
     try {
-      run_threads(2, [&](Comm& comm) {
-        select_device(comm.rank() % gpus);
-        Context ctx;
-        ctx.backend = Backend::cuda;
-        const Stream stream(ctx.backend);
-        ctx.stream = stream.get();
-        comm.use_device(transport);
+      run_on_gpus(2, transport, [&](Context& ctx, Comm& comm) {
         if (comm.rank() == 1) throw std::runtime_error("rank 1 has lost its way");
         const Buffer<char> room(Backend::cuda, 1 << 20U);
         const Receive receive{1, room.data(), room.size()};

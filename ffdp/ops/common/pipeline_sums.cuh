@@ -5,8 +5,8 @@
 
 #include "ffdp/ops/common/voxels.cuh"
 
-/// How the pipeline of box_pipeline.cuh adds up: windows of a line, of bytes, and of pairs of
-/// planes.
+/// The sums that box_pipeline.cuh is made of: over windows of a line of numbers or of counts of 8
+/// bits, and over windows of planes, which are added in pairs first.
 namespace ffdp::device {
 
 /// Sums over N windows of n elements of a line, each from what it has up to the end of the first

@@ -18,6 +18,25 @@ struct Weights {
   float axis[3][17];
 };
 
+/// Weighted sums of 2 R + 1 planes, R of which are to come, of N voxels.
+template <int R, int N>
+struct PlanesToCome {
+  float waiting[2 * R][N] = {};
+
+  /// Takes a plane; it becomes the sums of the planes it ends.
+  __device__ void push(const float (&taps)[17], float (&plane)[N]) {
+#pragma unroll
+    for (int i = 0; i < N; ++i) {
+      const float v = plane[i];
+      plane[i] = waiting[0][i] + taps[2 * R] * v;
+#pragma unroll
+      for (int k = 0; k + 1 < 2 * R; ++k)
+        waiting[k][i] = waiting[k + 1][i] + taps[2 * R - 1 - k] * v;
+      waiting[2 * R - 1][i] = taps[0] * v;
+    }
+  }
+};
+
 /// Four, eight or sixteen bytes from device to shared memory, asynchronously.
 template <int bytes>
 __device__ inline void copy_async(unsigned int to, const void* from) {

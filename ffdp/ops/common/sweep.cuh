@@ -217,23 +217,14 @@ struct PlaneQueue {
   }
 };
 
-/// Weighted sums of 2 R + 1 planes, R of which are to come.
+/// PlanesToCome of Q quantities of two neighbours.
 template <int R, int Q>
 struct WeightedQueue {
-  float waiting[2 * R][Q][2] = {};
+  PlanesToCome<R, 2> quantity[Q];
 
   __device__ void push(const float (&taps)[17], float (&sums)[Q][2]) {
 #pragma unroll
-    for (int q = 0; q < Q; ++q)
-#pragma unroll
-      for (int i = 0; i < 2; ++i) {
-        const float plane = sums[q][i];
-        sums[q][i] = waiting[0][q][i] + taps[2 * R] * plane;
-#pragma unroll
-        for (int k = 0; k + 1 < 2 * R; ++k)
-          waiting[k][q][i] = waiting[k + 1][q][i] + taps[2 * R - 1 - k] * plane;
-        waiting[2 * R - 1][q][i] = taps[0] * plane;
-      }
+    for (int q = 0; q < Q; ++q) quantity[q].push(taps, sums[q]);
   }
 };
 

@@ -189,7 +189,9 @@ struct Taps {
 template <class Load>
 void axis_sums(const Context& ctx, int axis, const Taps& taps, const Load& load, View<float> out) {
   device::for_each_voxel(ctx, out.stored, [=] __device__(int z, int y, int x) {
-    double sum = 0;  // of wide windows: padding far from the centre leaves little of them
+    // Not float: where most of a window is padding, its variance is a small difference of large
+    // sums.
+    double sum = 0;
     for (int k = -taps.radius; k <= taps.radius; ++k)
       sum += double{taps.weight[k + taps.radius]} *
              double{load(axis == 0 ? z + k : z, axis == 1 ? y + k : y, axis == 2 ? x + k : x)};

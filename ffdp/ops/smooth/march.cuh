@@ -35,25 +35,6 @@ __device__ inline void line_sums(const float (&v)[N + 2 * R], const float (&taps
   }
 }
 
-/// Weighted sums of 2 R + 1 planes, R of which are to come.
-template <int R, int N>
-struct PlanesToCome {
-  float waiting[2 * R][N] = {};
-
-  /// Takes a plane; it becomes the sums of the planes it ends.
-  __device__ void push(const float (&taps)[17], float (&plane)[N]) {
-#pragma unroll
-    for (int i = 0; i < N; ++i) {
-      const float v = plane[i];
-      plane[i] = waiting[0][i] + taps[2 * R] * v;
-#pragma unroll
-      for (int k = 0; k + 1 < 2 * R; ++k)
-        waiting[k][i] = waiting[k + 1][i] + taps[2 * R - 1 - k] * v;
-      waiting[2 * R - 1][i] = taps[0] * v;
-    }
-  }
-};
-
 /// Planes with their halo stream into three stages of shared memory, which hold zeros where nothing
 /// lies. At step s a thread calls for plane s + 2, makes the y sums of plane s, and
 /// the x and z sums of plane s - 1, whose y sums the others have made at the step before: one
@@ -188,7 +169,7 @@ __global__ void __launch_bounds__(March<R>::threads, March<R>::blocks)
   for (int i = thread; adjoint && i < M::height; i += M::threads)
     edge_y[i] = readable_at(1, y0 - R + i) ? edge(1, y0 - R + i) : 0.0F;
   __syncthreads();
-  PlanesToCome<R, run_x> planes_to_come;
+  device::PlanesToCome<R, run_x> planes_to_come;
   fetch(0, 0);
   fetch(1, 1);
   for (int s = 0, slot = 0; s <= steps; ++s) {
