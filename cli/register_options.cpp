@@ -73,9 +73,10 @@ registration::MetricConfig parse_metric(const std::string& text,
       require(equals != std::string::npos, "--metric: got \"" + word + "\", NAME=NUMBER is wanted");
       const std::string name = word.substr(0, equals);
       const double value = numbers("--metric", word.substr(equals + 1), ' ').front();
-      if (name == "radius")
+      if (name == "radius") {
         metric.radius = static_cast<int>(value);
-      else if (name == "bins")
+        metric.coarse_radii.clear();
+      } else if (name == "bins")
         metric.bins = static_cast<int>(value);
       else if (name == "weight")
         metric.weight = value;
@@ -109,7 +110,8 @@ void apply_linear(const RegisterOptions& o, Config& config) {
       {"affine", registration::LinearKind::affine}};
   if (!o.initialization.empty()) config.initialization = initializations.at(o.initialization);
   if (o.linear.empty()) return;
-  const auto stage = config.linear.empty() ? registration::LinearStage{} : config.linear[0];
+  registration::LinearStage stage;
+  if (!config.linear.empty()) stage = config.linear[0];
   config.linear.clear();
   if (o.linear == "none") return;
   std::size_t start = 0;
@@ -170,6 +172,7 @@ void apply_deformable(const RegisterOptions& o, const CLI::App& command, Config&
   if (command.count("--step")) stage.step = o.step;
   if (command.count("--sigma-update")) stage.sigma_update = o.sigma_update;
   if (command.count("--sigma-warp")) stage.sigma_warp = o.sigma_warp;
+  if (command.count("--damping")) stage.damping = o.damping;
 }
 
 }  // namespace
@@ -265,6 +268,7 @@ void add_deformable(CLI::App& command, RegisterOptions& o) {
   command.add_option("--step", o.step, "largest step of an iteration [voxels]");
   command.add_option("--sigma-update", o.sigma_update, "smoothing of the gradient [voxels]");
   command.add_option("--sigma-warp", o.sigma_warp, "smoothing of the warp [voxels]");
+  command.add_option("--damping", o.damping, "of changes of volume, 0 to 0.4 [squared voxels]");
   command.add_flag("--symmetric", o.symmetric, "average with the registration the other way");
 }
 

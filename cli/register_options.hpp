@@ -22,7 +22,7 @@ struct RegisterOptions {
                                        transport = "auto", moving_access;
   int ranks = 1;  ///< threads that each have a share of the images
   int gpus = 0;   ///< 0, or as many ranks, each on a GPU of its own
-  double step = 0, sigma_update = -1, sigma_warp = -1;
+  double step = 0, sigma_update = -1, sigma_warp = -1, damping = -1;
   std::uint64_t seed = 0;
   bool print_config = false, verbose = false, match_histograms = false, symmetric = false,
        no_deformable = false, report = false;

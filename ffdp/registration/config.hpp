@@ -23,6 +23,9 @@ struct MetricConfig {
   int image_pair = 0;  ///< which fixed/moving pair it compares
   lncc::Window window = lncc::Window::box;
   int radius = 2;       ///< LNCC, box window [voxels of the level]
+  /// LNCC in a deformable stage: the radius at the levels above the finest, coarse to fine; still
+  /// coarser ones take the first. Empty: `radius` at all [voxels of the level].
+  std::vector<int> coarse_radii{};
   double sigma = 1.5;   ///< LNCC, Gaussian window [voxels of the level]
   double floor = 1e-3;  ///< LNCC: variance floor, part of the image's variance [1]
   int bins = 32;        ///< MI
@@ -72,6 +75,9 @@ struct DeformableStage {
   double step = 0.5;           ///< largest step of one iteration [voxels of the level]
   double sigma_update = 0.8;   ///< smoothing of the gradient [voxels of the level]
   double sigma_warp = 0.7071;  ///< smoothing of the warp [voxels of the level]
+  /// How much of grad(div u) is added to the warp before it is smoothed: changes of volume are
+  /// damped, shear is not. Within 0 and 0.4 [squared voxels of the level].
+  double damping = 0;
   /// In place of the Gaussian, the cubic B-spline whose knots are so far apart along z, y, x
   /// smooths gradient or warp (ops/spline): one distance for all levels, or one a level, coarse to
   /// fine [voxels of the level]; 0 leaves an axis as it is. Empty: the Gaussian.

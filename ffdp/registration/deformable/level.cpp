@@ -303,8 +303,9 @@ void Level<T>::take_step() {
   const descent::Step step{.length = stage_.step,
                            .least = stage_.optimizer == Optimizer::adam ? 1.0 : 0.0,
                            .face_ramp = face_ramp};
-  const Smoothing smoothing =
+  Smoothing smoothing =
       smoothing_of(stage_.knots_warp, fallen(stage_.sigma_warp, stage_.warp_fall), domain_);
+  smoothing.gaussian.damping = stage_.damping;
   const int halo = smoothing.lead(), lead = halo_.moments;
   vectors_.clear();
   for (int z = own_.lo[0]; z < own_.hi[0]; z += planes_) {

@@ -23,7 +23,7 @@ SlabPlanes::SlabPlanes(const DeformableStage& stage, int planes) {
   const int smoothing = update_reach(stage);
   gradient = planes + smoothing;
   vectors = planes + 2 * std::max(smoothing, compose_lead(stage));
-  workspace = planes;
+  workspace = stage.damping > 0 ? planes + 2 * warp_reach(stage) : planes;
   const int widest = std::max(smoothing, warp_reach(stage));
   const bool splines = !stage.knots_update.empty() || !stage.knots_warp.empty();
   if (widest > widest_stencil || splines) axis_fields = 2, axis_planes = planes + 2 * widest;

@@ -22,6 +22,13 @@ DeformableStage at_level(const DeformableStage& stage, int level) {
   DeformableStage here = stage;
   keep_one(here.knots_update, level);
   keep_one(here.knots_warp, level);
+  const int above = static_cast<int>(stage.iterations.size()) - 1 - level;  // 0: the finest
+  for (MetricConfig& metric : here.metrics) {
+    const int count = static_cast<int>(metric.coarse_radii.size());
+    if (above > 0 && count > 0)
+      metric.radius = metric.coarse_radii[static_cast<std::size_t>(std::max(count - above, 0))];
+    metric.coarse_radii.clear();
+  }
   return here;
 }
 
@@ -30,7 +37,7 @@ int update_reach(const DeformableStage& stage) {
 }
 
 int warp_reach(const DeformableStage& stage) {
-  return reach_of(stage.knots_warp, stage.sigma_warp);
+  return reach_of(stage.knots_warp, stage.sigma_warp) + (stage.damping > 0 ? 1 : 0);
 }
 
 int Smoothing::lead() const {

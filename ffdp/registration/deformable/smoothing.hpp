@@ -9,7 +9,7 @@
 
 namespace ffdp::registration {
 
-/// The stage as one of its levels sees it: with the knots of that level alone.
+/// The stage as one of its levels sees it: with the knots and radii of that level alone.
 DeformableStage at_level(const DeformableStage& stage, int level);
 
 /// Planes on both sides that smoothing looks at, at the level that needs most [voxels].
