@@ -20,15 +20,16 @@ struct Params {
   friend bool operator==(const Params&, const Params&) = default;
 };
 
-/// Halo the input needs around the compute box along one axis [voxels]: a control point that a
-/// voxel looks at is less than two knots away, and so are the voxels that it is made of.
+/// Halo the input needs around the compute box along one axis [voxels]. A control point that a
+/// voxel uses is less than two knots away, and so are the voxels that the control point is made
+/// from.
 inline int reach(double knots) { return std::max(0, static_cast<int>(std::ceil(4 * knots)) - 1); }
 inline Int3 halo(const Params& p) {
   return {reach(p.knots[0]), reach(p.knots[1]), reach(p.knots[2])};
 }
 
 /// Smooths the three components of a vector field.
-/// @param domain   whole image; control points at its edge are made of what lies inside
+/// @param domain   whole image; control points at its edge are made from voxels inside
 /// @param compute  voxels this call writes
 /// @param in       [3,z,y,x] stored over at least grow(compute, halo) within the domain
 /// @param out      [3,z,y,x] stored over at least compute; must not overlap `in`
