@@ -187,10 +187,10 @@ DisplacementImage marked_planes(Context& ctx, dist::Comm& comm, const std::strin
 
 CLI::Option* add_transforms(CLI::App& command, std::vector<std::string>& transforms) {
   return command
-      .add_option("-t,--transform", transforms,
-                  "FILE, or [FILE,1] for its inverse; repeatable; the image meets the last one "
-                  "first, a point of the reference "
-                  "the first one first")
+      .add_option(
+          "-t,--transform", transforms,
+          "FILE, or [FILE,1] for its inverse; repeatable, in the order of antsApplyTransforms: "
+          "a point of the reference is mapped by the first one first")
       ->expected(1)
       ->allow_extra_args(false)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)

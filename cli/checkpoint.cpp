@@ -194,15 +194,17 @@ std::uint64_t fingerprint(const dist::Comm& comm, const Image<T>& image) {
 }  // namespace
 
 void add_checkpoint(CLI::App& command, CheckpointOptions& o) {
-  command.add_option("--checkpoint", o.folder,
-                     "keep the registration in this folder now and then, and when a signal "
-                     "(Ctrl-C, SIGTERM, SIGUSR1) stops it");
-  command.add_option("--every", o.every, "time between checkpoints, as 30s, 5min or 2h")
+  command.add_option(
+      "--checkpoint", o.folder,
+      "save the state of the registration in this folder from time to time, and when a "
+      "signal (Ctrl-C, SIGTERM, SIGUSR1) stops it");
+  command.add_option("--every", o.every, "time between checkpoints, for example 30s, 5min or 2h")
       ->needs("--checkpoint")
       ->capture_default_str();
-  command.add_option("--resume", o.resume,
-                     "go on from a checkpoint; its command holds, only --ranks, --gpus, --threads, "
-                     "--device, --quiet and --verbose can be given anew");
+  command.add_option(
+      "--resume", o.resume,
+      "continue from a checkpoint with its command; only --ranks, --gpus, --threads, "
+      "--device, --quiet and --verbose may be given with it");
 }
 
 std::vector<std::string> resumed_command(std::vector<std::string> words) {

@@ -272,7 +272,7 @@ void add_evaluate(CLI::App& app) {
   CLI::App* sub =
       app.add_subcommand("evaluate", "Judge a registration: Dice, distances, folds, TRE");
   sub->footer(
-      "Whatever is given is evaluated; docs/evaluation.md defines the figures. Example:\n"
+      "Evaluates whatever is given; docs/evaluation.md defines the figures. Example:\n"
       "  ffdp evaluate --fixed-labels f_seg.nii.gz --warped-labels w_seg.nii.gz \\\n"
       "    --warp out/1Warp.nii.gz --json out/scores.json");
   sub->add_option("--fixed", command->fixed, "Fixed image");
@@ -283,19 +283,19 @@ void add_evaluate(CLI::App& app) {
                   "resampled into the fixed grid");
   sub->add_option("--warp", command->warp, "Displacement field, for folds and SDlogJ");
   sub->add_option("--inverse-warp", command->inverse_warp,
-                  "Its inverse: how far points get from themselves through both");
+                  "Inverse of --warp: distance between points and their images through both");
   sub->add_option("--true-warp", command->true_warp,
                   "Known displacement from fixed to moving, compared with the chain of -t");
   sub->add_option("--mask", command->mask,
-                  "Where images and warp count; else where --fixed-labels "
-                  "is not 0; else everywhere");
+                  "Where images and warp count; without it, where "
+                  "--fixed-labels is not 0; without both, everywhere");
   sub->add_option("--fixed-points", command->fixed_points, "Landmarks, CSV with x, y, z, LPS mm");
   sub->add_option("--moving-points", command->moving_points, "The same landmarks, moving image");
   add_transforms(*sub, command->transforms);
-  sub->add_option("--json", command->json, "Write everything to this file, too");
+  sub->add_option("--json", command->json, "Also write all figures to this file");
   sub->add_option("--report", command->page,
                   "Show images, labels and warp on a page as `ffdp report` does, in this file");
-  sub->add_flag("--summary", command->summary, "Print no line for each label");
+  sub->add_flag("--summary", command->summary, "Leave out the lines of single labels");
   add_ranks(*sub, command->ranks);
   add_common(*sub, command->common);
   sub->callback([command] {

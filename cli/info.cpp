@@ -182,9 +182,10 @@ void add_info(CLI::App& app) {
   const auto o = std::make_shared<InfoOptions>();
   CLI::App* command = app.add_subcommand("info", "Describe images and transforms");
   command->add_option("FILE", o->paths, "images or transforms")->required();
-  command->add_option("--png", o->png,
-                      "draw the middle planes of the images into this file, a row an image; of a "
-                      "series its first, middle and last volume");
+  command->add_option(
+      "--png", o->png,
+      "draw the middle planes of the images into this file, one row per image; for a "
+      "series the first, middle and last volume");
   add_common(*command, o->common);
   command->footer(
       "Examples:\n  ffdp info fixed.nii.gz out/0GenericAffine.mat\n"

@@ -166,11 +166,12 @@ void add_plan(CLI::App& app) {
   add_register_options(*command, c->options);
   command->add_option("--size", c->size,
                       "voxels along x, y, z of both images, 6400x6400x4800, instead of images");
-  command->add_option("--available", c->available,
-                      "memory of a rank to plan for [GiB]; 0: that of the device, or of this "
-                      "machine; with --ranks or --size any");
+  command->add_option(
+      "--available", c->available,
+      "memory of a rank to plan for [GiB]; 0: that of the device or of this machine, "
+      "with --ranks or --size unlimited");
   command->add_option("--rate", c->rate,
-                      "million voxels that a rank iterates a second; 0: as measured "
+                      "million voxels per second and rank of an iteration; 0: as measured "
                       "(benchmarks/results)");
   command
       ->add_option("--bandwidth", c->bandwidth,
