@@ -11,7 +11,7 @@ namespace ffdp::smooth {
 /// Separable Gaussian smoothing. Taps are the Gaussian integrated over the voxel, truncated at
 /// 3 sigma or beyond, and renormalised at the domain edge: a constant stays constant.
 struct Params {
-  Vec3 sigma{1, 1, 1};  ///< [voxels], z, y, x; 0 leaves an axis as it is
+  Vec3 sigma{1, 1, 1};  ///< [voxels], z, y, x; 0 does not smooth along an axis
   friend bool operator==(const Params&, const Params&) = default;
 };
 

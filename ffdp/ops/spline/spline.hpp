@@ -14,8 +14,8 @@ namespace ffdp::spline {
 /// (Lee, Wolberg, Shin 1997, doi:10.1109/2945.620490). Weights are not negative and sum to 1: a
 /// constant stays constant, and no value leaves the range of the input.
 struct Params {
-  /// Distance of the knots along z, y, x [voxels], at least 1; 0 leaves an axis as it is. The first
-  /// knot lies on the first voxel of the domain.
+  /// Distance of the knots along z, y, x [voxels], at least 1; 0 does not smooth along an axis. The
+  /// first knot lies on the first voxel of the domain.
   Vec3 knots{4, 4, 4};
   friend bool operator==(const Params&, const Params&) = default;
 };
