@@ -57,13 +57,13 @@ io::DataType output_type(const ApplyOptions& o, const io::NiftiInfo& input) {
   return input.type == io::DataType::float64 ? input.type : io::DataType::float32;
 }
 
-/// The lesser value; NaN counts where there is nothing else.
+/// The smaller value; NaN only if both are NaN.
 template <class T>
 T lesser(T a, T b) {
   return b < a || a != a ? b : a;
 }
 
-/// The least value of an image, of which this rank has at least what it owns.
+/// The smallest value of an image that is cut among the ranks.
 template <class T>
 T least(dist::Comm& comm, const Image<T>& image) {
   const Box own = dist::Cut(comm, image.grid.domain()).own(comm);
@@ -76,7 +76,7 @@ T least(dist::Comm& comm, const Image<T>& image) {
   return result;
 }
 
-/// What the volumes of an input have in common.
+/// What all volumes of an input share.
 struct Resampling {
   ApplyParams params;
   std::optional<double> outside;  ///< none: the least of each volume

@@ -35,7 +35,7 @@
 namespace ffdp::cli {
 namespace {
 
-/// Metrics whose gradient needs sums of the whole image first, as registration takes them.
+/// Metrics whose gradient needs sums of the whole image first (registration/metrics/two_pass.hpp).
 void two_pass_metric(Bench& b, const std::string& name, const registration::MetricConfig& config,
                      View<const float> fixed, View<const float> warped) {
   namespace two_pass = registration::two_pass;
@@ -107,7 +107,7 @@ void samplers(Bench& b) {
   b.show("sampler_forward_backward", grad_u.view());
 }
 
-/// Times `op`, which makes a field from u, whose rims other ranks have changed.
+/// Times `op`, which makes a field from u, including the fetch of the rims of u.
 void of_displacement(Bench& b, const std::string& name, double bytes_per_voxel, int rim,
                      const std::function<void(VectorView<const float>, VectorView<float>)>& op) {
   auto u = b.warp(3, rim, Rims::fetched);
@@ -171,8 +171,8 @@ void all_descents(Bench& b) {
   if (b.ctx.backend == Backend::cuda) descents<Half>(b, "_half");
 }
 
-/// Iterations of the greedy stage as the default preset has it, but for the metric (LNCC of radius
-/// 2, MI of 32 bins).
+/// Iterations of the deformable stage of the default preset, with other metrics (LNCC of radius 2,
+/// MI of 32 bins, ...).
 template <class T>
 void iterations(Bench& b, registration::MetricKind kind, registration::MemoryMode mode,
                 const std::string& name) {

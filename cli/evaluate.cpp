@@ -106,7 +106,7 @@ ordered_json truth_report(Context& ctx, dist::Comm& comm, const EvaluateCommand&
   return point_entry(evaluation::compare_warps(comm, cut, warp.data, truth.data, mask.data));
 }
 
-/// How far points get from themselves.
+/// Distances between points and their images.
 struct Drift {
   double sum = 0, largest = 0;  ///< [voxels]
   std::int64_t count = 0, missing = 0;
@@ -119,9 +119,8 @@ struct Drift {
   }
 };
 
-/// How far a point gets from itself when it goes through one warp and then the other; in voxels of
-/// the finest axis, over the mask of the voxels it starts from. All are stored over what this rank
-/// owns.
+/// The distance between a point and its image through one warp and then the other, in voxels of the
+/// finest axis, over the voxels of the mask. All fields are stored over what this rank owns.
 ordered_json consistency_entry(Context& ctx, dist::Comm& comm,
                                const std::shared_ptr<const DisplacementImage>& first,
                                const std::shared_ptr<const DisplacementImage>& second,
@@ -165,7 +164,7 @@ ordered_json consistency_report(Context& ctx, dist::Comm& comm, const EvaluateCo
           {"inverse_then_forward", consistency_entry(ctx, comm, inverse, warp, mask)}};
 }
 
-/// The labels of points where each has one of its own, else nothing.
+/// The labels of points if each point has its own; else nothing.
 std::map<std::string, std::size_t> labels_of(const io::PointsTable& table) {
   std::map<std::string, std::size_t> labels;
   const auto column = std::ranges::find(table.columns, "label");
@@ -176,7 +175,7 @@ std::map<std::string, std::size_t> labels_of(const io::PointsTable& table) {
   return labels;
 }
 
-/// The points that belong together: by their labels where both tables have them, else by order.
+/// Pairs of corresponding points: by their labels if both tables have labels, else by order.
 void pair_points(const io::PointsTable& fixed_table, const io::PointsTable& moving_table,
                  std::vector<Vec3>& fixed, std::vector<Vec3>& moving) {
   const auto of_fixed = labels_of(fixed_table), of_moving = labels_of(moving_table);

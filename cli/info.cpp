@@ -50,7 +50,7 @@ const char* code_name(int code) {
   return code >= 0 && code <= 5 ? names[code] : "invalid";
 }
 
-/// Where a NIfTI header has its grid from.
+/// The source of the grid of a NIfTI header, in words.
 void print_codes(const io::NiftiInfo& info) {
   const char* source = info.grid_source == io::GridSource::sform   ? "the sform"
                        : info.grid_source == io::GridSource::qform ? "the qform"
@@ -158,7 +158,7 @@ void print_info(const std::string& path) {
   if (io::is_displacement(info) && vectors) print_transform(io::read_transform(path));
 }
 
-/// Shows the images among the files.
+/// Draws the images among the files.
 void write_pictures(const std::vector<std::string>& paths, const std::string& png) {
   std::vector<std::string> images;
   for (const auto& path : paths)

@@ -11,7 +11,7 @@ namespace {
 
 enum Slot { edge_slot = 0, taps_slot = 3, first_slot = 6, second_slot = 7 };
 
-/// Edge factors of any reach: an array an axis, at the positions of `box`.
+/// Edge factors of any reach: one array per axis, for the positions of `box`.
 struct LongEdge {
   const float* axis[3];
   Box box;

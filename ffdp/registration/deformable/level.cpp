@@ -257,8 +257,7 @@ void Level<T>::update_moments() {
   }
 }
 
-/// Sets epsilon, a multiple of the size of the level's first gradient, which is known only after
-/// the first update; then computes the longest direction.
+/// Sets epsilon from the size of the level's first gradient, then makes the longest direction.
 template <class T>
 void Level<T>::choose_epsilon() {
   // The first moments are (1 - beta1) times the gradient.
