@@ -134,8 +134,7 @@ struct Slab {
   }
 
   /// F W^T a - M W^T b + W^T d. The sum is in double, because the terms nearly cancel for
-  /// intensities far
-  /// from 0.
+  /// intensities far from 0.
   void gradient(Context& ctx, Field<double> (&sums)[5]) const {
     Passes passes(windows(), compute);
     Field<double> one(Backend::cpu, compute), all(Backend::cpu, compute);
