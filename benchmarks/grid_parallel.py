@@ -96,8 +96,9 @@ def main():
     if rank == 0:
         whole, wanted = gradients_of(images())
         # What rounding alone does: the same with the last bit of every voxel changed at random.
-        other = torch.nextafter(images(), torch.randn(images().shape, device=device).sign() * 2)
-        noise = difference(gradients_of(other)[1], wanted)
+        signs = torch.randn(images().shape, device=device).sign()
+        noise = difference(gradients_of(torch.nextafter(images(), 2 * signs))[1], wanted)
+        del signs
     dist.barrier()
     net.zero_grad(set_to_none=True)
     if device.type == "cuda":

@@ -67,8 +67,8 @@ namespace {
 
 using nlohmann::json;
 
-/// Every setting of `given` must be one that `known` has, with the same kind of value. Words must
-/// come back as they were: an unknown one would turn into the first of its enumeration.
+/// Checks that every setting of `given` is one that `known` has, with the same type of value. Words
+/// are compared after a round trip, because an unknown word becomes the first of its enumeration.
 void check(const json& given, const json& known, const std::string& path,
            const std::string& source) {
   const auto fail = [&](const std::string& what) {

@@ -18,7 +18,7 @@ enum Slot {
   damped_slot = 10  // as descent and lncc, which never run at once
 };
 
-/// Edge factors of any reach: an array an axis, at the positions of `box`.
+/// Edge factors of any reach: one array per axis, for the positions of `box`.
 struct LongEdge {
   const float* axis[3];
   Box box;
