@@ -76,18 +76,12 @@ struct DeformableStage {
   double step = 0.5;           ///< largest step of one iteration [voxels of the level]
   double sigma_update = 0.8;   ///< smoothing of the gradient [voxels of the level]
   double sigma_warp = 0.7071;  ///< smoothing of the warp [voxels of the level]
-<<<<<<< HEAD
   /// How much of grad(div u) is added to the warp before it is smoothed: changes of volume are
   /// damped, shear is not. Within 0 and 0.4 [squared voxels of the level].
   double damping = 0;
-  /// In place of the Gaussian, the cubic B-spline whose knots are so far apart along z, y, x
-  /// smooths gradient or warp (ops/spline): one distance for all levels, or one a level, coarse to
-  /// fine [voxels of the level]; 0 leaves an axis as it is. Empty: the Gaussian.
-=======
   /// Distance of the knots along z, y, x [voxels of the level] of a cubic B-spline that smooths the
   /// gradient or the warp in place of the Gaussian (ops/spline). One distance for all levels, or
   /// one per level, coarse to fine; 0 does not smooth along an axis. Empty: the Gaussian.
->>>>>>> words
   std::vector<Vec3> knots_update{}, knots_warp{};
   /// The share by which each Gaussian narrows from the first to the last iteration of a level [1].
   double update_fall = 0, warp_fall = 0;

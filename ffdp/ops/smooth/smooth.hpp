@@ -11,14 +11,10 @@ namespace ffdp::smooth {
 /// Separable Gaussian smoothing. Taps are the Gaussian integrated over the voxel, truncated at
 /// 3 sigma or beyond, and renormalised at the domain edge: a constant stays constant.
 struct Params {
-<<<<<<< HEAD
-  Vec3 sigma{1, 1, 1};  ///< [voxels], z, y, x; 0 leaves an axis as it is
+  Vec3 sigma{1, 1, 1};  ///< [voxels], z, y, x; 0 does not smooth along an axis
   /// Of vector fields alone: v + damping grad(div v) is smoothed in place of v. Changes of volume
   /// are damped, shear and rotation are not. Within 0 and 0.4 [squared voxels].
   double damping = 0;
-=======
-  Vec3 sigma{1, 1, 1};  ///< [voxels], z, y, x; 0 does not smooth along an axis
->>>>>>> words
   friend bool operator==(const Params&, const Params&) = default;
 };
 

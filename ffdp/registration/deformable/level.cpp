@@ -232,8 +232,7 @@ void Level<T>::update_moments() {
     terms_[i].warped.clear();
     if (two_pass::is(terms_[i].metric.config.kind)) measure(terms_[i], static_cast<int>(i));
   }
-  const Smoothing smoothing =
-      smoothing_of(stage_.knots_update, fallen(stage_.sigma_update, stage_.update_fall), domain_);
+  const Smoothing smoothing = update_smoothing(stage_, done(), domain_);
   const int lead = smoothing.lead();
   zero_bytes(ctx_, size_.data(), sizeof(descent::Sums));
   vectors_.clear();
@@ -289,10 +288,10 @@ void Level<T>::share_moments() {
   all_sizes_.max(ctx_, comm_, &size_.data()->longest);
 }
 
-/// The current value of a setting that falls by `share` over the iterations of the level.
+/// The share of the iterations that is done, 0 to 1.
 template <class T>
-double Level<T>::fallen(double value, double share) const {
-  return value * (1 - share * iteration_ / std::max(iterations_ - 1, 1));
+double Level<T>::done() const {
+  return static_cast<double>(iteration_) / std::max(iterations_ - 1, 1);
 }
 
 /// Composes the warp with the step and smooths it, in place.
@@ -303,9 +302,7 @@ void Level<T>::take_step() {
   const descent::Step step{.length = stage_.step,
                            .least = stage_.optimizer == Optimizer::adam ? 1.0 : 0.0,
                            .face_ramp = face_ramp};
-  Smoothing smoothing =
-      smoothing_of(stage_.knots_warp, fallen(stage_.sigma_warp, stage_.warp_fall), domain_);
-  smoothing.gaussian.damping = stage_.damping;
+  const Smoothing smoothing = warp_smoothing(stage_, done(), domain_);
   const int halo = smoothing.lead(), lead = halo_.moments;
   vectors_.clear();
   for (int z = own_.lo[0]; z < own_.hi[0]; z += planes_) {

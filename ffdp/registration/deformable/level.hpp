@@ -106,7 +106,7 @@ class Level {
   void take_step();
   void hold_faces();
   void choose_epsilon();
-  double fallen(double value, double share) const;
+  double done() const;
   MetricSum* sums(int iteration, int index) {
     return sums_.data() + static_cast<std::size_t>(iteration) * terms_.size() + index;
   }

@@ -44,6 +44,8 @@ int Smoothing::lead() const {
   return spline ? spline::halo(*spline)[0] : smooth::halo(gaussian)[0];
 }
 
+namespace {
+
 Smoothing smoothing_of(const std::vector<Vec3>& knots, double sigma, const Box& domain) {
   const bool by_spline = !knots.empty();
   Smoothing smoothing;
@@ -53,6 +55,20 @@ Smoothing smoothing_of(const std::vector<Vec3>& knots, double sigma, const Box& 
     smoothing.gaussian.sigma[a] = flat || by_spline ? 0 : sigma;
     if (by_spline) smoothing.spline->knots[a] = flat ? 0 : knots.front()[a];
   }
+  return smoothing;
+}
+
+}  // namespace
+
+Smoothing update_smoothing(const DeformableStage& stage, double done, const Box& domain) {
+  return smoothing_of(stage.knots_update, stage.sigma_update * (1 - stage.update_fall * done),
+                      domain);
+}
+
+Smoothing warp_smoothing(const DeformableStage& stage, double done, const Box& domain) {
+  Smoothing smoothing =
+      smoothing_of(stage.knots_warp, stage.sigma_warp * (1 - stage.warp_fall * done), domain);
+  smoothing.gaussian.damping = stage.damping;
   return smoothing;
 }
 

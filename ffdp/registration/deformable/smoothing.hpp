@@ -24,9 +24,11 @@ struct Smoothing {
   int lead() const;  ///< planes on each side that it reads [voxels]
 };
 
-/// @param knots   of one level [voxels], or none: a Gaussian of `sigma` [voxels]
+/// How a level smooths the gradient and the warp.
+/// @param done    share of the iterations of the level, 0 to 1: Gaussians narrow by it
 /// @param domain  of the level; axes of one voxel are not smoothed
-Smoothing smoothing_of(const std::vector<Vec3>& knots, double sigma, const Box& domain);
+Smoothing update_smoothing(const DeformableStage& stage, double done, const Box& domain);
+Smoothing warp_smoothing(const DeformableStage& stage, double done, const Box& domain);
 
 /// Smooths a field by the spline or the Gaussian; shapes as for spline::forward and
 /// smooth::forward.
