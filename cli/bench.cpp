@@ -190,7 +190,7 @@ void iterations(Bench& b, registration::MetricKind kind, registration::MemoryMod
   stage.shrink = {1};
   stage.iterations = {calls};
   stage.sigma_warp = 0.7071;  // the smoothing of all rows in benchmarks/results
-  stage.damping = stage.update_fall = 0;
+  stage.damping = stage.update_fall = stage.widening = 0;
   Grid grid;
   grid.size = {b.domain.size(0), b.domain.size(1), b.domain.size(2)};
   const Image<float> fixed{grid, b.stored_image<float>(1)};

@@ -16,6 +16,7 @@
 #include "ffdp/core/error.hpp"
 #include "ffdp/dist/comm.hpp"
 #include "ffdp/io/nifti.hpp"
+#include "ffdp/registration/deformable/smoothing.hpp"
 
 namespace ffdp::cli {
 namespace {
@@ -37,10 +38,17 @@ struct PlanCommand {
   double bandwidth = 0;  ///< between ranks [GB/s]
 };
 
+/// The stage as its finest level sees it.
+registration::DeformableStage finest_level(const registration::DeformableStage& stage,
+                                           const Grid& fixed) {
+  return registration::at_level(stage, static_cast<int>(stage.iterations.size()) - 1, fixed.size);
+}
+
 /// Prints what the levels of the deformable stage will take.
 class Prediction {
  public:
-  Prediction(const PlanCommand& c, const registration::DeformableStage* stage, Backend backend) {
+  Prediction(const PlanCommand& c, const registration::Config& config, const Grid& fixed,
+             Backend backend) {
     const RegisterOptions& o = c.options;
     const Speed& speed = backend == Backend::cuda ? h200 : epyc_thread;
     const int threads = backend == Backend::cuda ? 1
@@ -48,8 +56,8 @@ class Prediction {
                                                  : std::max(1, default_threads() / o.ranks);
     if (c.rate > 0)
       rate_ = c.rate;
-    else if (stage)
-      rate_ = 1e3 * threads / nanoseconds_of(speed, *stage);
+    else if (!config.deformable.empty())
+      rate_ = 1e3 * threads / nanoseconds_of(speed, finest_level(config.deformable[0], fixed));
     // Of several machines, whose GPUs are not linked, only ranks are known.
     bandwidth_ = c.bandwidth > 0 ? c.bandwidth : o.gpus > 0 ? h200.link : epyc_thread.link;
   }
@@ -143,8 +151,7 @@ void run(PlanCommand c, const CLI::App& command) {
     backend = DeviceStart(o.device).wait();
     if (available <= 0 && c.size.empty()) available = available_bytes(backend);
   }
-  const Prediction prediction(c, config.deformable.empty() ? nullptr : &config.deformable.front(),
-                              backend);
+  const Prediction prediction(c, config, extent.fixed, backend);
   print(c, prediction, plan_of(o, config, extent, backend, available), extent.fixed, backend);
 }
 

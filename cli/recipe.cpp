@@ -53,7 +53,7 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(LinearStage, kind, metric, resol
                                                 tolerance, further, restriction)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(DeformableStage, metrics, shrink, iterations,
                                                 optimizer, second_moment, beta1, beta2, epsilon,
-                                                step, sigma_update, sigma_warp, damping,
+                                                step, sigma_update, sigma_warp, widening, damping,
                                                 update_fall, warp_fall, knots_update, knots_warp,
                                                 restriction)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Config, preset, initialization, linear, deformable,

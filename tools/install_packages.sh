@@ -8,7 +8,7 @@ packages=(g++ cmake ninja-build git python3 libcli11-dev libeigen3-dev nlohmann-
   libdeflate-dev libisal-dev libhdf5-dev)
 if [ "${1:-build}" != build ]; then packages+=(libgtest-dev libbenchmark-dev libopenmpi-dev openmpi-bin procps); fi
 if [ "${1:-build}" = ci ]; then packages+=(clang-format-19 clang-tidy-19 clang-19 libclang-rt-19-dev
-  python3-venv python3-dev chromium iproute2); fi
+  ccache python3-venv python3-dev chromium iproute2); fi
 
 missing=()
 for package in "${packages[@]}"; do

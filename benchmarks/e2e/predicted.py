@@ -44,7 +44,7 @@ def predicted(ffdp, case, size, gpus):
     command = [ffdp, "plan", "--size", size, "--shrink", "1", "--iterations", "1", "--metric", metric,
                "--memory", "compact" if parts["compact"] else "standard",
                "--set", f"deformable/0/sigma_update={update}", "--set", f"deformable/0/sigma_warp={warp}",
-               "--set", "deformable/0/damping=0"]
+               "--set", "deformable/0/damping=0", "--set", "deformable/0/widening=0"]
     command += ["--gpus", str(gpus)] if gpus > 1 else ["--device", "cuda", "--available", "141"]
     out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     return float(next(line.split()[4] for line in out.splitlines() if line.startswith("deformable  ")))

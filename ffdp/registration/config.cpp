@@ -58,7 +58,8 @@ Config preset(const std::string& name) {
   stage.metrics[0].radius = 5;
   stage.metrics[0].coarse_radii = {3};
   stage.iterations = {100, 50, 15};
-  stage.sigma_warp = 0.58;
+  stage.sigma_warp = 0.55;
+  stage.widening = 0.7;
   stage.damping = 0.12;
   stage.update_fall = 0.5;
   if (name == "fast") {
@@ -83,7 +84,7 @@ void use_global_metrics(Config& config) {
   for (DeformableStage& stage : config.deformable) {
     stage.sigma_update = 5;
     stage.sigma_warp = 3;
-    stage.damping = stage.update_fall = 0;
+    stage.damping = stage.update_fall = stage.widening = 0;
   }
 }
 
@@ -118,9 +119,8 @@ void validate(const Config& config) {
     within("step", stage.step, 1e-6, 1);
     within("sigma_update", stage.sigma_update, 0, 32);
     within("sigma_warp", stage.sigma_warp, 0, 32);
+    within("widening", stage.widening, 0, 3);
     within("damping", stage.damping, 0, 0.4);
-    require(stage.damping == 0 || stage.knots_warp.empty(),
-            "config: damping goes with a Gaussian, knots_warp are given");
     within("update_fall", stage.update_fall, 0, 1);
     within("warp_fall", stage.warp_fall, 0, 1);
     for (const auto* knots : {&stage.knots_update, &stage.knots_warp}) validate(*knots, stage);

@@ -22,7 +22,7 @@ struct MetricConfig {
   double weight = 1;   ///< [1]
   int image_pair = 0;  ///< index of the fixed/moving pair that it compares
   lncc::Window window = lncc::Window::box;
-  int radius = 2;       ///< LNCC, box window [voxels of the level]
+  int radius = 2;  ///< LNCC, box window [voxels of the level]
   /// LNCC in a deformable stage: the radius at the levels above the finest, coarse to fine; still
   /// coarser ones take the first. Empty: `radius` at all [voxels of the level].
   std::vector<int> coarse_radii{};
@@ -76,8 +76,12 @@ struct DeformableStage {
   double step = 0.5;           ///< largest step of one iteration [voxels of the level]
   double sigma_update = 0.8;   ///< smoothing of the gradient [voxels of the level]
   double sigma_warp = 0.7071;  ///< smoothing of the warp [voxels of the level]
+  /// A level of N voxels across, N the cube root of its voxels, has Gaussians wider by
+  /// max(1, N / 256)^widening, but none above 8/3 voxels. 0: sigmas hold at any size [1].
+  double widening = 0;
   /// How much of grad(div u) is added to the warp before it is smoothed: changes of volume are
-  /// damped, shear is not. Within 0 and 0.4 [squared voxels of the level].
+  /// damped, shear is not. Within 0 and 0.4 [squared voxels of the level]; knots_warp take its
+  /// place.
   double damping = 0;
   /// Distance of the knots along z, y, x [voxels of the level] of a cubic B-spline that smooths the
   /// gradient or the warp in place of the Gaussian (ops/spline). One distance for all levels, or

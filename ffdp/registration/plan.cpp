@@ -135,7 +135,9 @@ class Planner {
     std::vector<DeformableLevel> levels;
     std::int64_t most = 0, coarser = 0;
     for (std::size_t i = 0; i < stage.shrink.size(); ++i) {
-      levels.push_back(level_of(at_level(stage, static_cast<int>(i)), i, coarser));
+      const Grid grid =
+          level_grid(extent_.fixed, stage.shrink[i] * finest_spacing(extent_.fixed), 8);
+      levels.push_back(level_of(at_level(stage, static_cast<int>(i), grid.size), grid, i, coarser));
       most = std::max(most, levels.back().running);
       coarser = levels.back().voxels;
     }
@@ -169,14 +171,15 @@ class Planner {
     std::int64_t passed = 0;  ///< of one pair, where it goes by the ring, likewise [bytes]
   };
 
-  DeformableLevel level_of(const DeformableStage& stage, std::size_t index, std::int64_t coarser) {
+  DeformableLevel level_of(const DeformableStage& stage, const Grid& grid, std::size_t index,
+                           std::int64_t coarser) {
     const Halo halo(stage);
     const std::int64_t moment = plan_.mode == MemoryMode::compact ? 2 : 4;
     std::int64_t moments = 3 * moment;
     if (stage.optimizer == Optimizer::adam)
       moments += stage.second_moment == descent::SecondMoment::element ? 3 * moment : moment;
     const double spacing = stage.shrink[index] * finest_spacing(extent_.fixed);
-    DeformableLevel level{.grid = level_grid(extent_.fixed, spacing, 8)};
+    DeformableLevel level{.grid = grid};
     const RankShare share(level.grid, extent_);
     const LevelImages images(extent_, spacing, halo.warped, moving_element());
     level.voxels = share.voxels();

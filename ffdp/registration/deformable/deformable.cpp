@@ -139,9 +139,9 @@ VectorField<float> run_deformable(Context& ctx, dist::Comm& comm, const Deformab
   const Standing* standing = resumed(watch);
   for (int index = standing ? standing->level : 0; index < levels; ++index) {
     const auto begin = Clock::now();
-    const DeformableStage here = at_level(stage, index);
-    const Int3 around{Halo(here).warped, 0, 0};
     const Grid grid = level_grid(full, stage.shrink[index] * finest_spacing(full), 8);
+    const DeformableStage here = at_level(stage, index, grid.size);
+    const Int3 around{Halo(here).warped, 0, 0};
     const dist::Cut cut(comm, grid.domain());
     const Box own = cut.own(comm);
     MovingLimit moving = memory.moving;

@@ -2,6 +2,7 @@
 #include "ffdp/registration/deformable/smoothing.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 namespace ffdp::registration {
 namespace {
@@ -18,8 +19,15 @@ int reach_of(const std::vector<Vec3>& knots, double sigma) {
 
 }  // namespace
 
-DeformableStage at_level(const DeformableStage& stage, int level) {
+DeformableStage at_level(const DeformableStage& stage, int level, const Int3& size) {
+  constexpr double usual = 256, widest = 8.0 / 3;  // [voxels]
   DeformableStage here = stage;
+  const double across = std::cbrt(static_cast<double>(box_of(size).volume()));
+  const double wider = std::pow(std::max(1.0, across / usual), stage.widening);
+  if (wider > 1)
+    for (double* sigma : {&here.sigma_update, &here.sigma_warp})
+      *sigma = std::max(*sigma, std::min(*sigma * wider, widest));
+  here.widening = 0;
   keep_one(here.knots_update, level);
   keep_one(here.knots_warp, level);
   const int above = static_cast<int>(stage.iterations.size()) - 1 - level;  // 0: the finest
@@ -37,7 +45,8 @@ int update_reach(const DeformableStage& stage) {
 }
 
 int warp_reach(const DeformableStage& stage) {
-  return reach_of(stage.knots_warp, stage.sigma_warp) + (stage.damping > 0 ? 1 : 0);
+  const bool damped = stage.damping > 0 && stage.knots_warp.empty();
+  return reach_of(stage.knots_warp, stage.sigma_warp) + (damped ? 1 : 0);
 }
 
 int Smoothing::lead() const {

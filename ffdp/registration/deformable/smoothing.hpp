@@ -9,8 +9,9 @@
 
 namespace ffdp::registration {
 
-/// The stage with the knots and radii of one level only.
-DeformableStage at_level(const DeformableStage& stage, int level);
+/// The stage with the knots, radii and sigmas of one level only; made again, it stays the same.
+/// @param size  of the level [voxels]
+DeformableStage at_level(const DeformableStage& stage, int level, const Int3& size);
 
 /// Planes on each side that smoothing of the gradient (of the warp) reads, at the level that needs
 /// most [voxels].
