@@ -3,6 +3,7 @@
 
 #include "ffdp/core/context.hpp"
 #include "ffdp/core/view.hpp"
+#include "ffdp/ops/common/into.hpp"
 
 /// Resampling as networks do it: out(c, x) = I_c(q(x)) with q(x) = A (x + u(x)) + t, any number of
 /// channels, and gradients to the image, the displacement and the affine. `sampler` is the one for
@@ -39,9 +40,9 @@ struct Inputs {
   AffineView<const T> affine = nullptr;  ///< output index to image index [voxels]
 };
 
-/// Adds to or writes `out`: shards of an image are sampled one after the other and add up.
-enum class Into { add, overwrite };
+using ffdp::Into;
 
+/// @param into          add where shards of an image are sampled one after the other
 /// @param image_domain  the whole image; decides what is outside
 /// @param compute       voxels this call makes
 /// @param out           [channels,z,y,x] stored over compute

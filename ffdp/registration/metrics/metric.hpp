@@ -25,8 +25,14 @@ struct Metric {
   gc::Params gc() const;
 };
 
-/// Planes of the warped image that a gradient needs around it [voxels].
+/// Planes of the warped image that a gradient w.r.t. it needs around it [voxels].
 int metric_reach(const MetricConfig& config);
+/// Whether a deformable stage takes the slope of the warped image between its voxels and not that
+/// of the interpolant: with mutual information, which rewards what interpolation does to noise
+/// (ops/slopes).
+bool slopes_between_voxels(const MetricConfig& config);
+/// Planes of the warped image that a gradient w.r.t. the displacement needs around it [voxels].
+int warped_reach(const MetricConfig& config);
 
 /// The least root mean square that the smoothed gradient of metrics counts as [1/voxel]: with less,
 /// the images match already. Pairs of brains and lungs start with more than twice as much; their
