@@ -20,7 +20,8 @@ void On<Backend::cpu>::backward(Context& ctx, Box domain, Box compute, float sca
                                 VectorView<float> grad_s, Into into) {
   const std::vector<float> nothing(static_cast<std::size_t>(compute.size(2)), missing);
   const float* none = nothing.data() - compute.lo[2];
-  const int first = domain.lo[2], last = domain.hi[2] - 1;
+  const int first = std::max(compute.lo[2], domain.lo[2] + 1);
+  const int last = std::max(first, std::min(compute.hi[2], domain.hi[2] - 1));
   parallel_for(ctx, compute.size(0), [&](std::int64_t i, int) {
     const int z = compute.lo[0] + static_cast<int>(i);
     for (int y = compute.lo[1]; y < compute.hi[1]; ++y) {
@@ -35,15 +36,19 @@ void On<Backend::cpu>::backward(Context& ctx, Box domain, Box compute, float sca
       float *gz = grad_s[0].row(z, y), *gy = grad_s[1].row(z, y), *gx = grad_s[2].row(z, y);
       if (into == Into::overwrite)
         for (float* to : {gz, gy, gx}) std::fill(to + compute.lo[2], to + compute.hi[2], 0.0F);
-#pragma omp simd
-      for (int x = compute.lo[2]; x < compute.hi[2]; ++x) {
-        const float x0 = x > first ? w[std::max(x - 1, first)] : missing;
-        const float x1 = x < last ? w[std::min(x + 1, last)] : missing;
+      const auto put = [&](int x, float x0, float x1) {
         const float factor = scale * g[x];
         gz[x] += scaled(slope(z0[x], w[x], z1[x]), factor);
         gy[x] += scaled(slope(y0[x], w[x], y1[x]), factor);
         gx[x] += scaled(slope(x0, w[x], x1), factor);
-      }
+      };
+      const auto at_face = [&](int x) {
+        put(x, x > domain.lo[2] ? w[x - 1] : missing, x + 1 < domain.hi[2] ? w[x + 1] : missing);
+      };
+      for (int x = compute.lo[2]; x < std::min(first, compute.hi[2]); ++x) at_face(x);
+#pragma omp simd
+      for (int x = first; x < last; ++x) put(x, w[x - 1], w[x + 1]);
+      for (int x = last; x < compute.hi[2]; ++x) at_face(x);
     }
   });
 }
