@@ -35,7 +35,7 @@ class Slopes : public testing::TestWithParam<Box> {
 };
 INSTANTIATE_TEST_SUITE_P(Domains, Slopes,
                          testing::Values(Box{{-2, 1, 3}, {7, 12, 36}}, box_of({1, 9, 21}),
-                                         box_of({5, 2, 1})));
+                                         box_of({5, 2, 1}), box_of({3, 4, 2})));
 
 TEST_P(Slopes, MatchReference) {
   for (const Into into : {Into::overwrite, Into::add}) {
