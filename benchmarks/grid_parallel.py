@@ -58,7 +58,7 @@ def main():
     parser.add_argument("--size", type=int, default=320)
     parser.add_argument("--backend", default="nccl")
     parser.add_argument("--activation", default="LeakyReLU", help="a module of torch.nn")
-    parser.add_argument("--no-cudnn", action="store_true", help="one way to convolve, whatever the size of a shard")
+    parser.add_argument("--double", action="store_true", help="the network in float64; the losses stay float32")
     parser.add_argument("--out")
     options = parser.parse_args()
     dist.init_process_group(options.backend)
@@ -66,10 +66,10 @@ def main():
     device = torch.device("cuda", int(os.environ["LOCAL_RANK"])) if options.backend == "nccl" else torch.device("cpu")
     if device.type == "cuda":
         torch.cuda.set_device(device)
-        torch.backends.cudnn.enabled = not options.no_cudnn
         torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     torch.manual_seed(0)
-    net = UNet(getattr(nn, options.activation)).to(device)
+    kind = torch.float64 if options.double else torch.float32
+    net = UNet(getattr(nn, options.activation)).to(device, kind)
     parameters = list(net.parameters())
     coarse = torch.randn(1, 2, 10, 10, 10, generator=torch.Generator().manual_seed(1)).to(device)
 
@@ -78,7 +78,7 @@ def main():
 
     def step(x, run, warp, lncc, diffusion, collect):
         net.zero_grad(set_to_none=True)
-        u = run(x)
+        u = run(x.to(kind)).float()
         loss = diffusion(u) - lncc(warp(x[:, 1:].contiguous(), u), x[:, :1].contiguous())
         loss.backward()
         collect(parameters)
@@ -95,8 +95,10 @@ def main():
     whole, wanted, noise = None, None, None
     if rank == 0:
         whole, wanted = gradients_of(images())
-        # What rounding alone does: the same with every voxel changed in its last bit.
-        noise = difference(gradients_of(torch.nextafter(images(), torch.ones((), device=device)))[1], wanted)
+        # What rounding alone does: the same with the last bit of every voxel changed at random.
+        signs = torch.randn(images().shape, device=device).sign()
+        noise = difference(gradients_of(torch.nextafter(images(), 2 * signs))[1], wanted)
+        del signs
     dist.barrier()
     net.zero_grad(set_to_none=True)
     if device.type == "cuda":
@@ -113,6 +115,7 @@ def main():
     if rank == 0:
         error = max(((p.grad - w).norm() / w.norm()).item() for p, w in zip(parameters, wanted) if w.norm() > 1e-6)
         row = {"case": "unet step", "size": size, "ranks": shards.ranks,
+               "type": str(kind),
                "device": torch.cuda.get_device_name() if device.type == "cuda" else "cpu", "loss": [whole[0], cut[0]],
                "gradient_error": difference([p.grad for p in parameters], wanted), "last_bit_changed": noise,
                "worst_parameter": error, "activation": options.activation, "seconds": [whole[1], cut[1]],

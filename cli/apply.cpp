@@ -57,13 +57,13 @@ io::DataType output_type(const ApplyOptions& o, const io::NiftiInfo& input) {
   return input.type == io::DataType::float64 ? input.type : io::DataType::float32;
 }
 
-/// The lesser value; NaN counts where there is nothing else.
+/// The smaller value; NaN only if both are NaN.
 template <class T>
 T lesser(T a, T b) {
   return b < a || a != a ? b : a;
 }
 
-/// The least value of an image, of which this rank has at least what it owns.
+/// The smallest value of an image that is cut among the ranks.
 template <class T>
 T least(dist::Comm& comm, const Image<T>& image) {
   const Box own = dist::Cut(comm, image.grid.domain()).own(comm);
@@ -76,7 +76,7 @@ T least(dist::Comm& comm, const Image<T>& image) {
   return result;
 }
 
-/// What the volumes of an input have in common.
+/// What all volumes of an input share.
 struct Resampling {
   ApplyParams params;
   std::optional<double> outside;  ///< none: the least of each volume
@@ -163,8 +163,9 @@ void add_apply(CLI::App& app) {
       ->type_name("NAME")
       ->capture_default_str();
   command
-      ->add_option("--default-value", o->outside,
-                   "value outside the input: a number, or min for the least of each volume")
+      ->add_option(
+          "--default-value", o->outside,
+          "value outside the input: a number, or min for the smallest value of each volume")
       ->capture_default_str();
   command->add_option("--output-type", o->output_type,
                       "uint8 int8 uint16 int16 uint32 int32 uint64 int64 float32 float64; values "
@@ -174,10 +175,10 @@ void add_apply(CLI::App& app) {
   add_ranks(*command, o->ranks);
   add_common(*command, o->common);
   command->footer(
-      "As in antsApplyTransforms, the input image meets the last transform first: give the warp,\n"
-      "then the affine. A point goes the way of the reference's voxels, from the first transform\n"
-      "to the last, so points of the fixed image go to the moving one by what warps the moving\n"
-      "image onto the fixed one.\n"
+      "The order of -t is that of antsApplyTransforms: the warp, then the affine. A voxel of the\n"
+      "reference is mapped by the first transform, then the next, to a point of the input, where\n"
+      "the input is sampled. Points (.csv) are mapped in the same direction: the transforms that\n"
+      "resample the moving image on the fixed grid map fixed points to moving points.\n"
       "Examples:\n"
       "  ffdp apply -i moving.nii.gz -r fixed.nii.gz -t out/1Warp.nii.gz -t out/0GenericAffine.mat "
       "-o warped.nii.gz\n"

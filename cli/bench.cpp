@@ -35,7 +35,7 @@
 namespace ffdp::cli {
 namespace {
 
-/// Metrics whose gradient needs sums of the whole image first, as registration takes them.
+/// Metrics whose gradient needs sums of the whole image first (registration/metrics/two_pass.hpp).
 void two_pass_metric(Bench& b, const std::string& name, const registration::MetricConfig& config,
                      View<const float> fixed, View<const float> warped) {
   namespace two_pass = registration::two_pass;
@@ -107,7 +107,7 @@ void samplers(Bench& b) {
   b.show("sampler_forward_backward", grad_u.view());
 }
 
-/// Times `op`, which makes a field from u, whose rims other ranks have changed.
+/// Times `op`, which makes a field from u, including the fetch of the rims of u.
 void of_displacement(Bench& b, const std::string& name, double bytes_per_voxel, int rim,
                      const std::function<void(VectorView<const float>, VectorView<float>)>& op) {
   auto u = b.warp(3, rim, Rims::fetched);
@@ -171,8 +171,8 @@ void all_descents(Bench& b) {
   if (b.ctx.backend == Backend::cuda) descents<Half>(b, "_half");
 }
 
-/// Iterations of the greedy stage as the default preset has it, but for the metric (LNCC of radius
-/// 2, MI of 32 bins).
+/// Iterations of the deformable stage of the default preset, with other metrics (LNCC of radius 2,
+/// MI of 32 bins, ...).
 template <class T>
 void iterations(Bench& b, registration::MetricKind kind, registration::MemoryMode mode,
                 const std::string& name) {
@@ -304,25 +304,25 @@ void add_bench(CLI::App& app) {
       ->check(CLI::IsMember({"op", "iteration", "all"}))
       ->capture_default_str();
   command->add_option("--size", o->sizes, "XxYxZ, one or more")->capture_default_str();
-  command->add_option("--repeats", o->repeats, "of each case; the median counts")
+  command->add_option("--repeats", o->repeats, "repetitions of each case; rows hold the median")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
   command->add_option("--append", o->append, "CSV file to append the rows to");
   command->add_option("--timeline", o->timeline,
                       "JSON file for what each rank does in two iterations of each case, as "
                       "chrome://tracing and benchmarks/e2e/timeline.py read it");
-  command->add_option("--commit", o->commit, "names the rows")->capture_default_str();
-  command->add_option("--machine", o->machine, "names the rows; the device or processor");
+  command->add_option("--commit", o->commit, "commit of the rows")->capture_default_str();
+  command->add_option("--machine", o->machine,
+                      "machine of the rows; default: the device or processor");
   add_device(*command, o->device);
   add_ranks(*command, o->ranks);
   add_gpus(*command, o->gpus, o->transport);
   add_common(*command, o->common);
   command->footer(
-      "Rows as in benchmarks/results. On ranks a size is that of the whole image: each rank works "
-      "on\n"
-      "its planes, the rims that an op needs are fetched within its time, the seconds are those "
-      "of\n"
-      "the slowest rank, bytes_sent those of the rank that sends most. Examples:\n"
+      "Prints rows as in benchmarks/results. With ranks, --size is the whole image, and each rank\n"
+      "works on its planes. The time of an op includes fetching the rims that it needs. The "
+      "seconds\n"
+      "are those of the slowest rank, bytes_sent is that of the rank that sends most. Examples:\n"
       "  ffdp bench op --size 160x192x224\n"
       "  ffdp bench --device cuda --append h200.csv --commit $(git rev-parse --short HEAD)\n"
       "  ffdp bench iteration --size 1760x1760x1278\n"

@@ -26,7 +26,7 @@ std::string name_of(const Context& ctx) {
 
 }  // namespace
 
-/// Peak memory of what runs between begin and bytes: buffers on the device, or the process.
+/// Peak memory between calls of begin and bytes: of buffers on the device, or of the process.
 class Bench::PeakMemory {
  public:
   explicit PeakMemory(Backend backend) : backend_(backend) {
@@ -142,7 +142,7 @@ void Bench::group(const char* name, const std::function<void(Bench&)>& body) {
   ctx.release_scratch();
 }
 
-/// The bandwidth that the other rows are compared with.
+/// Measures the bandwidth with which the other rows are compared.
 void Bench::copy_row() {
   const Field<float> from = image(1);
   Field<float> to = room();

@@ -9,7 +9,7 @@
 namespace ffdp::cli {
 namespace {
 
-/// One event of Chrome's trace format: a process a case, a thread a rank [microseconds].
+/// One event of Chrome's trace format [microseconds]. A case is a process, a rank is a thread.
 std::string event(const std::string& name, const char* kind, const char* what, int rank,
                   double begin, double seconds) {
   char text[512];

@@ -72,14 +72,14 @@ FieldSource inverse_source(Context& ctx, dist::Comm& comm, const FieldSource& so
       comm, std::make_shared<const DisplacementImage>(std::move(inverse.image)));
 }
 
-/// What rank 0 tells the others of a transform that it has read.
+/// What rank 0 sends to the others about a transform that it has read.
 struct Told {
   Affine affine;
   Grid grid;  ///< of a field
   bool is_field = false;
 };
 
-/// The steps of a file that is no image; rank 0 reads it.
+/// The steps of a file that is not an image; rank 0 reads it.
 ChainFiles other_file(dist::Comm& comm, const std::string& path) {
   io::TransformFile file;
   std::vector<Told> told;
@@ -138,7 +138,7 @@ DisplacementPointer planes_of_warp(Context& ctx, const ChainFiles& chain, const 
       transforms::compose(ctx, grid, planes, reaching.chain));
 }
 
-/// Writes a chain that is no warp, on rank 0.
+/// Writes a chain that is not a warp, on rank 0.
 void write_gathered(const std::string& path, const Chain& chain, const Grid* grid) {
   if (path.ends_with(".h5")) return io::write_composite(path, chain.steps(), chain.dimension);
   const Affine* affine = chain.as_affine();
@@ -147,14 +147,14 @@ void write_gathered(const std::string& path, const Chain& chain, const Grid* gri
   io::write_affine(path, *affine, grid != nullptr ? grid->centre() : Vec3{}, chain.dimension);
 }
 
-/// What this rank owns of a field, and `halo` planes more on each side.
+/// What this rank owns of a field, and `halo` more planes on each side.
 Box planes_of(dist::Comm& comm, const Grid& grid, int halo) {
   const Box domain = grid.domain();
   return intersect(grow(dist::Cut(comm, domain).own(comm), Int3{halo, 0, 0}), domain);
 }
 
-/// The displacement of a file, this rank's planes; of a composite that of all its transforms on the
-/// grid of its first field.
+/// This rank's planes of the displacement of a file. For a composite, that is the displacement of
+/// all its transforms on the grid of its first field.
 DisplacementImage warp_planes(Context& ctx, dist::Comm& comm, const std::string& path, int halo) {
   if (io::is_nifti(path)) {
     ShardReader reader(comm, path);
@@ -170,7 +170,7 @@ DisplacementImage warp_planes(Context& ctx, dist::Comm& comm, const std::string&
                              chain.reaching(ctx, first->grid, planes).chain);
 }
 
-/// Likewise, missing vectors marked.
+/// The same, with missing vectors set to NaN.
 DisplacementImage marked_planes(Context& ctx, dist::Comm& comm, const std::string& path, int halo) {
   DisplacementImage warp = warp_planes(ctx, comm, path, halo);
   const dist::Cut cut(comm, warp.grid.domain());
@@ -187,10 +187,10 @@ DisplacementImage marked_planes(Context& ctx, dist::Comm& comm, const std::strin
 
 CLI::Option* add_transforms(CLI::App& command, std::vector<std::string>& transforms) {
   return command
-      .add_option("-t,--transform", transforms,
-                  "FILE, or [FILE,1] for its inverse; repeatable; the image meets the last one "
-                  "first, a point of the reference "
-                  "the first one first")
+      .add_option(
+          "-t,--transform", transforms,
+          "FILE, or [FILE,1] for its inverse; repeatable, in the order of antsApplyTransforms: "
+          "a point of the reference is mapped by the first one first")
       ->expected(1)
       ->allow_extra_args(false)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)

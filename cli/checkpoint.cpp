@@ -91,7 +91,7 @@ class Descriptor {
   int descriptor_ = -1;
 };
 
-/// visit(host memory of a plane's size, where it is in the file) for every plane of this rank.
+/// Calls visit(host memory for one plane, its position in the file) for every plane of this rank.
 template <class Visit>
 void each_plane(const OwnPlanes& field, Visit&& visit) {
   for (std::size_t c = 0; c < field.components.size(); ++c)
@@ -178,7 +178,7 @@ std::uint64_t hashed(const void* data, std::size_t bytes, std::uint64_t hash) {
   return hash;
 }
 
-/// Of the planes that this rank owns; those of all ranks add up to that of the image.
+/// A digest of the planes that this rank owns. The sum over all ranks is that of the image.
 template <class T>
 std::uint64_t fingerprint(const dist::Comm& comm, const Image<T>& image) {
   if (dist::Cut(comm, image.grid.domain()).whole() && comm.rank() > 0) return 0;
@@ -194,15 +194,17 @@ std::uint64_t fingerprint(const dist::Comm& comm, const Image<T>& image) {
 }  // namespace
 
 void add_checkpoint(CLI::App& command, CheckpointOptions& o) {
-  command.add_option("--checkpoint", o.folder,
-                     "keep the registration in this folder now and then, and when a signal "
-                     "(Ctrl-C, SIGTERM, SIGUSR1) stops it");
-  command.add_option("--every", o.every, "time between checkpoints, as 30s, 5min or 2h")
+  command.add_option(
+      "--checkpoint", o.folder,
+      "save the state of the registration in this folder from time to time, and when a "
+      "signal (Ctrl-C, SIGTERM, SIGUSR1) stops it");
+  command.add_option("--every", o.every, "time between checkpoints, for example 30s, 5min or 2h")
       ->needs("--checkpoint")
       ->capture_default_str();
-  command.add_option("--resume", o.resume,
-                     "go on from a checkpoint; its command holds, only --ranks, --gpus, --threads, "
-                     "--device, --quiet and --verbose can be given anew");
+  command.add_option(
+      "--resume", o.resume,
+      "continue from a checkpoint with its command; only --ranks, --gpus, --threads, "
+      "--device, --quiet and --verbose may be given with it");
 }
 
 std::vector<std::string> resumed_command(std::vector<std::string> words) {

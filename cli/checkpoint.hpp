@@ -19,21 +19,22 @@ struct CheckpointOptions {
 /// Adds --checkpoint, --every and --resume.
 void add_checkpoint(CLI::App& command, CheckpointOptions& options);
 
-/// The command of a checkpoint in place of `register --resume DIR`, with what was given besides,
-/// and in the folder in which it was given at first; other commands as they are.
+/// Replaces `register --resume DIR` by the command of the checkpoint, plus the options that were
+/// given besides, and changes to the folder in which that command was given. Returns other commands
+/// as they are.
 /// @param words  the command line without the program's name
 std::vector<std::string> resumed_command(std::vector<std::string> words);
 
-/// The same on any number of ranks for the same voxels. Collective; consumes nothing.
+/// A digest of the voxels, the same on any number of ranks. Collective; consumes nothing.
 std::string fingerprint(dist::Comm& comm, const registration::Inputs& inputs);
 
 /// Checkpoints of a registration in a folder, the newest one only:
 ///   checkpoint.json  the command, its configuration and images, where it stands, and N
 ///   N/NAME.raw       one field each: its components, planes, rows, voxels
-/// A checkpoint is there once checkpoint.json, which is replaced at once, names its fields.
+/// A checkpoint is complete when checkpoint.json, which is replaced atomically, names its fields.
 class CheckpointFolder final : public registration::Checkpoint {
  public:
-  /// @param about  what a resumed run must have in common: command, configuration, images
+  /// @param about  what must be equal in a resumed run: command, configuration, images
   CheckpointFolder(const CheckpointOptions& options, nlohmann::json about);
 
   const registration::Standing* standing() const override {
@@ -43,7 +44,7 @@ class CheckpointFolder final : public registration::Checkpoint {
   bool due(dist::Comm& comm) override;
   void save(Context& ctx, dist::Comm& comm, const registration::Standing& standing,
             const std::vector<registration::OwnPlanes>& fields) override;
-  /// The registration is done: the checkpoint goes, and the folder if it is empty then.
+  /// Removes the checkpoint of a finished registration, and the folder if it is empty then.
   void remove();
 
  private:
@@ -54,9 +55,9 @@ class CheckpointFolder final : public registration::Checkpoint {
   std::string folder_, read_from_;
   double every_;
   nlohmann::json about_;
-  std::optional<registration::Standing> standing_;  ///< to go on from
+  std::optional<registration::Standing> standing_;  ///< to resume from
   int number_ = 0;                                  ///< of the newest checkpoint; 0: none yet
-  int stop_ = 0;                                    ///< the signal that some rank was sent
+  int stop_ = 0;                                    ///< the signal that a rank has received
   Clock::time_point last_ = Clock::now();
 };
 

@@ -6,10 +6,10 @@
 
 #include <CLI/CLI.hpp>
 
-/// One function a subcommand: it adds its options to the program and runs as its callback.
+/// One function per subcommand. It adds the options of the subcommand and sets its callback.
 namespace ffdp::cli {
 
-/// @param words  the command line, as the record keeps it
+/// @param words  the command line, for the record
 void add_register(CLI::App& app, const std::vector<std::string>& words);
 void add_plan(CLI::App& app);
 void add_apply(CLI::App& app);

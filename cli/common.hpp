@@ -22,14 +22,14 @@ void add_common(CLI::App& command, Common& common);
 /// Adds --device to a command that can use it.
 void add_device(CLI::App& command, std::string& device);
 
-/// A device of --device that is being made ready while the caller does something else, for a CUDA
-/// context takes some tenths of a second.
+/// Prepares the device of --device while the caller does something else: creating a CUDA context
+/// takes some tenths of a second.
 class DeviceStart {
  public:
   /// @param device  auto, cpu, cuda or cuda:N
   explicit DeviceStart(const std::string& device);
-  /// Waits, and makes it the device of the calling thread. Throws where a device was asked for that
-  /// cannot be used; `auto` falls back to the CPU.
+  /// Waits, and makes it the device of the calling thread. Throws if the named device cannot be
+  /// used; `auto` falls back to the CPU.
   Backend wait() const;
 
  private:
@@ -37,17 +37,18 @@ class DeviceStart {
   std::shared_future<Backend> ready_;
 };
 
-/// Threads where nobody says: as many as ITK's or OpenMP's variable says, as in ANTs; else all
-/// processors that this process may use.
+/// The default number of threads: that of ITK's or OpenMP's environment variable, as in ANTs; else
+/// all processors that this process may use.
 int default_threads();
 
 /// CPU context; sends the library's warnings to stderr unless quiet.
 Context start(const Common& common);
 
-/// A --default-value: nothing for "min", the least of an image. Throws for what is no number.
+/// Parses a --default-value. Returns nothing for "min" (the smallest value of an image); throws if
+/// it is not a number.
 std::optional<double> parse_outside(const std::string& text);
 
-/// ", N left out", or nothing for 0.
+/// ", N left out", or an empty text for 0.
 std::string left_out(std::int64_t count);
 
 /// Adds --compression.

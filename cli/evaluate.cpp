@@ -106,7 +106,7 @@ ordered_json truth_report(Context& ctx, dist::Comm& comm, const EvaluateCommand&
   return point_entry(evaluation::compare_warps(comm, cut, warp.data, truth.data, mask.data));
 }
 
-/// How far points get from themselves.
+/// Distances between points and their images.
 struct Drift {
   double sum = 0, largest = 0;  ///< [voxels]
   std::int64_t count = 0, missing = 0;
@@ -119,9 +119,8 @@ struct Drift {
   }
 };
 
-/// How far a point gets from itself when it goes through one warp and then the other; in voxels of
-/// the finest axis, over the mask of the voxels it starts from. All are stored over what this rank
-/// owns.
+/// The distance between a point and its image through one warp and then the other, in voxels of the
+/// finest axis, over the voxels of the mask. All fields are stored over what this rank owns.
 ordered_json consistency_entry(Context& ctx, dist::Comm& comm,
                                const std::shared_ptr<const DisplacementImage>& first,
                                const std::shared_ptr<const DisplacementImage>& second,
@@ -165,7 +164,7 @@ ordered_json consistency_report(Context& ctx, dist::Comm& comm, const EvaluateCo
           {"inverse_then_forward", consistency_entry(ctx, comm, inverse, warp, mask)}};
 }
 
-/// The labels of points where each has one of its own, else nothing.
+/// The labels of points if each point has its own; else nothing.
 std::map<std::string, std::size_t> labels_of(const io::PointsTable& table) {
   std::map<std::string, std::size_t> labels;
   const auto column = std::ranges::find(table.columns, "label");
@@ -176,7 +175,7 @@ std::map<std::string, std::size_t> labels_of(const io::PointsTable& table) {
   return labels;
 }
 
-/// The points that belong together: by their labels where both tables have them, else by order.
+/// Pairs of corresponding points: by their labels if both tables have labels, else by order.
 void pair_points(const io::PointsTable& fixed_table, const io::PointsTable& moving_table,
                  std::vector<Vec3>& fixed, std::vector<Vec3>& moving) {
   const auto of_fixed = labels_of(fixed_table), of_moving = labels_of(moving_table);
@@ -272,7 +271,7 @@ void add_evaluate(CLI::App& app) {
   CLI::App* sub =
       app.add_subcommand("evaluate", "Judge a registration: Dice, distances, folds, TRE");
   sub->footer(
-      "Whatever is given is evaluated; docs/evaluation.md defines the figures. Example:\n"
+      "Evaluates whatever is given; docs/evaluation.md defines the figures. Example:\n"
       "  ffdp evaluate --fixed-labels f_seg.nii.gz --warped-labels w_seg.nii.gz \\\n"
       "    --warp out/1Warp.nii.gz --json out/scores.json");
   sub->add_option("--fixed", command->fixed, "Fixed image");
@@ -283,19 +282,19 @@ void add_evaluate(CLI::App& app) {
                   "resampled into the fixed grid");
   sub->add_option("--warp", command->warp, "Displacement field, for folds and SDlogJ");
   sub->add_option("--inverse-warp", command->inverse_warp,
-                  "Its inverse: how far points get from themselves through both");
+                  "Inverse of --warp: distance between points and their images through both");
   sub->add_option("--true-warp", command->true_warp,
                   "Known displacement from fixed to moving, compared with the chain of -t");
   sub->add_option("--mask", command->mask,
-                  "Where images and warp count; else where --fixed-labels "
-                  "is not 0; else everywhere");
+                  "Where images and warp count; without it, where "
+                  "--fixed-labels is not 0; without both, everywhere");
   sub->add_option("--fixed-points", command->fixed_points, "Landmarks, CSV with x, y, z, LPS mm");
   sub->add_option("--moving-points", command->moving_points, "The same landmarks, moving image");
   add_transforms(*sub, command->transforms);
-  sub->add_option("--json", command->json, "Write everything to this file, too");
+  sub->add_option("--json", command->json, "Also write all figures to this file");
   sub->add_option("--report", command->page,
                   "Show images, labels and warp on a page as `ffdp report` does, in this file");
-  sub->add_flag("--summary", command->summary, "Print no line for each label");
+  sub->add_flag("--summary", command->summary, "Leave out the lines of single labels");
   add_ranks(*sub, command->ranks);
   add_common(*sub, command->common);
   sub->callback([command] {

@@ -36,7 +36,7 @@ LabelMap read_label_map(dist::Comm& comm, const std::string& path) {
     map.values.reserve(static_cast<std::size_t>(image.data.size()));
     for (const T value : image.data) {
       if constexpr (std::is_floating_point_v<T>) {
-        // 2^53: beyond, not every whole number is one of a float64.
+        // 2^53: not every larger whole number is a float64.
         const bool whole = std::abs(value) <= T{9007199254740992} && value == std::floor(value);
         if (!whole && value == value)
           throw IoError(path + ": holds the value " + std::to_string(value) +
@@ -54,8 +54,8 @@ LabelMap read_label_map(dist::Comm& comm, const std::string& path) {
 }
 
 /// Labels by their rank among `known` (ascending, without 0), counted from 1; 0 stays.
-/// @param map  goes, for it is large
-/// @param own  [voxels] that it has
+/// @param map  is freed early, because it is large
+/// @param own  the voxels that it covers
 Field<std::int32_t> ranked(LabelMap map, const std::vector<std::int64_t>& known, const Box& own) {
   Field<std::int32_t> field(Backend::cpu, own);
   std::int64_t last = 0;

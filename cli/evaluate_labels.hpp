@@ -11,10 +11,10 @@
 
 namespace ffdp::cli {
 
-/// Throws unless two files of an evaluation lie on one grid.
+/// Throws unless two files of an evaluation have the same grid.
 void require_same_space(const Grid& a, const std::string& name_a, const Grid& b,
                         const std::string& name_b);
-/// A number; null where it is NaN or infinite, for which there is no JSON.
+/// A number; null if it is NaN or infinite, which JSON cannot express.
 nlohmann::ordered_json number(double value);
 
 /// Compares two label maps of any type. Collective.

@@ -50,7 +50,7 @@ const char* code_name(int code) {
   return code >= 0 && code <= 5 ? names[code] : "invalid";
 }
 
-/// Where a NIfTI header has its grid from.
+/// The source of the grid of a NIfTI header, in words.
 void print_codes(const io::NiftiInfo& info) {
   const char* source = info.grid_source == io::GridSource::sform   ? "the sform"
                        : info.grid_source == io::GridSource::qform ? "the qform"
@@ -158,7 +158,7 @@ void print_info(const std::string& path) {
   if (io::is_displacement(info) && vectors) print_transform(io::read_transform(path));
 }
 
-/// Shows the images among the files.
+/// Draws the images among the files.
 void write_pictures(const std::vector<std::string>& paths, const std::string& png) {
   std::vector<std::string> images;
   for (const auto& path : paths)
@@ -182,9 +182,10 @@ void add_info(CLI::App& app) {
   const auto o = std::make_shared<InfoOptions>();
   CLI::App* command = app.add_subcommand("info", "Describe images and transforms");
   command->add_option("FILE", o->paths, "images or transforms")->required();
-  command->add_option("--png", o->png,
-                      "draw the middle planes of the images into this file, a row an image; of a "
-                      "series its first, middle and last volume");
+  command->add_option(
+      "--png", o->png,
+      "draw the middle planes of the images into this file, one row per image; for a "
+      "series the first, middle and last volume");
   add_common(*command, o->common);
   command->footer(
       "Examples:\n  ffdp info fixed.nii.gz out/0GenericAffine.mat\n"

@@ -64,8 +64,8 @@ int run(int argc, char** argv) {
   return 0;
 }
 
-/// Memory of images goes back to the system when it is freed: not into a heap whose holes stay, nor
-/// is a larger block taken from there because one of its size was freed.
+/// Makes the allocator return the memory of freed images to the system. In a heap, it would remain
+/// as holes; and by default the threshold for this rises when a large block is freed.
 void keep_heap_small() {
 #if defined(__GLIBC__)
   mallopt(M_MMAP_THRESHOLD, 4 << 20U);

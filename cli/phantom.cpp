@@ -166,9 +166,11 @@ void add_phantom(CLI::App& app) {
                   "fills the image")
       ->capture_default_str();
   sub->add_option("--contrast", command->contrast, "t1, t2 or flash")->capture_default_str();
-  sub->add_option("--moving-contrast", command->moving_contrast, "Of the moving image, if another");
-  sub->add_option("--seed", command->seed, "Which subject, scan and warp")->capture_default_str();
-  sub->add_option("--noise", command->noise, "Standard deviation, share of white matter")
+  sub->add_option("--moving-contrast", command->moving_contrast,
+                  "Contrast of the moving image, if different");
+  sub->add_option("--seed", command->seed, "Seed of subject, scan and warp")->capture_default_str();
+  sub->add_option("--noise", command->noise,
+                  "Standard deviation, as a share of the white-matter intensity")
       ->capture_default_str();
   sub->add_option("--bias", command->bias, "Amplitude of the bias field")->capture_default_str();
   sub->add_flag("--pair", command->pair, "Make a fixed and a moving image and the true warp");

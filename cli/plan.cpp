@@ -28,7 +28,7 @@ const char* access_name(registration::MovingAccess access) {
 
 double gib(std::int64_t bytes) { return static_cast<double>(bytes) / (1U << 30U); }
 
-/// What is asked beside the options of register.
+/// The options of `plan` besides those of register.
 struct PlanCommand {
   RegisterOptions options;
   std::string size;
@@ -37,7 +37,7 @@ struct PlanCommand {
   double bandwidth = 0;  ///< between ranks [GB/s]
 };
 
-/// What the levels of the deformable stage will take.
+/// Prints what the levels of the deformable stage will take.
 class Prediction {
  public:
   Prediction(const PlanCommand& c, const registration::DeformableStage* stage, Backend backend) {
@@ -55,7 +55,7 @@ class Prediction {
   }
   double rate() const { return rate_; }            ///< [million voxels a second and rank]
   double bandwidth() const { return bandwidth_; }  ///< [GB/s]
-  /// Of an iteration [s].
+  /// Time of an iteration [s].
   double computing(const registration::PlanStage& level) const {
     return 1e-6 * static_cast<double>(level.voxels) / rate_;
   }
@@ -138,7 +138,7 @@ void run(PlanCommand c, const CLI::App& command) {
   }
   auto available = static_cast<std::int64_t>(c.available * (1U << 30U));
   Backend backend = o.device.starts_with("cuda") ? Backend::cuda : Backend::cpu;
-  // Of several ranks nobody knows where they will run.
+  // Where several ranks will run is unknown.
   if (o.ranks == 1 && (available <= 0 || o.device == "auto")) {
     backend = DeviceStart(o.device).wait();
     if (available <= 0 && c.size.empty()) available = available_bytes(backend);
@@ -166,11 +166,12 @@ void add_plan(CLI::App& app) {
   add_register_options(*command, c->options);
   command->add_option("--size", c->size,
                       "voxels along x, y, z of both images, 6400x6400x4800, instead of images");
-  command->add_option("--available", c->available,
-                      "memory of a rank to plan for [GiB]; 0: that of the device, or of this "
-                      "machine; with --ranks or --size any");
+  command->add_option(
+      "--available", c->available,
+      "memory of a rank to plan for [GiB]; 0: that of the device or of this machine, "
+      "with --ranks or --size unlimited");
   command->add_option("--rate", c->rate,
-                      "million voxels that a rank iterates a second; 0: as measured "
+                      "million voxels per second and rank of an iteration; 0: as measured "
                       "(benchmarks/results)");
   command
       ->add_option("--bandwidth", c->bandwidth,

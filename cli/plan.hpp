@@ -7,11 +7,11 @@
 
 namespace ffdp::cli {
 
-/// "standard" or "compact", of a plan.
+/// "standard" or "compact".
 const char* memory_name(registration::MemoryMode mode);
 
-/// What the registration of these files will need, from their headers alone. Throws OutOfMemory
-/// where it does not fit.
+/// The plan for registering these files, from their headers alone. Throws OutOfMemory if it does
+/// not fit.
 /// @param available  [bytes]; 0: anything fits
 registration::Plan plan_of(const RegisterOptions& options, const registration::Config& config,
                            Backend backend, std::int64_t available);

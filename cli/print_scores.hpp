@@ -5,7 +5,7 @@
 
 namespace ffdp::cli {
 
-/// Prints the report of `ffdp evaluate`; with `summary`, no line for each label.
+/// Prints the report of `ffdp evaluate`, without the lines of single labels if `summary` is set.
 void print_scores(const nlohmann::ordered_json& report, bool summary);
 
 }  // namespace ffdp::cli

@@ -33,7 +33,8 @@ struct ProgressPrinter::State {
     std::fflush(stdout);
   }
 
-  /// Its time ends where the next level begins: a stage may go on after its last iteration.
+  /// The time of a level ends when the next one begins, because a stage may work on after its last
+  /// iteration.
   void end_level(Clock::time_point end) {
     if (key.empty() || verbosity != Verbosity::normal) return;
     std::fprintf(stderr, "%s%-14s level %d/%d  %4d iterations  cost %10.6f  %6.2f s\n",

@@ -9,8 +9,8 @@ namespace ffdp::cli {
 
 enum class Verbosity { quiet, normal, diagnostic };
 
-/// What is shown of a registration while it runs: one live line with an estimate of the time left
-/// on a terminal, a line a level elsewhere, or a line an iteration as ANTs prints them.
+/// Shows the progress of a registration: on a terminal one live line with an estimate of the time
+/// left, elsewhere one line per level, or one line per iteration as ANTs prints them.
 class ProgressPrinter {
  public:
   explicit ProgressPrinter(Verbosity verbosity);

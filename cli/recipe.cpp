@@ -47,13 +47,15 @@ NLOHMANN_JSON_SERIALIZE_ENUM(MovingAccess, {{MovingAccess::automatic, "automatic
                                             {MovingAccess::fetch, "fetch"},
                                             {MovingAccess::ring, "ring"}})
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(MetricConfig, kind, weight, image_pair, window,
-                                                radius, sigma, floor, bins, parzen, measure)
+                                                radius, coarse_radii, sigma, floor, bins, parzen,
+                                                measure)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(LinearStage, kind, metric, resolutions, iterations,
                                                 tolerance, further, restriction)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(DeformableStage, metrics, shrink, iterations,
                                                 optimizer, second_moment, beta1, beta2, epsilon,
-                                                step, sigma_update, sigma_warp, update_fall,
-                                                warp_fall, knots_update, knots_warp, restriction)
+                                                step, sigma_update, sigma_warp, damping,
+                                                update_fall, warp_fall, knots_update, knots_warp,
+                                                restriction)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Config, preset, initialization, linear, deformable,
                                                 winsorize_lo, winsorize_hi, match_histograms,
                                                 symmetric, refine, inverse_tolerance, memory,
@@ -65,8 +67,8 @@ namespace {
 
 using nlohmann::json;
 
-/// Every setting of `given` must be one that `known` has, with the same kind of value. Words must
-/// come back as they were: an unknown one would turn into the first of its enumeration.
+/// Checks that every setting of `given` is one that `known` has, with the same type of value. Words
+/// are compared after a round trip, because an unknown word becomes the first of its enumeration.
 void check(const json& given, const json& known, const std::string& path,
            const std::string& source) {
   const auto fail = [&](const std::string& what) {

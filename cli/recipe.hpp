@@ -13,12 +13,12 @@ namespace ffdp::cli {
 /// A recipe is the JSON of a Config: every setting, by name.
 nlohmann::json to_json(const registration::Config& config);
 
-/// Reads settings over `config`: what the recipe leaves out stays. Throws InvalidArgument naming
-/// `source` and the setting where one is unknown or has the wrong type.
+/// `config` with the settings of the recipe; settings that the recipe leaves out are kept. Throws
+/// InvalidArgument, which names `source` and the setting, if one is unknown or has the wrong type.
 registration::Config from_json(const registration::Config& config, const nlohmann::json& recipe,
                                const std::string& source);
 
-/// "deformable/0/step=0.4" sets one number, word or list by its path.
+/// `config` with one setting given by its path, as "deformable/0/step=0.4": a number, word or list.
 registration::Config with_setting(const registration::Config& config, const std::string& setting);
 
 }  // namespace ffdp::cli

@@ -7,8 +7,8 @@
 
 namespace ffdp::cli {
 
-/// Adds to the record of a registration what its result says: plan, times, costs of all levels,
-/// Jacobian and inverse.
+/// Adds the result to the record of a registration: plan, times, costs of all levels, Jacobian and
+/// inverse.
 void add_result(nlohmann::json& record, const registration::Result& result);
 
 }  // namespace ffdp::cli

@@ -47,7 +47,7 @@ long peak_mib() {
   return usage.ru_maxrss / 1024;
 }
 
-/// Keeps what the warped images are made from; moves the images to the device.
+/// Keeps copies of the images from which the warped ones are made; moves the images to the device.
 Originals keep_originals(const Context& ctx, const OutputOptions& output,
                          registration::Inputs& in) {
   Originals kept;
@@ -117,7 +117,7 @@ void check_options(RegisterOptions& o) {
   o.output.moving = o.moving[0];
 }
 
-/// What the ranks are and did, gathered.
+/// Memory, messages and times of all ranks, for the record.
 nlohmann::json ranks_record(dist::Comm& comm, double computing) {
   struct Rank {
     std::int64_t peak_mib, peak_device_mib, sent;
@@ -164,7 +164,7 @@ void write_page(const Context& ctx, const Options& o) {
   if (!o.common.quiet) std::printf("page:    %s\n", name.c_str());
 }
 
-/// What a checkpoint keeps of the command and the images; none where none was asked for.
+/// The checkpoint of a command and its images; null without --checkpoint.
 std::unique_ptr<CheckpointFolder> checkpoint_of(const Command& command, dist::Comm& comm,
                                                 const registration::Inputs& inputs) {
   if (command.checkpoint.folder.empty()) return nullptr;
@@ -242,8 +242,8 @@ void run(Command command, const CLI::App& app) {
   }
   start(o.common);
   check_headers(o);
-  // A large registration that will not fit is refused before its images are read; a small one does
-  // not wait for the device.
+  // A large registration that does not fit is refused before its images are read. A small one does
+  // not wait for the device here.
   const bool several = o.ranks > 1 || dist::started_by_mpi();
   if (!several && plan_of(o, config, Backend::cuda, 0).peak > large) {
     const Backend backend = DeviceStart(o.device).wait();

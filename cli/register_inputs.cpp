@@ -16,8 +16,8 @@
 namespace ffdp::cli {
 namespace {
 
-/// What this rank owns of the images. One rank reads every file on a thread of its own, for a .gz
-/// file is unpacked by one thread; several ranks read one file after the other.
+/// What this rank owns of the images. A single rank reads each file on a thread of its own, because
+/// one thread unpacks a .gz file. Several ranks read one file after another.
 std::vector<Image<float>> read_images(dist::Comm& comm, const std::vector<std::string>& paths) {
   std::vector<std::future<Image<float>>> reading;
   reading.reserve(paths.size());
@@ -30,7 +30,7 @@ std::vector<Image<float>> read_images(dist::Comm& comm, const std::vector<std::s
   return images;
 }
 
-/// Voxels along the axes in use: a slice has two of them, whichever they are.
+/// The number of axes with more than one voxel; 2 for a slice.
 int dimension_of(const Grid& grid) {
   int axes = 0;
   for (const int size : grid.size) axes += size > 1;

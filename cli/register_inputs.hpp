@@ -7,11 +7,11 @@
 
 namespace ffdp::cli {
 
-/// Reads the headers of all images; throws where one is missing or not what a registration takes,
-/// before any work.
+/// Reads the headers of all images before any work. Throws if an image is missing or cannot be
+/// registered.
 void check_headers(const RegisterOptions& options);
 
-/// Reads what this rank owns of the images and masks, and the start. Collective.
+/// Reads what this rank owns of the images and masks, and the initial transform. Collective.
 registration::Inputs read_inputs(Context& ctx, dist::Comm& comm, const RegisterOptions& options);
 
 }  // namespace ffdp::cli

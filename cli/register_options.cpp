@@ -73,9 +73,10 @@ registration::MetricConfig parse_metric(const std::string& text,
       require(equals != std::string::npos, "--metric: got \"" + word + "\", NAME=NUMBER is wanted");
       const std::string name = word.substr(0, equals);
       const double value = numbers("--metric", word.substr(equals + 1), ' ').front();
-      if (name == "radius")
+      if (name == "radius") {
         metric.radius = static_cast<int>(value);
-      else if (name == "bins")
+        metric.coarse_radii.clear();
+      } else if (name == "bins")
         metric.bins = static_cast<int>(value);
       else if (name == "weight")
         metric.weight = value;
@@ -109,7 +110,8 @@ void apply_linear(const RegisterOptions& o, Config& config) {
       {"affine", registration::LinearKind::affine}};
   if (!o.initialization.empty()) config.initialization = initializations.at(o.initialization);
   if (o.linear.empty()) return;
-  const auto stage = config.linear.empty() ? registration::LinearStage{} : config.linear[0];
+  registration::LinearStage stage;
+  if (!config.linear.empty()) stage = config.linear[0];
   config.linear.clear();
   if (o.linear == "none") return;
   std::size_t start = 0;
@@ -170,6 +172,7 @@ void apply_deformable(const RegisterOptions& o, const CLI::App& command, Config&
   if (command.count("--step")) stage.step = o.step;
   if (command.count("--sigma-update")) stage.sigma_update = o.sigma_update;
   if (command.count("--sigma-warp")) stage.sigma_warp = o.sigma_warp;
+  if (command.count("--damping")) stage.damping = o.damping;
 }
 
 }  // namespace
@@ -209,36 +212,37 @@ void add_files(CLI::App& command, RegisterOptions& o) {
   command.add_option("-m,--moving", o.moving, "moving image; repeat for more channels")
       ->allow_extra_args(false);
   command.add_option("-o,--output", o.output.prefix,
-                     "prefix of the output files, as ANTs': out/s1_ gives out/s1_1Warp.nii.gz");
+                     "prefix of the output files, as in ANTs: out/s1_ gives out/s1_1Warp.nii.gz");
   command
-      .add_option("--write", o.output.files,
-                  "of warp, inverse-warp, warped, inverse-warped; all by default")
+      .add_option(
+          "--write", o.output.files,
+          "files to write: some of warp, inverse-warp, warped, inverse-warped; default: all")
       ->delimiter(',')
       ->check(CLI::IsMember(optional_files));
   command
-      .add_option(
-          "--default-value", o.output.outside,
-          "value of the warped images outside the other one: a number, or min for the least "
-          "of the image (air of a CT)")
+      .add_option("--default-value", o.output.outside,
+                  "value of the warped images where there is no sample: a number, or min for the "
+                  "smallest value of the image (air of a CT)")
       ->capture_default_str();
 }
 
-/// What decides the result, and its images' masks.
+/// Options that decide the result.
 void add_recipe(CLI::App& command, RegisterOptions& o) {
   command.add_option("-p,--preset", o.preset, "fast, default, accurate, affine or rigid")
       ->capture_default_str();
   command.add_option("--fixed-mask", o.fixed_mask,
-                     "restricts the metrics: 0 is left out; on the grid of the fixed image");
-  command.add_option("--moving-mask", o.moving_mask, "likewise, of the moving image");
+                     "restricts the metrics to its nonzero voxels; on the grid of the fixed image");
+  command.add_option("--moving-mask", o.moving_mask, "the same for the moving image");
   command.add_option("--moving-labels", o.output.moving_labels,
-                     "label map to warp as well: PWarpedLabels.nii.gz");
+                     "label map that is warped, too: PREFIXWarpedLabels.nii.gz");
   command.add_flag("--report", o.report,
                    "write PREFIXreport.html as well: pictures, maps, costs, checks (ffdp report)");
-  command.add_option("-c,--config", o.recipe, "recipe file (JSON), read over the preset");
+  command.add_option("-c,--config", o.recipe,
+                     "recipe file (JSON); its settings replace those of the preset");
   command.add_flag("--print-config", o.print_config, "print the recipe and stop");
   command
       .add_option("--set", o.settings,
-                  "PATH=VALUE: any setting of the recipe, as "
+                  "PATH=VALUE: any setting of the recipe, for example "
                   "deformable/0/metrics/0/radius=2")
       ->allow_extra_args(false);
   command
@@ -246,8 +250,9 @@ void add_recipe(CLI::App& command, RegisterOptions& o) {
                   "automatic, identity, centre, mass, origin or moments")
       ->check(CLI::IsMember({"automatic", "identity", "centre", "mass", "origin", "moments"}));
   command
-      .add_option("-t,--initial-transform", o.start,
-                  "FILE or [FILE,1]: start from this affine instead; repeatable as in apply")
+      .add_option(
+          "-t,--initial-transform", o.start,
+          "FILE or [FILE,1]: start from this affine instead of --init; repeatable, as in apply")
       ->allow_extra_args(false);
   command.add_option("--linear", o.linear,
                      "linear stages: a list of translation, rigid, similarity, affine; or none");
@@ -260,16 +265,21 @@ void add_deformable(CLI::App& command, RegisterOptions& o) {
                   "lncc, mi, mse or gc, with options: lncc,radius=3 lncc,gaussian=2 mi,bins=32 "
                   "mse,weight=0.5,pair=1; repeatable")
       ->allow_extra_args(false);
-  command.add_option("--iterations", o.iterations, "of the deformable levels, as 100x50x10");
-  command.add_option("--shrink", o.shrink, "of the deformable levels, as 4x2x1");
+  command.add_option("--iterations", o.iterations,
+                     "of the deformable levels, coarse to fine, for example 100x50x10");
+  command.add_option("--shrink", o.shrink,
+                     "factors of the deformable levels, coarse to fine, for example 4x2x1");
   command.add_option("--step", o.step, "largest step of an iteration [voxels]");
   command.add_option("--sigma-update", o.sigma_update, "smoothing of the gradient [voxels]");
   command.add_option("--sigma-warp", o.sigma_warp, "smoothing of the warp [voxels]");
-  command.add_flag("--symmetric", o.symmetric, "average with the registration the other way");
+  command.add_option("--damping", o.damping, "of changes of volume, 0 to 0.4 [squared voxels]");
+  command.add_flag("--symmetric", o.symmetric,
+                   "average with the registration in the other direction");
 }
 
 void add_preparation_and_memory(CLI::App& command, RegisterOptions& o) {
-  command.add_option("--winsorize", o.winsorize, "LO,HI quantiles, as 0.005,0.995");
+  command.add_option("--winsorize", o.winsorize,
+                     "LO,HI: clamp intensities to these quantiles, for example 0.005,0.995");
   command
       .add_option("--memory", o.memory,
                   "automatic, standard (float32) or compact (half precision, CUDA only)")
@@ -277,18 +287,19 @@ void add_preparation_and_memory(CLI::App& command, RegisterOptions& o) {
   command
       .add_option(
           "--moving-access", o.moving_access,
-          "with --ranks, what a rank holds of the moving image: all of it (replicate), "
-          "what its own voxels reach (fetch), or parts that pass round (ring); the result "
-          "is the same. automatic: on CPUs what the voxels reach, on GPUs the first of these that "
-          "fits")
+          "with --ranks, what a rank holds of the moving image: all of it (replicate), the box "
+          "that its voxels reach (fetch), or parts that pass round the ranks (ring); the result "
+          "is the same. automatic: by memory (docs/grid_parallel.md)")
       ->check(CLI::IsMember({"automatic", "replicate", "fetch", "ring"}));
-  command.add_flag("--match-histograms", o.match_histograms, "moving intensities to fixed ones");
-  command.add_option("--seed", o.seed, "kept with the result; nothing here is random so far");
+  command.add_flag("--match-histograms", o.match_histograms,
+                   "map moving intensities to fixed ones");
+  command.add_option("--seed", o.seed, "stored in the record; nothing is random");
 }
 
-/// What words it says and where it runs.
+/// Options of output, device and ranks.
 void add_machine(CLI::App& command, RegisterOptions& o) {
-  command.add_flag("-v,--verbose", o.verbose, "a line an iteration, as ANTs' DIAGNOSTIC");
+  command.add_flag("-v,--verbose", o.verbose,
+                   "print one line per iteration, as ANTs does (DIAGNOSTIC)");
   add_compression(command, o.output.compression);
   add_device(command, o.device);
   command

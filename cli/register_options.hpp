@@ -21,8 +21,8 @@ struct RegisterOptions {
                                        initialization, linear, device = "auto", memory,
                                        transport = "auto", moving_access;
   int ranks = 1;  ///< threads that each have a share of the images
-  int gpus = 0;   ///< 0, or as many ranks, each on a GPU of its own
-  double step = 0, sigma_update = -1, sigma_warp = -1;
+  int gpus = 0;   ///< not 0: this many ranks, each on a GPU of its own
+  double step = 0, sigma_update = -1, sigma_warp = -1, damping = -1;
   std::uint64_t seed = 0;
   bool print_config = false, verbose = false, match_histograms = false, symmetric = false,
        no_deformable = false, report = false;
@@ -30,10 +30,10 @@ struct RegisterOptions {
 
 void add_register_options(CLI::App& command, RegisterOptions& options);
 
-/// Sorts the images given by position or by name into fixed and moving.
+/// Sets `fixed` and `moving` from the images given by position.
 void take_images(RegisterOptions& options);
 
-/// Preset, recipe, flags and --set, in this order.
+/// The configuration from preset, recipe, flags and --set, applied in this order.
 registration::Config make_config(const RegisterOptions& options, const CLI::App& command);
 
 }  // namespace ffdp::cli

@@ -30,7 +30,7 @@
 namespace ffdp::cli {
 namespace {
 
-/// What an optional file is called, behind the prefix.
+/// The name of an optional file after the prefix.
 const char* file_of(const std::string& name) {
   return name == "warp"           ? "1Warp.nii.gz"
          : name == "inverse-warp" ? "1InverseWarp.nii.gz"
@@ -45,7 +45,7 @@ io::WriteOptions write_options(const Context& ctx, const OutputOptions& o) {
   return options;
 }
 
-/// Runs jobs that write files: one after the other, or each on a thread of its own.
+/// Runs jobs that write files, one after another or each on a thread of its own.
 class Jobs {
  public:
   explicit Jobs(bool at_once) : at_once_(at_once) {}
@@ -69,7 +69,7 @@ class Jobs {
   std::vector<std::future<void>> running_;
 };
 
-/// What a job needs of a context: scratch memory is its own.
+/// A context for a job, with its own scratch memory.
 Context for_job(const Context& ctx) {
   Context own;
   own.backend = ctx.backend;
@@ -107,7 +107,7 @@ sampler::Params sampling(const Affine& map, const Mat3& scale, const Box& moving
   return p;
 }
 
-/// What --default-value says of an image.
+/// The value of --default-value for an image.
 float outside_of(Context& ctx, dist::Comm& comm, const OutputOptions& o,
                  const Image<float>& image) {
   if (const auto value = parse_outside(o.outside)) return static_cast<float>(*value);
@@ -244,7 +244,7 @@ void prepare_output(const std::string& prefix) {
   std::error_code error;
   if (!folder.empty()) std::filesystem::create_directories(folder, error);
   if (error) throw IoError(folder.string() + ": the folder cannot be made: " + error.message());
-  // Fails now rather than after the work.
+  // Fails now, not after the work.
   for (const std::string& name : optional_files) io::check_writable(prefix + file_of(name));
   io::check_writable(prefix + "0GenericAffine.mat");
   io::check_writable(record_name(prefix));

@@ -27,7 +27,7 @@ struct OutputOptions {
   bool writes(const std::string& file) const { return std::ranges::count(files, file) > 0; }
 };
 
-/// The same, for the memory plan.
+/// The same options for the memory plan.
 inline registration::Written written(const OutputOptions& o) {
   return {o.writes("warp"), o.writes("inverse-warp"), o.writes("warped"),
           o.writes("inverse-warped")};
@@ -39,27 +39,27 @@ void prepare_output(const std::string& prefix);
 /// The record of a registration: PREFIX.json, or ffdp.json where the prefix is a folder.
 std::string record_name(const std::string& prefix);
 
-/// Warps what it holds to a grid and writes it as WarpedLabels. Collective.
+/// Warps a label map to a grid and writes it as WarpedLabels. Collective.
 using LabelWriter = std::function<void(Context&, dist::Comm&, const OutputOptions&, const Grid&,
                                        const transforms::ChainSource&)>;
 
 /// Reads what this rank owns of all volumes and components of a label map. Collective.
 LabelWriter read_labels(dist::Comm& comm, const std::string& path);
 
-/// What the warped images and labels are made from, what this rank owns of them, as it was read:
-/// files may change during the work, and may bear the names of outputs. Empty where nothing is made
-/// from it.
+/// The images and labels as they were read, from which the warped ones are made; of each, what this
+/// rank owns. They are kept because a file may change meanwhile or may be replaced by an output.
+/// Empty if they are not needed.
 struct Originals {
   Image<float> fixed, moving;
   Grid moving_grid;
   LabelWriter labels;
 };
 
-/// Writes P0GenericAffine.mat, of P1Warp.nii.gz, P1InverseWarp.nii.gz, PWarped.nii.gz and
-/// PInverseWarped.nii.gz what is wanted and, with moving labels, PWarpedLabels.nii.gz. Returns what
-/// comes after the prefix in their names. Takes the result apart to save memory. On a device the
-/// files are written at the same time, straight from there. Collective: each rank makes and
-/// compresses the planes that it owns.
+/// Writes P0GenericAffine.mat; those of P1Warp.nii.gz, P1InverseWarp.nii.gz, PWarped.nii.gz and
+/// PInverseWarped.nii.gz that are wanted; and, with moving labels, PWarpedLabels.nii.gz. Returns
+/// the parts of their names after the prefix. Frees fields of the result as soon as they are
+/// written. With a GPU, the files are written at the same time, from its memory. Collective: each
+/// rank makes and compresses the planes that it owns.
 std::vector<std::string> write_result(Context& ctx, dist::Comm& comm, const OutputOptions& options,
                                       Originals originals, registration::Result& result);
 

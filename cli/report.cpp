@@ -40,11 +40,11 @@ void add_report(CLI::App& app) {
       "Reads what `ffdp register -o PREFIX` left and writes PREFIXreport.html, one file that any\n"
       "browser shows without network. Example:\n"
       "  ffdp report out/s1_ --fixed-labels f_seg.nii.gz");
-  sub->add_option("PREFIX", command->prefix, "of the registration, as given to register -o")
+  sub->add_option("PREFIX", command->prefix, "prefix of the registration, as given to register -o")
       ->required();
   sub->add_option("-o,--output", command->output, "page to write, instead of PREFIXreport.html");
   sub->add_option("--fixed-labels", command->fixed_labels,
-                  "label map of the fixed image, outlined beside the warped labels");
+                  "label map of the fixed image, outlined together with the warped labels");
   add_common(*sub, command->common);
   sub->callback([command] { run(*command); });
 }

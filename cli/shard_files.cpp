@@ -83,7 +83,7 @@ ShardWriter::ShardWriter(dist::Comm& comm, const std::string& path, const Grid& 
       value_bytes_(static_cast<std::int64_t>(io::size_of(options.type))),
       part_(path, options) {
   const dist::Cut cut(comm, domain_);
-  // Where every rank has everything, rank 0 writes.
+  // If the grid is not cut, rank 0 writes.
   if (!cut.whole() || comm.rank() == 0) own_ = cut.own(comm);
   if (comm.rank() == 0) {
     writer_.emplace(open());
@@ -96,7 +96,7 @@ ShardWriter::ShardWriter(dist::Comm& comm, const std::string& path, const Grid& 
   begin_volume();
 }
 
-/// Every rank opens the file that rank 0 has begun, or none does.
+/// Opens the file that rank 0 has begun on every rank, or on none.
 void ShardWriter::find_room() {
   const std::string name = writer_ ? writer_->temporary() : "";
   const std::vector<char> all = comm_.all_gather_lists(std::span<const char>(name));
@@ -134,7 +134,7 @@ void ShardWriter::write(const T* values, std::int64_t count) {
 
 namespace {
 
-/// The pieces of a stretch in their order, as they lie in memory.
+/// The pieces of a stretch, in their order.
 std::vector<std::span<const std::byte>> pieces_of(const io::Stretch& stretch) {
   std::vector<std::span<const std::byte>> pieces{stretch.head};
   pieces.insert(pieces.end(), stretch.members.begin(), stretch.members.end());
@@ -144,9 +144,8 @@ std::vector<std::span<const std::byte>> pieces_of(const io::Stretch& stretch) {
 
 }  // namespace
 
-/// In the file the parts of the ranks follow each other in the order of their planes. A gzip member
-/// that holds planes of two ranks is made by rank 0, which then knows where the members of the next
-/// rank begin.
+/// In the file, the parts of the ranks are in the order of their planes. Rank 0 makes a gzip member
+/// that contains planes of two ranks, and then knows where the members of the next rank begin.
 void ShardWriter::end_volume() {
   require(written_ == own_.volume(), path_ + ": " + std::to_string(written_) +
                                          " values written of the planes " + to_string(own_) + ", " +
@@ -234,7 +233,7 @@ void ShardWriter::commit() {
 }
 
 void write_planes(Context& ctx, ShardWriter& writer, const MakePlanes& make) {
-  // Values made at once: on a device more of them, for each piece is waited for.
+  // Values made at a time. On a device more of them, because the host waits for each piece.
   const std::int64_t at_once = std::int64_t{1} << (ctx.backend == Backend::cpu ? 21U : 23U);
   for_each_slab(writer.own(), at_once, [&](const Box& slab) {
     Field<float> values(ctx.backend, slab);

@@ -15,8 +15,8 @@
 #include "ffdp/io/atomic_file.hpp"
 #include "ffdp/io/nifti.hpp"
 
-/// Files that many ranks read and write together; no rank holds a whole one. All calls are
-/// collective where nothing else is said.
+/// Files that many ranks read and write together; no rank holds a whole file. All calls are
+/// collective unless the comment says otherwise.
 namespace ffdp::cli {
 
 /// Calls body(slab) for slabs of whole planes of a box, of about `voxels` each, in file order.
@@ -32,8 +32,8 @@ void for_each_slab(const Box& box, std::int64_t voxels, Body&& body) {
   }
 }
 
-/// An image file of which each rank gets the box that it names. A raw file is read by every rank
-/// where its box lies; a compressed one by rank 0, which hands on the parts of the others.
+/// An image file of which each rank gets the box that it names. Every rank reads its box of a raw
+/// file itself. Rank 0 reads a compressed file and sends the boxes of the others.
 class ShardReader {
  public:
   ShardReader(dist::Comm& comm, const std::string& path) : comm_(comm), reader_(path) {}
@@ -42,7 +42,7 @@ class ShardReader {
   /// The voxels of `box`, which may be empty.
   template <class T>
   Field<T> read(const Box& box, std::int64_t volume);
-  /// The same, of the voxels that `out` is stored over, without gaps between rows and planes.
+  /// The same, for the box that `out` is stored over, which has no gaps between rows and planes.
   template <class T>
   void read_into(std::int64_t volume, View<T> out);
 
@@ -51,21 +51,22 @@ class ShardReader {
   io::NiftiReader reader_;
 };
 
-/// What this rank owns of the image in a file of one volume.
+/// Reads what this rank owns of the image in a file of one volume.
 template <class T>
 Image<T> read_shard(dist::Comm& comm, const std::string& path);
 
-/// Copies voxels of a field that rank 0 has to the ranks.
+/// Sends voxels of a field of rank 0 to all ranks.
 /// @param box    [voxels] that `from` is stored over, known to all ranks
 /// @param from   on rank 0
-/// @param boxes  what each rank wants; it gets what lies in `box`
+/// @param boxes  what each rank wants; it gets the part that lies in `box`
 /// @param to     stored over at least what this rank wants of it
 void hand_out(dist::Comm& comm, const Box& box, const dist::Strided& from,
               const std::vector<Box>& boxes, const dist::Strided& to);
 
-/// A NIfTI file whose values the ranks make and compress: the bytes that io::NiftiWriter alone
-/// would write. On one machine each rank writes what it made, all at the same time. On several rank
-/// 0 writes everything: a file system of a network may lose what two machines write side by side.
+/// A NIfTI file whose values the ranks make and compress. It has the bytes that io::NiftiWriter
+/// alone would write. On one machine all ranks write their parts at the same time. On several
+/// machines rank 0 writes everything, because a network file system may lose what two machines
+/// write side by side.
 class ShardWriter {
  public:
   /// @param options  with the threads of this rank
@@ -75,15 +76,15 @@ class ShardWriter {
   static ShardWriter displacement(dist::Comm& comm, const std::string& path, const Grid& grid,
                                   const io::WriteOptions& options);
 
-  /// The planes of each volume or component whose values this rank writes; empty on some ranks
-  /// where the grid is not cut.
+  /// The planes of each volume or component that this rank writes; empty on some ranks if the grid
+  /// is not cut.
   const Box& own() const { return own_; }
-  /// 1, or the components of a displacement in the file.
+  /// 1, or the number of components of a displacement in the file.
   int components() const { return components_; }
   /// Writes the next values of this rank's planes, in file order. Not collective.
   template <class T>
   void write(const T* values, std::int64_t count);
-  /// Ends a volume or component, of which every rank has written its planes.
+  /// Ends a volume or component, after every rank has written its planes.
   void end_volume();
   void commit();
 
@@ -102,16 +103,16 @@ class ShardWriter {
   std::int64_t value_bytes_;
   io::NiftiPart part_;
   std::optional<io::NiftiWriter> writer_;  ///< on rank 0
-  std::optional<io::FileRoom> room_;       ///< on all ranks, where each writes
+  std::optional<io::FileRoom> room_;       ///< on all ranks, if each writes its own part
   int components_ = 1;
   std::int64_t position_ = 0;  ///< of the volume [bytes]
   std::int64_t written_ = 0;   ///< of this rank's planes [values]
 };
 
-/// Fills `out` with the values of the planes that it is stored over.
+/// Computes the values of the planes that `out` is stored over.
 using MakePlanes = std::function<void(View<float> out)>;
-/// Writes the next volume or component. `make` is called for a few planes at a time, on the backend
-/// of the context.
+/// Writes the next volume or component. Calls `make` for a few planes at a time, with memory of the
+/// context's backend.
 void write_planes(Context& ctx, ShardWriter& writer, const MakePlanes& make);
 
 }  // namespace ffdp::cli

@@ -7,8 +7,9 @@
 
 namespace ffdp::cli {
 
-/// The grid of a --size and a --spacing, each one number or three along x, y, z as 160x192x224; its
-/// centre is the origin of the world. Throws InvalidArgument naming option and text.
+/// The grid of --size and --spacing. Each is one number, or three along x, y, z as in 160x192x224.
+/// The centre of the grid is the origin of the world. Throws InvalidArgument, which names option
+/// and text.
 Grid centred_grid(const std::string& size, const std::string& spacing);
 
 }  // namespace ffdp::cli

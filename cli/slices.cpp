@@ -9,7 +9,7 @@
 namespace ffdp::cli {
 namespace {
 
-/// The axis of one voxel (z, y, x) of a slice; -1 where there is none or several.
+/// The axis (z, y, x) of a slice that has one voxel; -1 if none or several have.
 int single_axis(const Grid& grid) {
   int found = -1;
   for (int a = 0; a < 3; ++a) {
@@ -89,7 +89,7 @@ Slices::Slices(Context& ctx, registration::Inputs& in) {
   axis_ = order_of(single);
   const auto moving_order = order_of(moving_single);
   fixed_to_frame_ = frame_of(fixed_, axis_);
-  // Parallel slices share the frame, so that the headers say where they lie to each other.
+  // Parallel slices share the frame, so that the headers give their relative position.
   moving_to_frame_ =
       along(normal, moving_normal) ? fixed_to_frame_ : frame_of(moving, moving_order);
   for (auto& image : in.fixed) put(ctx, image, fixed_to_frame_, order_of(single_axis(image.grid)));

@@ -7,13 +7,13 @@
 
 namespace ffdp::cli {
 
-/// Slices that do not lie in the x, y plane of the world, a sagittal one of 1 x 64 x 72 voxels say,
-/// are registered as 2-D images in a frame in which they do.
+/// Registers slices that do not lie in the x, y plane of the world, for example a sagittal one of
+/// 1 x 64 x 72 voxels, as 2-D images, by turning them into a frame in which they do.
 class Slices {
  public:
-  /// Puts the images into that frame where all are such slices; else changes nothing.
+  /// Turns the images into that frame if all are such slices; else changes nothing.
   Slices(Context& ctx, registration::Inputs& inputs);
-  /// Puts the result back into the world.
+  /// Turns the result back into the world.
   void restore(Context& ctx, registration::Result& result) const;
 
  private:

@@ -39,7 +39,7 @@ Chain inverse_of(const Chain& chain) {
   return chain_of(inverse, chain.dimension);
 }
 
-/// Files of -t, each FILE or [FILE,1], a point meeting the first one first.
+/// Files of -t, each FILE or [FILE,1]. The first one is applied to a point first.
 Chain read_transforms(const std::vector<std::string>& files) {
   Context ctx = cpu_context(0);
   const nb::gil_scoped_release released;
@@ -56,7 +56,7 @@ Chain displacement_transform(Array<float, 4> array, const Grid& grid) {
   return chain;
 }
 
-/// Steps in the order in which a point meets them: a matrix (LPS mm), or (array, grid).
+/// Steps in the order in which they are applied to a point: a matrix (LPS mm), or (array, grid).
 nb::list steps_of(const Chain& chain) {
   nb::list steps;
   for (const auto& step : chain.steps()) {

@@ -174,6 +174,8 @@ Config configure(const std::vector<std::string>& settings) {
       stage.sigma_update = std::stod(value);
     else if (name == "sigma_warp")
       stage.sigma_warp = std::stod(value);
+    else if (name == "damping")
+      stage.damping = std::stod(value);
     else if (name == "transport")
       continue;  // see transport_of
     else if (name == "step")

@@ -80,7 +80,7 @@ Output parse_output(const Line& line) {
                         "wanted");
 }
 
-/// What each volume of the input is; throws for what cannot be resampled here.
+/// The kind of the volumes of the input; throws if it cannot be resampled here.
 void check_type(const Line& line, const io::NiftiInfo& input) {
   const std::string type = lower(line.last("input-image-type", "0"));
   const std::map<std::string, int> names{

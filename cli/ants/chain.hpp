@@ -6,8 +6,9 @@
 
 namespace ffdp::cli::ants {
 
-/// The chain of -t, -r or -q values, FILE, [FILE,useInverse] or Identity: the image meets the last
-/// one first. Throws where a warp is to be inverted, naming what to give instead.
+/// The chain of the values of -t, -r or -q: FILE, [FILE,useInverse] or Identity. A point of the
+/// reference is mapped by the first one first. Throws if a warp is to be inverted; the message says
+/// what to give instead.
 Chain read_chain(Context& ctx, const std::string& option, const std::vector<Value>& values);
 
 }  // namespace ffdp::cli::ants

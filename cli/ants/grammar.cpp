@@ -25,7 +25,7 @@ void check(bool right, const std::string& option, const std::string& got, const 
 
 bool is_whole(double value) { return std::abs(value) < 1e9 && value == std::floor(value); }
 
-/// The square bracket that a bracket of another kind stands for.
+/// The square bracket that replaces another kind of bracket.
 char square(char c) {
   if (c == '{' || c == '(' || c == '<') return '[';
   return c == '}' || c == ')' || c == '>' ? ']' : c;
@@ -42,7 +42,7 @@ void close_bracket_once(const std::string& word) {
           "\"" + word + "\": something follows the bracket; put a blank after ]");
 }
 
-/// How a flag that is not known is probably meant.
+/// The probable meaning of an unknown flag.
 std::string advice(const std::string& word, const std::vector<OptionName>& known) {
   for (const OptionName& option : known)
     if ("--" + option.name == lower(word)) return "; write --" + option.name;

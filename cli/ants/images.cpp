@@ -19,7 +19,7 @@ Image<float> copy_of(const Context& ctx, const Image<float>& image) {
   return {image.grid, copy_to(ctx, Backend::cpu, image.data)};
 }
 
-/// The image on another grid; NaN where it has nothing.
+/// The image on another grid; NaN outside the image.
 Image<float> resampled(Context& ctx, const Image<float>& image, const Grid& grid,
                        const transforms::CompositeTransform& chain) {
   Image<float> result{grid, Field<float>(Backend::cpu, grid.domain())};

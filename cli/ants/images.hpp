@@ -15,15 +15,15 @@ namespace ffdp::cli::ants {
 class Images {
  public:
   /// @param dimension  2 or 3: what all images must be
-  /// @param fixed      what fixed images are resampled by before anything else (-q)
+  /// @param fixed      transform by which fixed images are resampled first (-q)
   Images(Context& ctx, int dimension, transforms::CompositeTransform fixed)
       : ctx_(ctx), dimension_(dimension), fixed_(std::move(fixed)) {}
 
   /// The image in a file, as it is.
   const Image<float>& at(const std::string& path);
 
-  /// What a stage works on. Sets the image pairs of its metrics. Fixed images after the first are
-  /// resampled to its grid where they lie elsewhere, and masks to the grids of their images.
+  /// The inputs of a stage. Sets the image pairs of its metrics. Fixed images on another grid are
+  /// resampled to that of the first one, and masks to the grids of their images.
   /// @param before  a chain that moving images are resampled by, to the fixed grid; identity: none
   registration::Inputs inputs(StageLine& stage, const transforms::CompositeTransform& before);
 

@@ -6,9 +6,9 @@
 
 namespace ffdp::cli::ants {
 
-/// The transforms of -r or -q: files, [FILE,useInverse], Identity, or [fixed,moving,feature], the
-/// shift that puts on each other the centres of two images (feature 0), their centres of mass (1)
-/// or their origins (2).
+/// The transforms of -r or -q: files, [FILE,useInverse], Identity, or [fixed,moving,feature]. The
+/// last one is the shift that aligns the centres of two images (feature 0), their centres of mass
+/// (1) or their origins (2).
 Parts read_initial(Context& ctx, const std::string& option, const std::vector<Value>& values);
 
 }  // namespace ffdp::cli::ants

@@ -8,14 +8,14 @@
 
 namespace ffdp::cli::ants {
 
-/// How -n says that an image is sampled; the grid of the image that is sampled is known later.
+/// The interpolation that -n names. The grid of the image is given later.
 class Interpolator {
  public:
   Interpolator() = default;
-  /// Throws InvalidArgument naming what there is where the name is none of ANTs'.
+  /// Throws InvalidArgument, which lists the possible names, if the name is not one of ANTs'.
   explicit Interpolator(const Value& value);
 
-  /// Whether it takes one of the voxels' values, so that labels stay labels.
+  /// Whether the result is always the value of a voxel, so that labels stay labels.
   bool keeps_labels() const;
   transforms::ApplyParams params(const Grid& moving, double fill) const;
 

@@ -11,7 +11,7 @@ namespace {
 
 constexpr double inverse_tolerance = 0.02;  // [voxels]
 
-/// Both one after the other, a point meeting `second` first.
+/// Both transforms in sequence; `second` is applied to a point first.
 Part joined(Context& ctx, const Grid& grid, Part first, Part second) {
   if (!first.warp) {
     first.affine = first.affine * second.affine;

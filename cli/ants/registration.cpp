@@ -49,7 +49,7 @@ constexpr const char* registration_help =
 docs/ants.md says what each of them means here.
 )";
 
-/// A stage's warp as a part: brought to the CPU, in mm.
+/// Converts the warp of a stage to a displacement in mm, in host memory.
 std::shared_ptr<const DisplacementImage> to_part(Context& ctx, const Grid& grid,
                                                  VectorField<float> u) {
   Context cpu;
@@ -68,7 +68,7 @@ std::shared_ptr<const DisplacementImage> no_warp(const Grid& grid) {
 void run_stage(Context& ctx, const RegistrationLine& line, StageLine& stage, Images& images,
                Parts& parts) {
   const auto start = affine_of(parts);
-  // Behind a warp, the moving images are resampled by all that has been found.
+  // After a warp, the moving images are resampled by all transforms found so far.
   const auto before = start ? transforms::CompositeTransform() : chain_of(parts);
   registration::Inputs in = images.inputs(stage, before);
   const Grid grid = in.fixed[0].grid;

@@ -12,7 +12,7 @@
 namespace ffdp::cli::ants {
 namespace {
 
-/// The values of an option of which every stage has one.
+/// The values of an option that every stage must have.
 std::vector<Value> of_stages(const Line& line, const std::string& name, std::size_t stages) {
   const auto& values = line.values(name);
   require(values.size() == stages, "--" + name + ": given " + std::to_string(values.size()) +
@@ -53,7 +53,7 @@ void read_levels(const Line& line, std::vector<StageLine>& stages) {
   }
 }
 
-/// A mask that is there; anything else means none, as in ANTs.
+/// The name of an existing mask; any other name means none, as in ANTs.
 std::string mask_or_none(const std::string& name) {
   if (std::filesystem::is_regular_file(name)) return name;
   const std::string word = lower(name);
@@ -163,7 +163,7 @@ void read_intensities(const Line& line, RegistrationLine& r) {
           "-w " + value.text + ": quantiles from 0 to 1, the lower one first, are wanted");
 }
 
-/// Options that mean little or nothing here.
+/// Notes about options that have little or no effect here.
 void note_the_rest(const Line& line, const RegistrationLine& r) {
   require(!line.flag("minc", "0"), "--minc 1: MINC is not written here; convert the .nii.gz");
   if (line.has("use-estimate-learning-rate-once"))

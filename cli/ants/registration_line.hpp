@@ -18,30 +18,30 @@ constexpr bool is_linear(TransformKind kind) { return kind < TransformKind::symm
 
 /// One -m of a stage.
 struct MetricLine {
-  registration::MetricConfig config;  ///< its image pair is set by whoever reads the images
+  registration::MetricConfig config;  ///< Images::inputs sets its image pair
   std::string fixed, moving;
 };
 
 /// The mesh of a B-spline at the first level of a stage.
 struct SplineMesh {
-  double distance = 0;           ///< of its knots [mm], or
-  std::vector<double> elements;  ///< how many it has along x, y and z
+  double distance = 0;           ///< of the knots [mm], or
+  std::vector<double> elements;  ///< number of elements along x, y and z
   bool empty() const { return distance == 0 && elements.empty(); }
 };
 
 /// One stage of antsRegistration. Levels without iterations at the end are kept.
 struct StageLine {
-  std::string name;  ///< of the transform, as "SyN"
+  std::string name;  ///< of the transform, for example "SyN"
   TransformKind kind = TransformKind::affine;
-  double update_variance = 0, warp_variance = 0;  ///< of Gaussians that smooth [voxels^2]
-  SplineMesh update_mesh, warp_mesh;              ///< of B-splines that smooth in their place
+  double update_variance = 0, warp_variance = 0;  ///< of the smoothing Gaussians [voxels^2]
+  SplineMesh update_mesh, warp_mesh;              ///< of B-splines that replace the Gaussians
   std::vector<MetricLine> metrics;
   std::vector<int> iterations, shrink;
   std::string fixed_mask, moving_mask;  ///< empty: none
   std::vector<double> restriction;      ///< --restrict-deformation; empty: none
 };
 
-/// A command line of antsRegistration, understood.
+/// The content of a command line of antsRegistration.
 struct RegistrationLine {
   int dimension = 3;
   std::string prefix, warped, inverse_warped;  ///< empty: not wanted
@@ -57,11 +57,12 @@ struct RegistrationLine {
 /// The options of antsRegistration.
 const std::vector<OptionName>& registration_options();
 
-/// Throws InvalidArgument naming option, what it got and how it is written, for whatever ANTs would
-/// refuse and what is not done here. Says with note() what is done otherwise than in ANTs.
+/// Parses a line. Throws InvalidArgument, which names the option, what it got and how it is
+/// written, for everything that ANTs would refuse or that is not supported here. Prints a note()
+/// about everything that is done differently from ANTs.
 RegistrationLine parse_registration(std::span<const std::string> words);
 
-/// One -t, and one -m, taken apart.
+/// Parses one -t, and one -m.
 StageLine parse_transform(const Value& value);
 MetricLine parse_metric(const Value& value);
 

@@ -8,7 +8,7 @@
 namespace ffdp::cli::ants {
 
 /// Writes the files that ANTs would write for this line.
-/// @param parts    the transforms found, initial ones too
+/// @param parts    the transforms found, and the initial ones
 void write_registration(Context& ctx, const RegistrationLine& line, Images& images, Parts parts);
 
 }  // namespace ffdp::cli::ants

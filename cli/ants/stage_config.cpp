@@ -15,7 +15,7 @@ using registration::DeformableStage;
 using registration::LinearKind;
 using registration::LinearStage;
 
-/// Sigma of the update here for that of ANTs: 1 voxel for the variance of 3 that lines give.
+/// Factor from ANTs' sigma of the update to ours: 1 voxel for the usual variance of 3.
 const double update_share = std::sqrt(1.0 / 3);
 
 /// Gaussian sigma of a variance [voxels of a level].

@@ -7,15 +7,15 @@
 
 namespace ffdp::cli::ants {
 
-/// The configuration that one stage of a line asks for; levels without iterations are left out.
-/// @param fixed  grid of its fixed image
+/// The configuration of one stage of a line. Levels without iterations are left out.
+/// @param fixed  grid of the fixed image of the stage
 registration::Config stage_config(const RegistrationLine& line, const StageLine& stage,
                                   const Grid& fixed);
 
 /// Whether any level of a stage has iterations.
 bool has_iterations(const StageLine& stage);
 
-/// Says what the numbers of the stages mean here where that differs from ANTs (docs/ants.md).
+/// Prints notes about numbers of the stages whose meaning differs from that in ANTs (docs/ants.md).
 void note_stages(const RegistrationLine& line);
 
 }  // namespace ffdp::cli::ants

@@ -57,7 +57,7 @@ const std::map<std::string, std::string> refused_metrics{
     {"jhct", "CC or MI of the images that the points came from"},
     {"igdm", "CC[fixed,moving,1,4]"}};
 
-/// What the name of a value stands for; throws for what is refused and for what is not known.
+/// The meaning of a name; throws if it is refused or unknown.
 /// @param wanted  the names that are known, in words
 template <class T>
 const T& named(const std::string& option, const Value& value, const std::map<std::string, T>& known,
@@ -70,7 +70,7 @@ const T& named(const std::string& option, const Value& value, const std::map<std
   return found->second;
 }
 
-/// The n-th parameter; `otherwise` where it is left out or empty.
+/// The n-th parameter; `otherwise` if it is missing or empty.
 std::string parameter(const Value& value, std::size_t n, const std::string& otherwise) {
   return n < value.parameters.size() && !value.parameters[n].empty() ? value.parameters[n]
                                                                      : otherwise;

@@ -12,7 +12,7 @@ namespace {
 
 using Warp = std::shared_ptr<const DisplacementImage>;
 
-/// A point meets `first`, then `second`.
+/// Both warps in sequence; `first` is applied to a point first.
 Warp composed(Context& ctx, const Warp& first, const Warp& second) {
   transforms::CompositeTransform both;
   both.append(first);
@@ -20,7 +20,7 @@ Warp composed(Context& ctx, const Warp& first, const Warp& second) {
   return std::make_shared<const DisplacementImage>(transforms::compose(ctx, first->grid, both));
 }
 
-/// Puts the halves of a SyN at the end together.
+/// Joins the halves of a final SyN to one warp.
 void join_halves(Context& ctx, Parts& parts) {
   constexpr std::size_t fields = 4;
   const auto is_warp = [](const Part& part) { return part.warp != nullptr; };

@@ -10,14 +10,14 @@ namespace ffdp::cli::report {
 
 enum class Verdict { good, warning, not_checked };
 
-/// What was looked at, and what was found, in words.
+/// One check of a registration, and its result in words.
 struct Check {
   std::string name;  ///< headers, files, overlap, masks, jacobian, inverse, cost
   Verdict verdict = Verdict::not_checked;
   std::string text;
 };
 
-/// Looks at everything that a picture does not show. Masks are read, some planes at a time.
+/// Makes all checks. Reads the masks, some planes at a time.
 std::vector<Check> check(const Sources& sources);
 
 }  // namespace ffdp::cli::report

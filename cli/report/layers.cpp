@@ -77,7 +77,7 @@ json log_jacobian_layer(const Values& determinant, const std::vector<Picture>& p
   return {{"lo", -reach}, {"hi", reach}, {"png", pngs(codes, pictures)}};
 }
 
-/// A voxel or more is the last colour, so that a harmless error does not look like a large one.
+/// The last colour is at least one voxel, so that a harmless error does not look like a large one.
 json inverse_layer(const Values& distance, double voxel_mm, const std::vector<Picture>& pictures) {
   const double hi = std::max(quantile(distance, 0.999), voxel_mm);
   Codes codes;
@@ -122,8 +122,8 @@ std::vector<Vec3> mapped(const std::vector<Vec3>& points, const std::vector<Vec3
   return result;
 }
 
-/// The warped image; NaN where it comes from outside the moving one, as far as files tell. Where it
-/// was not written, it is made from the moving one.
+/// The warped image; NaN where it comes from outside the moving image, if the files allow to tell.
+/// If it was not written, it is made from the moving image.
 Values warped_values(const Sources& s, const std::vector<Vec3>& points,
                      const std::vector<Vec3>& displacement) {
   Values warped;

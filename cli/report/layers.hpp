@@ -11,7 +11,7 @@
 
 namespace ffdp::cli::report {
 
-/// Bounds between which values become grey [intensity].
+/// The intensities that become black and white [intensity].
 struct Window {
   double lo = 0, hi = 1;
 };
@@ -19,10 +19,10 @@ struct Window {
 /// The 0.5 and 99.5 % quantiles of the finite values of all lists together.
 Window window_of(const std::vector<const std::vector<double>*>& lists);
 
-/// Values as 8 bits: 0 where there is none, else 1 (at lo, or below) to 255 (at hi, or above).
+/// Values as 8 bits: 0 for no value, else 1 (lo or below) to 255 (hi or above).
 std::vector<std::uint8_t> grey_of(const std::vector<double>& values, const Window& window);
 
-/// What is seen on the pictures, each layer with one base64 PNG a picture: images, labels, log of
+/// The layers of the pictures, each with one base64 PNG per picture: images, labels, logarithm of
 /// the Jacobian determinant, inverse consistency. docs/report.md describes the codes.
 nlohmann::json layers(Context& ctx, const Sources& sources, const std::vector<Picture>& pictures,
                       const std::vector<Vec3>& points);

@@ -8,7 +8,7 @@
 
 #include "ffdp/core/context.hpp"
 
-/// What a warp does at the pixels of pictures of its grid. Files are read some planes at a time.
+/// Maps of a warp at the pixels of pictures of its grid. Files are read some planes at a time.
 namespace ffdp::cli::report {
 
 struct WarpMaps {
@@ -20,8 +20,8 @@ struct WarpMaps {
 /// @param pictures  of its grid
 WarpMaps warp_maps(Context& ctx, const std::string& path, const std::vector<Picture>& pictures);
 
-/// How far each point gets from itself through a warp and then its inverse [mm]; NaN where it
-/// leaves the grid of the inverse.
+/// The distance between each point and its image through a warp and then the inverse [mm]; NaN if
+/// the point leaves the grid of the inverse.
 /// @param points        [mm, LPS]
 /// @param displacement  of the warp at the points [mm, LPS]
 /// @param inverse_path  displacement field of the inverse

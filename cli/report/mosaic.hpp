@@ -6,11 +6,13 @@
 
 namespace ffdp::cli::report {
 
-/// One PNG of images: a row for each, with its middle planes side by side, in proportion and with
-/// the names of their edges; of a series its first, middle and last volume.
+/// One PNG of several images: one row per image, with its middle planes side by side, in true
+/// proportions and with the names of their edges. A series has rows for its first, middle and last
+/// volume.
 struct Mosaic {
   std::string png;
-  std::vector<std::string> words;  ///< a line an image: planes from left to right, and the greys
+  std::vector<std::string>
+      words;  ///< one line per image: its planes from left to right, and the grey window
 };
 
 /// Reads some planes of a file at a time.

@@ -9,9 +9,9 @@
 
 namespace ffdp::cli::report {
 
-/// One HTML file that needs no other and no network: pictures of the fixed image and what was made
-/// of the moving one, maps of the warp, costs, times, checks (docs/report.md). Warps must be NIfTI
-/// files on the grid of the fixed image. Holds some planes of one file at a time.
+/// One HTML file that needs no other file and no network: pictures of the fixed and the warped
+/// image, maps of the warp, costs, times, checks (docs/report.md). Warps must be NIfTI files on the
+/// grid of the fixed image. Holds some planes of one file at a time.
 std::string make_page(Context& ctx, const Sources& sources);
 
 }  // namespace ffdp::cli::report

@@ -3,7 +3,7 @@
 
 namespace ffdp::cli::report {
 
-/// cli/report/page.html, made part of the program by CMake; @DATA@ is where the data go.
+/// The content of cli/report/page.html, which CMake puts into the program. The data replace @DATA@.
 extern const char* const page_template;
 
 }  // namespace ffdp::cli::report

@@ -11,7 +11,7 @@
 
 namespace ffdp::cli::report {
 
-/// What a page is made from. Files that are not there are empty names.
+/// The inputs of a page. A file that does not exist has an empty name.
 struct Sources {
   std::string title;
   std::string fixed, moving;
@@ -20,16 +20,16 @@ struct Sources {
   std::string fixed_labels, warped_labels;
   std::string fixed_mask, moving_mask;
   std::optional<Affine> start;        ///< for the picture "before": fixed to moving, LPS mm
-  std::optional<Affine> affine;       ///< found; likewise
+  std::optional<Affine> affine;       ///< found: fixed to moving, LPS mm
   std::vector<std::string> replaced;  ///< inputs that were replaced by outputs
   nlohmann::json record;              ///< of the registration or of the evaluation
 };
 
-/// PREFIXreport.html, the page of a registration.
+/// The name of the page of a registration: PREFIXreport.html.
 std::string page_name(const std::string& prefix);
 
-/// The sources of what `ffdp register -o PREFIX` left: PREFIX.json says where the inputs are.
-/// Throws IoError where it or an image is not there.
+/// The sources of a registration that `ffdp register -o PREFIX` has written. PREFIX.json says where
+/// the inputs are. Throws IoError if it or an image does not exist.
 Sources sources_of(const std::string& prefix);
 
 }  // namespace ffdp::cli::report

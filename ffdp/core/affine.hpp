@@ -10,7 +10,7 @@ namespace ffdp {
 using Vec3 = std::array<double, 3>;
 using Mat3 = std::array<Vec3, 3>;  ///< rows
 
-/// y = linear * x + translation, in whatever frames the name of the variable says.
+/// y = linear * x + translation. The name of a variable says which frames x and y belong to.
 struct Affine {
   Mat3 linear{{{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}};
   Vec3 translation{};
@@ -28,10 +28,10 @@ struct Affine {
 Affine operator*(const Affine& a, const Affine& b);
 Mat3 operator*(const Mat3& a, const Mat3& b);
 double determinant(const Mat3& m);
-/// Widens [lo, hi] to all sums of a value in it and factor times a value in [from, to]. The ends
-/// may be infinite.
+/// Replaces [lo, hi] by the range of v + factor * w, for v in [lo, hi] and w in [from, to]. The
+/// ends may be infinite.
 void add_range(double& lo, double& hi, double factor, double from, double to);
-/// Throws InvalidArgument naming the determinant where the matrix is singular or not finite.
+/// Throws InvalidArgument, which names the determinant, if the matrix is singular or not finite.
 Mat3 inverse(const Mat3& m);
 Affine inverse(const Affine& a);
 

@@ -20,7 +20,7 @@ struct Box {
 
   FFDP_HD constexpr int size(int axis) const { return hi[axis] - lo[axis]; }
   FFDP_HD constexpr bool empty() const { return size(0) <= 0 || size(1) <= 0 || size(2) <= 0; }
-  /// Number of voxels [voxels]; 64 bits, for 2048^3 overflows 32.
+  /// Number of voxels [voxels]; 64 bits, because 2048^3 overflows 32.
   FFDP_HD constexpr std::int64_t volume() const {
     return empty() ? 0 : std::int64_t{size(0)} * size(1) * size(2);
   }
@@ -47,7 +47,7 @@ constexpr Box intersect(const Box& a, const Box& b) {
   return r;
 }
 
-/// The least box that holds both.
+/// The smallest box that contains both.
 constexpr Box hull(const Box& a, const Box& b) {
   if (a.empty() || b.empty()) return a.empty() ? b : a;
   Box r;
@@ -69,7 +69,7 @@ constexpr Box grow(const Box& box, Int3 halo) {
 }
 constexpr Box grow(const Box& box, int halo) { return grow(box, Int3{halo, halo, halo}); }
 
-/// "160x192x224", axes x, y, z as files and people have them.
+/// "160x192x224", axes x, y, z, the order of files and messages.
 inline std::string size_in_words(const Int3& size) {
   return std::to_string(size[2]) + "x" + std::to_string(size[1]) + "x" + std::to_string(size[0]);
 }

@@ -19,7 +19,7 @@
 namespace ffdp {
 namespace {
 
-/// What the buffers on devices hold.
+/// Memory held by buffers on devices.
 class DeviceMemory {
  public:
   struct Amount {
@@ -94,7 +94,7 @@ void* allocate_device(std::size_t) { throw NotBuilt("buffer: this build has no C
 
 void* allocate_bytes(Backend backend, std::size_t bytes) {
   if (backend == Backend::cuda) return allocate_device(bytes);
-  // Where there are millions of pages, first touches take longer than unpacking a file into them.
+  // With millions of pages, touching them first takes longer than unpacking a file into them.
   constexpr std::size_t large_page = std::size_t{2} << 20, many_pages = std::size_t{1} << 30;
   const std::size_t alignment = bytes >= many_pages ? large_page : 64;
   const std::size_t rounded = (bytes + alignment - 1) / alignment * alignment;

@@ -15,14 +15,14 @@ namespace ffdp {
 class Context {
  public:
   Backend backend = Backend::cpu;
-  int threads = 1;         ///< CPU threads; results do not depend on it
+  int threads = 1;         ///< CPU threads; results do not depend on their number
   void* stream = nullptr;  ///< cudaStream_t on Backend::cuda
-  /// Where set, scratch comes from here: memory of the backend, aligned to 64 bytes, which the
-  /// lender keeps until the work on the stream is done. Takes bytes.
+  /// If set, scratch comes from this function, which takes a number of bytes. It returns memory of
+  /// the backend, aligned to 64 bytes, that stays valid until the work on the stream is done.
   std::function<void*(std::size_t)> lend;
 
-  /// Scratch of at least `count` elements that lives until the next request for the same slot.
-  /// Slots are small numbers private to one op call; contents are undefined.
+  /// Scratch of at least `count` elements. It is valid until the next request for the same slot;
+  /// its contents are undefined. Slots are small numbers that the op chooses for one call.
   template <class T>
   T* scratch(int slot, std::size_t count) {
     if (lend) return static_cast<T*>(borrowed(slot, count * sizeof(T)));
@@ -34,7 +34,7 @@ class Context {
     }
     return reinterpret_cast<T*>(buffer.data());
   }
-  /// Gives all scratch memory back.
+  /// Frees all scratch memory.
   void release_scratch() { slots_.clear(); }
 
  private:

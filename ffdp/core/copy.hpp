@@ -14,11 +14,11 @@ namespace ffdp {
 /// Large copies between host and device go through pinned memory, with the threads of the context.
 void copy_bytes(const Context& ctx, Backend to_backend, void* to, Backend from_backend,
                 const void* from, std::size_t bytes);
-/// Copies within the memory of the context's backend, without waiting; must not overlap.
+/// Copies within the memory of the context's backend, without waiting. The two must not overlap.
 void copy_within(const Context& ctx, void* to, const void* from, std::size_t bytes);
 /// Sets memory of the context's backend to zero bytes, without waiting.
 void zero_bytes(const Context& ctx, void* to, std::size_t bytes);
-/// Waits for everything on the stream of the context; nothing on Backend::cpu.
+/// Waits for everything on the stream of the context. Does nothing on Backend::cpu.
 void synchronize(const Context& ctx);
 
 template <class T>

@@ -14,8 +14,8 @@ struct Pitched {
   std::int64_t stride_plane = 0, stride_row = 0;  ///< [bytes]
 };
 
-/// Copies `planes` times `rows` rows of `bytes` bytes within the memory of the context's backend,
-/// on its threads or, without waiting, on its stream. The two must not overlap.
+/// Copies `planes` times `rows` rows of `bytes` bytes within the memory of the context's backend:
+/// on the CPU with its threads, on CUDA on its stream, without waiting. The two must not overlap.
 void copy_box(const Context& ctx, const Pitched& to, const Pitched& from, int planes, int rows,
               std::size_t bytes);
 

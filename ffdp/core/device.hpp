@@ -13,11 +13,11 @@ namespace ffdp {
 
 /// Number of CUDA devices that can be used; 0 without any or in a build without CUDA.
 int cuda_devices();
-/// Why CUDA device `index` cannot be used; empty where it can.
+/// Why CUDA device `index` cannot be used; empty if it can.
 std::string device_problem(int index);
-/// Makes `index` the CUDA device of the calling thread; what a context of Backend::cuda does, and
-/// the buffers it makes, are on that of the calling thread. The first time it creates the device's
-/// context, which takes some tenths of a second. Throws NotBuilt or DeviceError with
+/// Makes `index` the CUDA device of the calling thread. Ops with Backend::cuda run on the device of
+/// the thread that calls them, and buffers are allocated there. The first call for a device creates
+/// its CUDA context, which takes some tenths of a second. Throws NotBuilt, or DeviceError with
 /// device_problem.
 void select_device(int index);
 /// The CUDA device of the calling thread; 0 in a build without CUDA.
@@ -33,21 +33,22 @@ struct DeviceInfo {
 };
 DeviceInfo device_info();
 
-/// Memory that the buffers of this process can have in all: what they hold and what is free on the
-/// CUDA device of the calling thread, or the memory of this machine; 0 where nobody knows [bytes].
+/// Memory that the buffers of this process can have in all [bytes]. On CUDA: what they hold and
+/// what is free on the device of the calling thread. On the CPU: the memory of this machine. 0 if
+/// unknown.
 std::int64_t available_bytes(Backend backend);
 
 /// Memory that buffers on the CUDA device of the calling thread hold now, and the most they held at
 /// one time [bytes].
 std::size_t device_bytes();
 std::size_t peak_device_bytes();
-/// Starts to count the peak anew, from what is held now.
+/// Resets the peak to what is held now.
 void reset_peak_device_bytes();
 
-/// A stream or an event of CUDA, or nothing.
+/// Owns a CUDA stream or event, or nothing.
 using DeviceHandle = std::unique_ptr<void, void (*)(void*)>;
 
-/// An own CUDA stream for Context::stream; none on Backend::cpu.
+/// Owns a CUDA stream for Context::stream; null on Backend::cpu.
 class Stream {
  public:
   explicit Stream(Backend backend);
@@ -57,11 +58,12 @@ class Stream {
   DeviceHandle stream_;
 };
 
-/// A point of what a context does: by an event on its stream, or by the clock.
+/// A point in the work of a context: an event on its stream on CUDA, a time of the clock on the
+/// CPU.
 class Mark {
  public:
   explicit Mark(const Context& ctx);
-  /// [s]; the work before both has been waited for, and both are of one context.
+  /// Time between two marks of one context [s]. The work before both must have been waited for.
   double seconds_since(const Mark& earlier) const;
 
  private:
@@ -69,7 +71,7 @@ class Mark {
   DeviceHandle event_;
 };
 
-/// Time between two points of what a context does: by events on its stream, or by the clock.
+/// Measures the time between two points in the work of a context, as Mark does.
 class Stopwatch {
  public:
   Stopwatch();

@@ -18,11 +18,11 @@ struct InvalidArgument : Error {
 struct DeviceError : Error {
   using Error::Error;
 };
-/// Memory, of the host or of a device, is not to be had.
+/// Memory of the host or of a device could not be allocated.
 struct OutOfMemory : DeviceError {
   using DeviceError::DeviceError;
 };
-/// A peer sent something unexpected, or nothing.
+/// Another rank sent something unexpected, or nothing.
 struct CommError : Error {
   using Error::Error;
 };
@@ -30,7 +30,7 @@ struct CommError : Error {
 struct IoError : Error {
   using Error::Error;
 };
-/// The feature exists but this build leaves it out.
+/// The feature exists, but this build does not include it.
 struct NotBuilt : Error {
   using Error::Error;
 };

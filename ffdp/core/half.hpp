@@ -34,7 +34,8 @@ FFDP_HD inline float to_float(Half value) {
 #endif
 }
 
-/// Rounds to nearest even; beyond the range of T to its ends (Half: NaN stays NaN).
+/// Rounds to nearest even. A value beyond the range of T becomes the nearest end of it; NaN stays
+/// NaN.
 template <class T>
 FFDP_HD T from_float(float value);
 

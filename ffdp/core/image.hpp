@@ -7,7 +7,7 @@
 
 namespace ffdp {
 
-/// A scalar image: voxels and where they lie.
+/// A scalar image: its voxels and their grid.
 template <class T>
 struct Image {
   Grid grid;

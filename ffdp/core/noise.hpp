@@ -23,8 +23,8 @@ FFDP_HD constexpr std::uint32_t noise_bits(int z, int y, int x, std::uint32_t se
   return mix_bits(h ^ (0xc2b2ae35U * static_cast<std::uint32_t>(x)));
 }
 
-/// White noise, uniform in [0,1): a hash of the global index, so that any shard, rank or split of
-/// an image makes its own part and the whole is the same.
+/// White noise, uniform in [0,1). It is a hash of the global index, so that any part of an image
+/// can be made by itself and equals that part of the whole.
 FFDP_HD constexpr float noise(int z, int y, int x, std::uint32_t seed) {
   return static_cast<float>(noise_bits(z, y, x, seed) >> 8) * 0x1p-24F;
 }

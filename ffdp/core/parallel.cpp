@@ -16,7 +16,7 @@
 namespace ffdp {
 namespace {
 
-/// Lets the other hardware thread of a core go ahead.
+/// Gives way to the other hardware thread of the core.
 inline void relax() {
 #if defined(__x86_64__)
   __builtin_ia32_pause();
@@ -26,8 +26,8 @@ inline void relax() {
 }
 
 /// Returns the value once it differs from `old`. Polls for 20 microseconds and then sleeps, so that
-/// a long wait leaves the core to other programs. It does not yield: on a busy machine each yield
-/// would give a whole time slice away, and there is one at every parallel loop.
+/// a long wait leaves the core to other programs. It does not yield: on a busy machine, each yield
+/// gives a whole time slice away, and every parallel loop has one.
 std::uint32_t awaited(const std::atomic<std::uint32_t>& value, std::uint32_t old) {
   using Clock = std::chrono::steady_clock;
   const auto until = Clock::now() + std::chrono::microseconds(20);
@@ -66,7 +66,7 @@ class Team {
     if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
   }
 
-  /// A fork has the memory of these workers, but not their threads.
+  /// A forked process has the memory of these workers, but not their threads.
   bool is_of_this_process() const { return process_ == ::getpid(); }
 
  private:

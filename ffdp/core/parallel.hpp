@@ -14,12 +14,12 @@ namespace ffdp {
 
 /// Calls work(worker) once for every worker in [0, threads), each on a thread of its own; worker 0
 /// is the caller. Returns when all have returned, and throws the first error that one of them
-/// threw. Each calling thread keeps its workers; they sleep between calls. A call from within
-/// `work` runs on the calling thread alone: work(0).
+/// threw. Each calling thread has workers of its own, which sleep between calls. A nested call from
+/// within `work` runs work(0) only, on the calling thread.
 void on_workers(int threads, const std::function<void(int)>& work);
 
 /// Calls body(i, worker) for every i in [0, n) on the threads of the context; worker < threads.
-/// Which worker gets which i varies from run to run, so the body must not let it show.
+/// Which worker gets which i varies from run to run, so results must not depend on it.
 template <class Body>
 void parallel_for(const Context& ctx, std::int64_t n, Body&& body) {
   std::atomic<std::int64_t> next{0};
@@ -29,7 +29,7 @@ void parallel_for(const Context& ctx, std::int64_t n, Body&& body) {
   on_workers(static_cast<int>(std::min<std::int64_t>(ctx.threads, n)), std::ref(work));
 }
 
-/// body(i, worker) for every plane i in [0, n) of a box.
+/// Calls body(i, worker) for every plane i in [0, n) of a box and returns what it returned.
 template <class Sum, class Body>
 PlaneSums<Sum> plane_sums(const Context& ctx, std::int64_t n, Body&& body) {
   PlaneSums<Sum> sums{std::vector<Sum>(static_cast<std::size_t>(n))};

@@ -5,9 +5,9 @@
 
 namespace ffdp {
 
-/// What an op sums over a box, one sum for each plane of it, in ascending z. Sum is a value type
-/// with operator+=. Floating-point addition depends on its order: whoever adds the planes of all
-/// shards in the order of z gets the bits of the whole.
+/// The sums of an op over a box, one per plane, in ascending z. Sum is a value type with
+/// operator+=. Floating-point addition depends on its order; adding the planes of all shards in the
+/// order of z gives the bits of the whole image.
 template <class Sum>
 struct PlaneSums {
   std::vector<Sum> of_planes;

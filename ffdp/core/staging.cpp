@@ -29,8 +29,8 @@ struct Stage {
   char* slot(std::size_t i) const { return memory + i % slots * chunk; }
 };
 
-/// Of the device of the calling thread. Never freed: at the exit of the process the driver may be
-/// gone already.
+/// Those of the calling thread's device. Never freed: when the process exits, the driver may
+/// already be shut down.
 Stage& stage() {
   static auto* mutex = new std::mutex;
   static auto* stages = new std::map<int, std::unique_ptr<Stage>>;

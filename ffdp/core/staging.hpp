@@ -5,11 +5,11 @@
 
 #include "ffdp/core/context.hpp"
 
-/// Copies between pageable host memory and a device, in chunks through pinned memory: the driver
-/// alone does a quarter of what the bus can.
+/// Copies between pageable host memory and a device, in chunks through pinned memory. The driver
+/// alone reaches a quarter of the bandwidth of the bus.
 namespace ffdp {
 
-/// Copies below this are left to the driver [bytes].
+/// The driver alone makes copies smaller than this [bytes].
 inline constexpr std::size_t least_staged = std::size_t{4} << 20U;
 
 /// Host to host, on the threads of the context.
@@ -18,7 +18,7 @@ void copy_host(const Context&, void* to, const void* from, std::size_t bytes);
 void stage_up(const Context&, void* to, const void* from, std::size_t bytes);
 /// Device to host, likewise.
 void stage_down(const Context&, void* to, const void* from, std::size_t bytes);
-/// Makes the pinned memory, which takes some milliseconds, before it is needed.
+/// Allocates the pinned memory in advance, which takes some milliseconds.
 void prepare_staging();
 
 }  // namespace ffdp

@@ -9,8 +9,8 @@
 
 namespace ffdp {
 
-/// Records what the calling thread does, and when, while it lives: on CUDA by events on the stream
-/// of the context, else by the clock.
+/// While it exists, records what the calling thread does and when: on CUDA by events on the stream
+/// of the context, on the CPU by the clock.
 class Timeline {
  public:
   /// Begin and end [s], on the clock that all threads share.
@@ -26,7 +26,7 @@ class Timeline {
   Timeline& operator=(Timeline&&) = delete;
   ~Timeline();
 
-  /// All that has ended; waits for the stream.
+  /// All entries that have ended. Waits for the stream.
   std::vector<Entry> entries(const Context& ctx) const;
 
   struct State;
@@ -35,13 +35,13 @@ class Timeline {
   std::unique_ptr<State> state_;
 };
 
-/// A stretch of work, from here to the end of its life: an entry of the thread's Timeline, if it
-/// has one.
+/// One piece of work, from the construction to the destruction of this object. Adds an entry to the
+/// thread's Timeline, if it has one.
 class Span {
  public:
-  /// The name of those of messages, which other work may overlap.
+  /// The name for spans of messages, which may overlap with other work.
   static constexpr const char* under_way = "messages under way";
-  /// @param name  stays, as that of a literal
+  /// @param name  must stay valid: a string literal
   Span(const Context& ctx, const char* name);
   Span(const Span&) = delete;
   Span& operator=(const Span&) = delete;

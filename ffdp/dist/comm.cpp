@@ -17,7 +17,7 @@
 
 namespace ffdp::dist {
 
-/// Counts the time that waiting takes.
+/// Adds up the time spent waiting.
 class Comm::Timed final : public Comm::Pending {
  public:
   Timed(Comm& comm, std::unique_ptr<Pending> pending) : comm_(comm), pending_(std::move(pending)) {}
@@ -56,7 +56,7 @@ class Done final : public Comm::Pending {
   void wait() override {}
 };
 
-/// Shows in the Timeline of the thread when messages are under way, and when they are waited for.
+/// Records in the Timeline of the thread when messages are under way, and when they are waited for.
 class Shown final : public Comm::Pending {
  public:
   Shown(const Context& ctx, std::unique_ptr<Comm::Pending> pending)
@@ -109,7 +109,7 @@ void Comm::all_gather(const void* mine, std::size_t bytes, void* all) {
 
 namespace {
 
-/// values <- what `combine` makes of the values of all ranks, in the order of the ranks.
+/// Combines the values of all ranks by `combine`, in the order of the ranks.
 template <class T, class Combine>
 void reduce(Comm& comm, std::span<T> values, Combine&& combine) {
   if (comm.size() == 1) return;

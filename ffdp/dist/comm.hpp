@@ -17,17 +17,17 @@ namespace ffdp::dist {
 
 class DeviceMessages;
 
-/// How messages in the memory of GPUs travel: as this machine allows, by copies between the GPUs of
-/// one process, by NCCL, or through the memory of the host.
+/// How messages in the memory of GPUs travel: by copies between the GPUs of one process (peer), by
+/// NCCL, or through the memory of the host (staged). automatic: the best one for this machine.
 enum class Transport { automatic, peer, nccl, staged };
 
-/// A message to one rank; `data` must stay as it is until the exchange has been waited for.
+/// A message to one rank; `data` must not change until the exchange has been waited for.
 struct Send {
   int to = 0;
   const void* data = nullptr;
   std::size_t bytes = 0;
 };
-/// Room for a message from one rank, whose size both sides know.
+/// Memory for a message from one rank. Both sides must name the same size.
 struct Receive {
   int from = 0;
   void* data = nullptr;
@@ -35,8 +35,8 @@ struct Receive {
 };
 
 /// The ranks that work on one registration. All of them make the same calls in the same order: the
-/// k-th message from one rank to another is the k-th that the other receives from it. A rank that
-/// is lost, hangs or fails ends the waiting of the others with a CommError that names it.
+/// k-th message from one rank to another is the k-th that the other receives from it. If a rank is
+/// lost, hangs or fails, the waiting of the others ends with a CommError that names it.
 class Comm {
  public:
   /// Messages under way.
@@ -71,15 +71,15 @@ class Comm {
     start(sends, receives)->wait();
   }
 
-  /// As start(), of memory of the context's backend. On CUDA messages follow what has been put on
-  /// the stream before, and what is put on it after wait() follows them; nobody waits for the
-  /// device, but for Transport::staged.
+  /// As start(), but with memory of the context's backend. On CUDA, messages run after the work
+  /// that is on the stream already; work that is put on it after wait() runs after them. The host
+  /// waits for the device only with Transport::staged.
   std::unique_ptr<Pending> start(const Context& ctx, std::span<const Send> sends,
                                  std::span<const Receive> receives);
-  /// Makes messages in memory of the calling thread's GPU possible. Collective. Throws
-  /// InvalidArgument, on all ranks, where `wanted` cannot be had.
+  /// Prepares messages in memory of the calling thread's GPU. Collective. Throws InvalidArgument on
+  /// all ranks if `wanted` is not possible.
   void use_device(Transport wanted = Transport::automatic);
-  /// A function that says which rank has failed: -1 where none has, or where it is not known. Any
+  /// A function that returns the rank that has failed, or -1 if none has or it is not known. Any
   /// thread may call it while the ranks run.
   virtual std::function<int()> failures() const {
     return [] { return -1; };
@@ -87,17 +87,18 @@ class Comm {
   /// "peer", "nccl" or "staged" after use_device, else empty.
   std::string transport() const;
 
-  /// Domains of at most so many voxels are not cut [voxels].
+  /// Domains of at most this many voxels are not cut [voxels].
   std::int64_t uncut() const { return uncut_; }
   void set_uncut(std::int64_t voxels) { uncut_ = voxels; }
 
   // Collective calls, each made by all ranks.
 
-  /// What every rank gave, in the order of the ranks. `all` has room for size() times `bytes`.
+  /// Copies `mine` of every rank to `all`, in the order of the ranks. `all` has room for size()
+  /// times `bytes`.
   void all_gather(const void* mine, std::size_t bytes, void* all);
   template <class T>
   std::vector<T> all_gather(const T& mine);
-  /// Lists of any length, one after the other in the order of the ranks.
+  /// Joins lists of any length, in the order of the ranks.
   template <class T>
   std::vector<T> all_gather_lists(std::span<const T> mine);
   /// Sums of whole numbers.
@@ -107,7 +108,7 @@ class Comm {
   void all_sum_exact(std::span<double> values);
   void all_max(std::span<double> values);
   void all_max(std::span<float> values);
-  /// Every rank gets what `root` has.
+  /// Copies `data` of rank `root` to every rank.
   void broadcast(void* data, std::size_t bytes, int root);
   void barrier();
 
@@ -127,23 +128,23 @@ class Comm {
   std::atomic<double> seconds_waiting_ = 0;
 };
 
-/// For Comm::set_uncut, where ranks work on GPUs: a GPU makes an iteration on so many voxels in
+/// For Comm::set_uncut, if ranks work on GPUs: a GPU computes an iteration on this many voxels in
 /// less time than it takes to send their rims [voxels].
 inline constexpr std::int64_t small_on_gpus = std::int64_t{1} << 22U;
 
-/// A rank among those that share something, as a machine or a GPU.
+/// The place of a rank among those that share something, such as a machine or a GPU.
 struct Sharing {
   int rank = 0, ranks = 1;
 };
-/// Those that share the machine of this one. Collective.
+/// The ranks on the machine of this one. Collective.
 Sharing on_this_machine(Comm& comm);
-/// Those that share its memory: of the machine, or of the calling thread's GPU. Collective.
+/// The ranks that share the memory of this one: of its machine, or of its thread's GPU. Collective.
 Sharing on_this_memory(Comm& comm, Backend backend);
-/// Memory that every rank can have, the same number on all; 0 where nobody knows [bytes].
+/// Memory that every rank can have, the same number on all; 0 if unknown [bytes].
 /// Collective.
 std::int64_t available_to_each(Comm& comm, Backend backend);
 
-/// One process: complete, with nobody to talk to.
+/// One rank alone, without messages to others.
 class SoloComm final : public Comm {
  public:
   int rank() const override { return 0; }

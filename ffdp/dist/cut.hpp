@@ -9,27 +9,27 @@
 
 namespace ffdp::dist {
 
-/// How a domain is shared among ranks: in slabs of planes, one a rank, as equal as possible. Some
-/// domains are not cut, and every rank has all of them: slices; those with fewer planes than ranks;
-/// those of at most Comm::uncut() voxels; and those of at most `small` voxels with fewer than
-/// `least_planes` planes a rank.
+/// How a domain is divided among ranks: into slabs of planes, one per rank, as equal as possible.
+/// Some domains are not cut, and every rank has all of them: slices; those with fewer planes than
+/// ranks; those of at most Comm::uncut() voxels; and those of at most `small` voxels with fewer
+/// than `least_planes` planes per rank.
 class Cut {
  public:
-  /// Fewest planes of a slab that are worth the messages.
+  /// A slab of fewer planes is not worth the messages.
   static constexpr int least_planes = 4;
-  /// Most voxels of a domain that every rank may have for want of planes.
+  /// A domain of more voxels is cut even into slabs of fewer planes.
   static constexpr std::int64_t small = std::int64_t{1} << 24U;
 
   Cut() = default;
-  /// @param uncut  domains of at most so many voxels are not cut
+  /// @param uncut  domains of at most this many voxels are not cut
   Cut(const Box& domain, int ranks, std::int64_t uncut = 0);
   Cut(const Comm& comm, const Box& domain) : Cut(domain, comm.size(), comm.uncut()) {}
-  /// Cut into slabs however thin they are, even empty ones.
+  /// A cut into slabs, however thin they are; some may be empty.
   static Cut always(const Box& domain, int ranks);
 
   const Box& domain() const { return domain_; }
   int ranks() const { return ranks_; }
-  /// Every rank has everything.
+  /// Whether the domain is not cut: every rank has all of it.
   bool whole() const { return whole_; }
   /// The voxels of a rank. Those of all ranks tile the domain, unless it is whole.
   Box own(int rank) const;

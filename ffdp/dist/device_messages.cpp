@@ -8,7 +8,7 @@ namespace ffdp::dist {
 #if defined(FFDP_HAS_CUDA)
 namespace {
 
-/// The first reason that a rank has; empty where none has one. Collective.
+/// The problem of the first rank that has one; empty if none has. Collective.
 std::string of_any_rank(Comm& comm, const std::string& mine) {
   const std::string line = mine.empty() ? "" : mine + "\n";
   const std::vector<char> all = comm.all_gather_lists(std::span<const char>(line));

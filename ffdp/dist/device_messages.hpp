@@ -9,7 +9,7 @@
 
 namespace ffdp::dist {
 
-/// Messages in memory of GPUs, a rank's on that of the thread that made this.
+/// Messages in the memory of GPUs. A rank's GPU is that of the thread that made this object.
 class DeviceMessages {
  public:
   DeviceMessages() = default;
@@ -20,7 +20,7 @@ class DeviceMessages {
   virtual ~DeviceMessages() = default;
 
   virtual std::string name() const = 0;
-  /// Throws CommError where messages may have been given up.
+  /// Throws CommError if messages have been abandoned.
   virtual void require_alive() {}
   /// See Comm::start.
   virtual std::unique_ptr<Comm::Pending> start(const Context& ctx, std::span<const Send> sends,
@@ -34,11 +34,11 @@ class DeviceMessages {
   }
 };
 
-/// Collective. Throws InvalidArgument on all ranks where `wanted` cannot be had, NotBuilt in a
-/// build without CUDA.
+/// Collective. Throws InvalidArgument on all ranks if `wanted` is not possible, NotBuilt in a build
+/// without CUDA.
 std::unique_ptr<DeviceMessages> make_device_messages(Comm& comm, Transport wanted);
 
-/// Why NCCL cannot be used by a rank; empty where it can.
+/// Why a rank cannot use NCCL; empty if it can.
 std::string nccl_problem(const Sharing& on_device);
 std::unique_ptr<DeviceMessages> nccl_messages(Comm& comm);
 

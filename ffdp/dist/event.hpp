@@ -6,7 +6,7 @@
 
 namespace ffdp::dist {
 
-/// A CUDA event by which streams wait for each other; in a build with CUDA.
+/// A CUDA event, by which a stream waits for another one. Only in a build with CUDA.
 class Event {
  public:
   Event() {

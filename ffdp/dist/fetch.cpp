@@ -15,7 +15,7 @@
 namespace ffdp::dist {
 namespace {
 
-/// Whether the voxels of a component in a box lie one after the other.
+/// Whether the voxels of a component in a box are contiguous.
 bool is_dense(const Strided& field, const Box& box) {
   const bool rows = field.stride_y == box.size(2) || box.size(1) == 1;
   return rows && (box.size(0) == 1 || (field.stride_y == box.size(2) &&
@@ -86,7 +86,7 @@ void copy_voxels(const Context& ctx, const Strided& from, const Strided& to, con
              static_cast<std::size_t>(box.size(2)) * from.element);
 }
 
-/// Messages between fields: one a component, in place where its voxels lie one after the other.
+/// Messages between fields, one per component. Contiguous voxels are sent in place.
 struct TransferState {
   const Context& ctx;
   Strided to;

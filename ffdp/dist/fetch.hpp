@@ -13,7 +13,7 @@
 
 namespace ffdp::dist {
 
-/// A view of any element type and number of components: what has to be known to copy its voxels.
+/// A view of any element type and number of components, reduced to what copying its voxels needs.
 struct Strided {
   std::byte* data = nullptr;
   Box stored;
@@ -37,7 +37,7 @@ struct Strided {
         stride_y(v.stride_y),
         components(3),
         element(sizeof(T)) {}
-  /// Voxels like these, dense over `box` in other memory.
+  /// The same kind of voxels, dense over `box`, in other memory.
   Strided dense(std::byte* memory, const Box& box) const {
     Strided other = *this;
     other.data = memory;
@@ -60,20 +60,20 @@ struct Strided {
   }
 };
 
-/// Copies the voxels of a box within the memory of the context; waits for nothing.
+/// Copies the voxels of a box within the memory of the context's backend, without waiting.
 void copy_voxels(const Context& ctx, const Strided& from, const Strided& to, const Box& box);
 
-/// Who sends what to whom, so that every rank gets a box of a field that is cut among them: a halo,
-/// what another grid reaches, or everything. The pattern is made once and used for any field that
-/// is cut the same way.
+/// Gives every rank a box of a field that is cut among them: a halo, what another grid reaches, or
+/// everything. The pattern (who sends what to whom) is made once and serves any field that is cut
+/// the same way.
 class Fetch {
  public:
-  /// Collective. A rank that wants nothing gives an empty box.
+  /// Collective. A rank that wants nothing passes an empty box.
   /// @param wanted  voxels of cut.domain() that this rank wants to have
   Fetch(Comm& comm, const Cut& cut, const Box& wanted);
 
   const Box& wanted() const { return wanted_; }
-  /// Bytes that one use sends to other ranks, for `bytes` of each voxel.
+  /// Bytes that this rank sends to others in one use, for voxels of `bytes` bytes.
   std::int64_t bytes_sent(std::size_t bytes) const;
 
   /// Voxels under way.
@@ -92,8 +92,8 @@ class Fetch {
     std::unique_ptr<struct TransferState> state_;
   };
 
-  /// Starts to fetch; `from` must stay as it is until finish(). On CUDA nobody waits for the device
-  /// where both hold whole planes or rows. Collective.
+  /// Starts to fetch; `from` must not change until finish(). On CUDA, the host does not wait for
+  /// the device if both views hold whole planes or rows. Collective.
   /// @param from  stored over at least what this rank owns
   /// @param to    stored over at least wanted(); may be the same memory as `from`, as for a halo
   Transfer start(const Context& ctx, const Strided& from, const Strided& to) const;
@@ -101,10 +101,10 @@ class Fetch {
     start(ctx, from, to).finish();
   }
 
-  /// The adjoint: what lies in the wanted boxes of all ranks is added to what the owners have, in
-  /// the order of the ranks. float32 only.
-  /// @param from  stored over at least wanted(); voxels this rank owns are not added where `to` is
-  ///              the same memory
+  /// The adjoint: adds the voxels in the wanted boxes of all ranks to those of their owners, in the
+  /// order of the ranks. float32 only.
+  /// @param from  stored over at least wanted(); if `to` is the same memory, voxels that this rank
+  ///              owns are not added
   /// @param to    stored over at least what this rank owns; added to
   void adjoint(const Context& ctx, const Strided& from, const Strided& to) const;
 
@@ -115,11 +115,12 @@ class Fetch {
   };
   Comm* comm_;
   Box own_, wanted_;
-  std::vector<Part> gives_, takes_;  ///< to and from other ranks, in ascending order
-  Box kept_;                         ///< wanted and owned by this rank
+  std::vector<Part> gives_,
+      takes_;  ///< boxes for and from other ranks, in ascending order of the ranks
+  Box kept_;   ///< wanted and owned by this rank
 };
 
-/// A field with the voxels of `box`, fetched from the owners. Collective.
+/// A new field with the voxels of `box`, fetched from their owners. Collective.
 /// @param mine  stored over at least what this rank owns
 template <template <class> class AnyField, class T>
 AnyField<T> fetched(const Context& ctx, Comm& comm, const Cut& cut, const AnyField<T>& mine,

@@ -47,8 +47,8 @@ void check(int code) {
 using Report = std::function<void(const std::string&)>;
 constexpr double patience = 4;  // longer than a rank that waits for its messages [s]
 
-/// Ends the process where MPI does not come back from starting or ending the ranks: then there is
-/// no communicator on which a Pulse could tell which of them is missing.
+/// Ends the process if MPI does not return from starting or ending the ranks. At that time there is
+/// no communicator on which a Pulse could find the missing rank.
 class Deadline {
  public:
   Deadline(double seconds, const char* what, const Report& report)
@@ -84,11 +84,11 @@ class Deadline {
   std::thread thread_;
 };
 
-/// Each rank says now and then that it is alive, from a thread of its own and on a communicator of
-/// its own: a process that is stopped or lost falls silent, one that computes for long does not.
+/// Each rank regularly sends a sign of life, from a thread and on a communicator of its own. So a
+/// process that is stopped or lost falls silent, but one that computes for a long time does not.
 ///
-/// A rank finds a silent peer where it waits for its messages. One that waits for its GPU, whose
-/// work waits for the peer's, cannot look: some seconds later this thread ends the run.
+/// A rank notices a silent peer when it waits for a message. A rank that waits for its GPU, whose
+/// work waits for the peer, cannot check; some seconds later this thread ends the run.
 class Pulse {
  public:
   Pulse(int rank, int size, double timeout, Report report)
@@ -113,7 +113,7 @@ class Pulse {
     return "comm: rank " + std::to_string(rank) + " has been silent for " +
            std::to_string(static_cast<int>(silence(rank))) + " s: it is lost or hangs";
   }
-  /// Since the rank was heard of [s].
+  /// Time since the last sign of life of a rank [s].
   double silence(int rank) const {
     const Clock::duration since =
         Clock::now().time_since_epoch() - Clock::duration(heard_[static_cast<std::size_t>(rank)]);
@@ -122,7 +122,7 @@ class Pulse {
 
  private:
   void beat() {
-    // One message under way to each rank: a peer that does not take it gets no more.
+    // At most one message is under way to each rank; a peer that does not receive it gets no more.
     std::vector<MPI_Request> requests(static_cast<std::size_t>(size_), MPI_REQUEST_NULL);
     auto next = Clock::now();
     while (!stop_) {
@@ -204,7 +204,7 @@ class MpiPending final : public Comm::Pending {
   MpiPending& operator=(const MpiPending&) = delete;
   MpiPending(MpiPending&&) = delete;
   MpiPending& operator=(MpiPending&&) = delete;
-  /// After an error the memory of the messages goes: nothing may still be written to it.
+  /// After an error the memory of messages is freed, so nothing may be written to it any more.
   ~MpiPending() override {
     for (std::size_t i = 0; i < requests_.size(); ++i) {
       if (requests_[i] == MPI_REQUEST_NULL) continue;
@@ -294,7 +294,7 @@ void run_mpi(double timeout, const std::function<void(Comm&)>& body,
     comm.barrier();
   } catch (const std::exception& error) {
     deadline.reset();
-    // What fails on all ranks is said by the first.
+    // Rank 0 reports an error that all ranks have.
     if (rank > 0) std::this_thread::sleep_for(std::chrono::milliseconds(500 + 10 * rank));
     report("rank " + std::to_string(rank) + ": " + error.what());
     MPI_Abort(MPI_COMM_WORLD, 1);

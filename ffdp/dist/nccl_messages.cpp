@@ -28,9 +28,10 @@ void check_nccl(ncclResult_t result, ncclComm_t comm = nullptr) {
   if (result != ncclSuccess) throw CommError(in_words(result, comm));
 }
 
-/// NCCL's communicator of a rank. A message whose sender has failed keeps the receiver's GPU
-/// waiting for ever. So a thread looks now and then whether a rank has failed or NCCL has found an
-/// error, and aborts: the GPU goes on, with voxels that nobody may use, and the next call throws.
+/// NCCL's communicator of a rank. If the sender of a message has failed, the receiver's GPU would
+/// wait for ever. So a thread regularly checks whether a rank has failed or NCCL has found an
+/// error, and then aborts the communicator: the GPU continues with invalid voxels, and the next
+/// call throws.
 class Watched {
  public:
   explicit Watched(Comm& comm) : failures_(comm.failures()) {
@@ -48,7 +49,8 @@ class Watched {
   Watched& operator=(const Watched&) = delete;
   Watched(Watched&&) = delete;
   Watched& operator=(Watched&&) = delete;
-  /// Abort does not wait for a peer that is lost, and takes away nothing that has been waited for.
+  /// An abort does not wait for a lost peer, and does not affect messages that have been waited
+  /// for.
   ~Watched() {
     watcher_.request_stop();
     watcher_.join();

@@ -12,7 +12,7 @@ namespace ffdp::dist::device {
 
 /// to += from over a box.
 void add(const Context& ctx, const View<const float>& from, const View<float>& to, const Box& box);
-/// to[i] <- the sum, or the largest, of all[r][i] over `ranks` ranks, in their order.
+/// to[i] <- the sum (or the maximum) of all[r][i] over the ranks r, in their order.
 void sum(const Context& ctx, const std::int64_t* all, int ranks, std::int64_t count,
          std::int64_t* to);
 void max(const Context& ctx, const float* all, int ranks, std::int64_t count, float* to);

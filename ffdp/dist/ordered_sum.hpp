@@ -9,8 +9,8 @@
 
 namespace ffdp::dist {
 
-/// The sum over a domain of what its planes gave, added in the order of the planes: the same bits
-/// on any number of ranks. Collective.
+/// The sum over a domain, added in the order of its planes: the same bits at any number of ranks.
+/// Collective.
 /// @param mine  the sums over cut.own(comm), plane by plane
 template <class Sum>
 Sum ordered_sum(Comm& comm, const Cut& cut, const PlaneSums<Sum>& mine) {
@@ -18,7 +18,7 @@ Sum ordered_sum(Comm& comm, const Cut& cut, const PlaneSums<Sum>& mine) {
   return PlaneSums<Sum>{comm.all_gather_lists(std::span<const Sum>(mine.of_planes))}.total();
 }
 
-/// Sums over a domain of whole numbers that every rank found in what it owns. Collective.
+/// Adds whole numbers that every rank counted in what it owns. Collective.
 inline void sum_counts(Comm& comm, const Cut& cut, std::span<std::int64_t> values) {
   if (!cut.whole()) comm.all_sum(values);
 }
@@ -26,11 +26,11 @@ inline std::int64_t sum_count(Comm& comm, const Cut& cut, std::int64_t value) {
   sum_counts(comm, cut, {&value, 1});
   return value;
 }
-/// Likewise, of sums that no order of addition rounds (ops/common/exact_sum.hpp).
+/// Likewise, for sums that do not depend on the order of addition (ops/common/exact_sum.hpp).
 inline void sum_exact(Comm& comm, const Cut& cut, std::span<double> values) {
   if (!cut.whole()) comm.all_sum_exact(values);
 }
-/// The largest over a domain. Collective.
+/// The maximum over a domain. Collective.
 inline double largest(Comm& comm, const Cut& cut, double value) {
   if (!cut.whole()) comm.all_max({&value, 1});
   return value;

@@ -12,16 +12,16 @@
 namespace ffdp::dist {
 namespace {
 
-/// What a sender says to the receiver, who copies.
+/// The message from the sender to the receiver, which makes the copy.
 struct Offer {
   const void* data;
   cudaEvent_t ready;
 };
-/// What the receiver answers; the sender deletes it.
+/// The answer of the receiver; the sender deletes it.
 using Answer = std::shared_ptr<Event>*;
 
-/// Lets device `mine` read `other`, once in a process; where it cannot, the driver copies through
-/// the host.
+/// Lets device `mine` read memory of `other`; called once per process. If it cannot, the driver
+/// copies through the host.
 void enable_access(int mine, int other) {
   static std::mutex mutex;
   static std::set<std::pair<int, int>> enabled;
@@ -32,9 +32,9 @@ void enable_access(int mine, int other) {
   if (possible != 0) check(cudaDeviceEnablePeerAccess(other, 0));
 }
 
-/// The receiver fetches what the sender offers: it waits on its copying stream for the event of the
-/// sender's stream, and hands back an event for which the sender's stream waits. Of the hosts only
-/// these few words are exchanged.
+/// The receiver copies what the sender offers. Its copying stream waits for an event of the
+/// sender's stream, and it answers with an event for which the sender's stream waits. The hosts
+/// exchange only these two short messages.
 class PeerMessages final : public DeviceMessages {
  public:
   explicit PeerMessages(Comm& comm) : comm_(comm), copying_(Backend::cuda) {
@@ -75,7 +75,7 @@ class PeerMessages final : public DeviceMessages {
 
     void wait() override {
       offers_->wait();
-      // What arrives may be written once the receiver's stream has come here.
+      // The destination may be written only after the work that is on the receiver's stream now.
       const auto copying = static_cast<cudaStream_t>(owner_.copying_.get());
       check(cudaStreamWaitEvent(copying, ready_.get()));
       for (std::size_t i = 0; i < receives_.size(); ++i) {

@@ -10,8 +10,9 @@
 
 namespace ffdp::dist {
 
-/// Sums of whole numbers, or maxima, over all ranks of a few values in memory of the backend. Made
-/// once, used in every iteration: on CUDA nobody waits for the device.
+/// Sums of whole numbers, or maxima, of a few values over all ranks; the values are in memory of
+/// the backend. Made once and used in every iteration. On CUDA the host does not wait for the
+/// device.
 class Reduction {
  public:
   Reduction() = default;

@@ -10,7 +10,7 @@
 namespace ffdp::dist {
 namespace {
 
-/// What rank `number` owns, and a plane more above.
+/// The planes of rank `number`, and one more above.
 Box part_of(const Cut& cut, int number) {
   Box box = cut.own(number);
   box.hi[0] = std::min(box.hi[0] + 1, cut.domain().hi[0]);

@@ -13,7 +13,7 @@ namespace ffdp::dist {
 /// Passes the parts of an image, and of its mask, round the ranks. Every rank sees each part once,
 /// and holds two at a time: the next one arrives while the last one is used.
 ///
-/// A part has the planes that a rank owns and the first one above. So every cell of eight
+/// A part has the planes that a rank owns and the first one above them. So every cell of eight
 /// neighbouring voxels lies in exactly one part.
 class Ring {
  public:
@@ -23,12 +23,13 @@ class Ring {
   Ring(const Context& ctx, Comm& comm, const ImageRef& image, const Image<std::uint8_t>* mask);
 
   using Use = std::function<void(const ImageView& part, const View<const std::uint8_t>& mask)>;
-  /// Calls `use` for every part, in an order of the rank's own. Collective.
+  /// Calls `use` once for every part; the order differs from rank to rank. Collective.
   void pass(const Context& ctx, const Use& use);
 
-  /// Memory of the ring, for `voxel` bytes of each voxel and its mask.
+  /// Memory of the ring, for `voxel` bytes per voxel and its mask [bytes].
   static std::int64_t bytes(const Cut& cut, std::int64_t voxel);
-  /// What a rank sends in a pass: all parts but one, another one each time; their mean.
+  /// What a rank sends in a pass on average: all parts but one, which differs from pass to pass
+  /// [bytes].
   static std::int64_t bytes_sent(const Cut& cut, std::int64_t voxel);
 
  private:

@@ -14,15 +14,15 @@
 namespace ffdp::dist {
 namespace {
 
-/// A message between two ranks. It is copied from memory to memory by whichever of the two is the
-/// later to name its side, so that nobody has to wait for the other to wait.
+/// A message between two ranks. The rank that names its side last copies it from memory to memory.
+/// So a message arrives even if the other rank does not wait for it yet.
 struct Message {
   const Send* send = nullptr;        ///< null until the sender has named it
   const Receive* receive = nullptr;  ///< null until the receiver has
   enum class State { open, being_copied, done } state = State::open;
 };
 
-/// What the ranks of one team share.
+/// Data that the ranks of one team share.
 class Post {
  public:
   explicit Post(int ranks) : ranks_(ranks), channels_(static_cast<std::size_t>(ranks) * ranks) {}
@@ -43,7 +43,7 @@ class Post {
     if (!done()) throw CommError("comm: rank " + std::to_string(failed_rank_) + " failed");
   }
 
-  /// The memory of one side goes: nobody may begin to copy.
+  /// Called before the memory of one side is freed: no copy may begin any more.
   template <class Side>
   void withdraw(Message& message, Side Message::* side) {
     std::unique_lock lock(mutex_);

@@ -10,12 +10,12 @@
 
 namespace ffdp::dist {
 
-/// The voxels of a box of an image whose parts lie with the ranks: fetched from them, or, where
-/// every rank has what it asks for, the image itself.
+/// The voxels of a box of an image that is cut among the ranks. They are fetched from their owners;
+/// if every rank has what it asks for, the window is the image itself.
 class Window {
  public:
   Window() = default;
-  /// Collective. Without a copy, `image` must outlive the window.
+  /// Collective. `image` must outlive the window, which may not be a copy.
   /// @param image  stored over at least what this rank owns of its grid
   Window(const Context& ctx, Comm& comm, const ImageRef& image, const Box& box);
 
@@ -26,7 +26,7 @@ class Window {
   std::shared_ptr<const void> kept_;
 };
 
-/// Likewise of a scalar field.
+/// A window of a scalar field.
 template <class T>
 class FieldWindow {
  public:
@@ -47,16 +47,16 @@ class FieldWindow {
   Field<T> kept_;
 };
 
-/// Likewise of a mask. Null data where `mask` is null, on all ranks. Only rims travel; what a rank
-/// owns is copied once more, because several images may share a mask: 1 byte per voxel, where a
-/// registration takes about 48, and once a level (of 38 million voxels a rank, 45 ms on one core).
+/// A window of a mask. Its data are null if `mask` is null, on all ranks alike. Only rims travel.
+/// What a rank owns is copied, because several images may share a mask: 1 byte per voxel (a
+/// registration takes about 48), once per level (45 ms on one core for 38 million voxels).
 class MaskWindow : public FieldWindow<std::uint8_t> {
  public:
   MaskWindow() = default;
   MaskWindow(const Context& ctx, Comm& comm, const Image<std::uint8_t>* mask, const Box& box);
 };
 
-/// Likewise of a vector field.
+/// A window of a vector field.
 class VectorWindow {
  public:
   /// Collective.

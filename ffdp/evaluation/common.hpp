@@ -9,7 +9,7 @@
 #include "ffdp/core/box.hpp"
 #include "ffdp/core/error.hpp"
 
-/// What scores of all kinds need.
+/// Functions that several scores need.
 namespace ffdp::evaluation {
 
 /// Percentile with linear interpolation between order statistics, as numpy's default.

@@ -13,7 +13,7 @@ namespace ffdp::evaluation {
 /// envelopes of parabolas, axis by axis (Felzenszwalb and Huttenlocher 2012).
 /// @param set      [z,y,x] nonzero in the set
 /// @param spacing  [mm], z, y, x
-/// @return         [z,y,x] [mm^2] stored as `set`; infinite everywhere where the set is empty
+/// @return         [z,y,x] [mm^2] stored as `set`; infinite everywhere if the set is empty
 Field<float> squared_distance(Context& ctx, const View<const std::uint8_t>& set,
                               const Vec3& spacing);
 

@@ -18,7 +18,7 @@ namespace {
 using Labels = View<const std::int32_t>;
 using LabelWindow = dist::FieldWindow<std::int32_t>;
 
-/// Where a label is, and how much of it.
+/// The box of a label, and the number of its voxels.
 struct Region {
   std::int64_t fixed = 0, warped = 0, both = 0;
   Box box{{std::numeric_limits<int>::max(), std::numeric_limits<int>::max(),
@@ -92,8 +92,8 @@ std::map<std::int32_t, Region> all_regions(dist::Comm& comm, const dist::Cut& cu
   return regions;
 }
 
-/// 1 at voxels of `label` with a face neighbour that is something else; the image's own faces count
-/// as something else, except along an axis of one voxel.
+/// 1 at voxels of `label` with a face neighbour of another label. Beyond the faces of the image
+/// counts as another label, except along an axis of one voxel.
 /// @param box  holds all voxels of the label
 Field<std::uint8_t> surface(const Labels& map, const Box& domain, const Box& box,
                             std::int32_t label) {
@@ -139,7 +139,7 @@ struct Common {
   Box box;
 };
 
-/// The ranks take turns: each judges one label after the other, and fetches its box for it.
+/// The ranks take the labels in turn. A rank fetches the box of a label and computes its distances.
 void add_surface_distances(Context& ctx, dist::Comm& comm, const dist::Cut& cut,
                            const Vec3& spacing, const Labels& fixed, const Labels& warped,
                            const std::vector<Common>& common) {

@@ -62,7 +62,7 @@ void gather(dist::Comm& comm, std::vector<double>& numbers) {
   }
 }
 
-/// Sums for the correlation, of intensities shifted by a constant.
+/// Sums for the correlation, over intensities from which a constant is subtracted.
 struct Moments {
   double n = 0, f = 0, w = 0, ff = 0, ww = 0, fw = 0;
   Moments& operator+=(const Moments& other) {

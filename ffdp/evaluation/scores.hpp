@@ -10,15 +10,16 @@
 #include "ffdp/dist/cut.hpp"
 #include "ffdp/ops/jacobian/jacobian.hpp"
 
-/// How good a registration is. docs/evaluation.md says how each figure is defined.
+/// Scores of a registration. docs/evaluation.md defines each figure.
 namespace ffdp::evaluation {
 
 /// One label of two label maps.
 struct LabelScore {
   std::int64_t label = 0;
   std::int64_t fixed_voxels = 0, warped_voxels = 0;
-  double dice = 0;            ///< [1]
-  double hd90 = 0, hd95 = 0;  ///< percentile surface distance [mm]; NaN where absent from one map
+  double dice = 0;  ///< [1]
+  double hd90 = 0,
+         hd95 = 0;  ///< percentile of surface distances [mm]; NaN if a map lacks the label
 };
 
 struct LabelScores {
@@ -36,8 +37,8 @@ struct LabelScores {
 /// @param warped   [z,y,x] stored as `fixed`
 LabelScores compare_labels(Context& ctx, const Vec3& spacing, const View<const std::int32_t>& fixed,
                            const View<const std::int32_t>& warped);
-/// The same of maps that are cut among ranks. Surface distances of a label are made by one rank,
-/// which fetches the box that the label fills in both maps. Collective.
+/// The same for maps that are cut among ranks. One rank computes the surface distances of a label;
+/// it fetches the box that the label fills in both maps. Collective.
 /// @param cut  both maps are stored over what this rank owns
 LabelScores compare_labels(Context& ctx, dist::Comm& comm, const dist::Cut& cut,
                            const Vec3& spacing, const View<const std::int32_t>& fixed,
@@ -52,14 +53,14 @@ struct Similarity {
 /// @param mask  [z,y,x] nonzero where a voxel counts; null for all
 Similarity compare_images(Context& ctx, const View<const float>& fixed,
                           const View<const float>& warped, const View<const std::uint8_t>& mask);
-/// The same of images that are cut among ranks. Collective.
+/// The same for images that are cut among ranks. Collective.
 /// @param cut  images and mask are stored over what this rank owns
 Similarity compare_images(Context& ctx, dist::Comm& comm, const dist::Cut& cut,
                           const View<const float>& fixed, const View<const float>& warped,
                           const View<const std::uint8_t>& mask);
 
-/// Target registration errors, of points mapped by the transform and where they should be [mm]; NaN
-/// where there is none.
+/// Target registration errors: distances between mapped points and the points where they should be
+/// [mm]; NaN if there are none.
 struct PointScores {
   std::int64_t count = 0;
   std::int64_t left_out = 0;  ///< pairs with a coordinate that is NaN or infinite
@@ -71,8 +72,8 @@ PointScores compare_points(std::span<const Vec3> mapped, std::span<const Vec3> w
 /// @param mask  [z,y,x] nonzero where a voxel counts, stored as both; null for all
 PointScores compare_warps(const VectorView<const float>& warp, const VectorView<const float>& truth,
                           const View<const std::uint8_t>& mask);
-/// The same of warps that are cut among ranks. Rank 0 gathers the distances, 8 bytes per voxel, for
-/// their percentiles. Collective.
+/// The same for warps that are cut among ranks. Rank 0 gathers the distances, 8 bytes per voxel,
+/// for their percentiles. Collective.
 /// @param cut  warps and mask are stored over what this rank owns
 PointScores compare_warps(dist::Comm& comm, const dist::Cut& cut,
                           const VectorView<const float>& warp, const VectorView<const float>& truth,

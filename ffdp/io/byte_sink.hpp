@@ -12,8 +12,8 @@
 
 namespace ffdp::io {
 
-/// Bytes to a file, raw or as concatenated gzip members of 1 MiB each, compressed on all threads
-/// while those before are written. Holds a few members at a time, never the whole content.
+/// Writes bytes to a file, raw or as gzip members of 1 MiB each. All threads compress members while
+/// the ones before are written. Holds a few members at a time, never the whole content.
 class ByteSink {
  public:
   /// @param level    0 stores raw bytes without gzip; 1 (fast) to 12 (small) compresses
@@ -25,14 +25,12 @@ class ByteSink {
   ByteSink& operator=(ByteSink&&) = delete;
   ~ByteSink() = default;
 
-  /// Compressed at once by so many threads [bytes].
+  /// How much `threads` threads compress at a time [bytes].
   static std::size_t batch_bytes(int threads);
   void write(const void* data, std::size_t bytes);
-  /// Puts what GzipMembers packed, here or elsewhere, into the file. What was written before ends
-  /// its member.
+  /// Appends what a GzipMembers has packed, on this or another rank. Ends the current member first.
   void append(Packed packed);
-  /// Leaves room for what others packed (see AtomicFile::skip). What was written before ends its
-  /// member.
+  /// Leaves room for what others have packed (see AtomicFile::skip). Ends the current member first.
   std::int64_t skip(std::int64_t bytes);
   const std::string& temporary() const { return file_.temporary(); }
   void commit();
@@ -45,7 +43,7 @@ class ByteSink {
   std::size_t filled_ = 0;
   std::vector<std::byte> raw_;
   GzipMembers members_;
-  std::future<void> written_;  ///< of what was appended last
+  std::future<void> written_;  ///< the write of what was appended last
 };
 
 }  // namespace ffdp::io

@@ -8,7 +8,7 @@
 
 namespace ffdp::io {
 
-/// What a voxel is in a file.
+/// The type of a voxel in a file.
 enum class DataType { uint8, int8, uint16, int16, uint32, int32, uint64, int64, float32, float64 };
 
 /// Calls f(T{}) with the C++ type of `type`.

@@ -8,11 +8,11 @@
 
 namespace ffdp::io {
 
-/// Compressed bytes in pieces, to be written one after the other.
+/// Compressed bytes, in pieces that follow each other in the file.
 using Packed = std::vector<std::vector<std::byte>>;
 
-/// Compresses bytes into gzip members of 1 MiB each, on all threads; the same bytes at any number
-/// of them. Concatenated members are one gzip file.
+/// Compresses bytes into gzip members of 1 MiB each, on all threads. The result is the same at any
+/// number of threads. Members one after another are a gzip file.
 class GzipMembers {
  public:
   static constexpr std::size_t member_bytes = std::size_t{1} << 20U;
@@ -32,7 +32,7 @@ class GzipMembers {
  private:
   class Compressor;
   std::string path_;
-  std::vector<Compressor> compressors_;  ///< one a thread; none at level 0
+  std::vector<Compressor> compressors_;  ///< one per thread; none at level 0
 };
 
 }  // namespace ffdp::io

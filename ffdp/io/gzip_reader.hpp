@@ -9,10 +9,10 @@
 
 namespace ffdp::io {
 
-/// The content of a gzip file of any number of members, front to back, unpacked by ISA-L.
+/// Reads a gzip file of any number of members from front to back. ISA-L unpacks it.
 class GzipReader {
  public:
-  /// @param descriptor  of the open file; stays the caller's
+  /// @param descriptor  of the open file; the caller closes it
   GzipReader(std::string path, int descriptor);
   GzipReader(const GzipReader&) = delete;
   GzipReader& operator=(const GzipReader&) = delete;
@@ -20,9 +20,9 @@ class GzipReader {
   GzipReader& operator=(GzipReader&&) = delete;
   ~GzipReader();
 
-  /// Reads up to `bytes`, fewer only at the end. Throws IoError on a broken stream.
+  /// Reads `bytes`, or fewer at the end. Throws IoError if the stream is broken.
   std::size_t read_some(char* to, std::size_t bytes);
-  /// Starts again at the front.
+  /// Moves back to the front.
   void rewind();
 
  private:

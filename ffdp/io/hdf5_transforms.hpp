@@ -5,7 +5,8 @@
 
 namespace ffdp::io {
 
-/// ITK composite transforms. Internal to read_transform and the writers; NotBuilt without HDF5.
+/// Reads an ITK composite. Internal to read_transform and the writers. Throws NotBuilt without
+/// HDF5.
 TransformFile read_hdf5_transform(const std::string& path);
 void write_hdf5_transforms(const std::string& path, const std::vector<Transform>& transforms,
                            int dimension);

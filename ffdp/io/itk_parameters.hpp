@@ -8,9 +8,10 @@
 
 namespace ffdp::io {
 
-/// The linear map that ITK's class `type` ("AffineTransform_double_3_3", "Euler3DTransform_..."
-/// ...) makes of its parameters and fixed parameters (centre first), in LPS mm; 2-D ones act on
-/// x and y. Throws IoError, starting with `path`, for other classes and wrong numbers of values.
+/// The linear map, in LPS mm, that an ITK transform of class `type` ("AffineTransform_double_3_3",
+/// "Euler3DTransform_...") has with these parameters and fixed parameters (centre first). 2-D
+/// transforms act on x and y. Throws IoError, whose text begins with `path`, for other classes and
+/// wrong numbers of values.
 Affine affine_from_itk(const std::string& path, const std::string& type,
                        const std::vector<double>& parameters, const std::vector<double>& fixed);
 
@@ -20,13 +21,13 @@ struct ItkParameters {
   std::vector<double> parameters;  ///< 12 or 6
   std::vector<double> fixed;       ///< the centre, 3 or 2
 };
-/// Whether an affine leaves z alone, and x and y are moved the same everywhere along it.
+/// Whether an affine does not change z, and moves x and y independently of z.
 bool is_planar(const Affine& affine);
 /// @param affine     LPS mm
-/// @param dimension  3, or 2 for a planar one; InvalidArgument where it is not
+/// @param dimension  3, or 2 for a planar affine; throws InvalidArgument if it is not planar
 ItkParameters itk_from_affine(const Affine& affine, const Vec3& centre, int dimension);
 
-/// An affine in RAS mm as one in LPS mm, and back.
+/// Converts an affine from RAS mm to LPS mm, or back.
 Affine flip_ras_lps(const Affine& affine);
 
 }  // namespace ffdp::io

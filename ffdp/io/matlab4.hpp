@@ -14,12 +14,12 @@ struct MatlabMatrix {
   std::vector<double> values;
 };
 
-/// The matrices of a MATLAB v4 file (double or float, either byte order), or nothing where
-/// `content` is not one. `path` is for messages: a truncated file is an IoError.
+/// The matrices of a MATLAB v4 file (double or float, either byte order); none if `content` is not
+/// one. Throws IoError, which names `path`, for a truncated file.
 std::optional<std::vector<MatlabMatrix>> parse_matlab4(const std::string& path,
                                                        const std::string& content);
 
-/// Little-endian doubles.
+/// The content of a MATLAB v4 file of little-endian doubles.
 std::string make_matlab4(const std::vector<MatlabMatrix>& matrices);
 
 }  // namespace ffdp::io

@@ -18,12 +18,12 @@ namespace ffdp::io {
 /// Which part of a NIfTI header the grid was taken from.
 enum class GridSource { sform, qform, spacing_only };
 
-/// NIfTI intents that matter here; the file may hold any other number.
+/// The NIfTI intents that are used here; a file may have any other number.
 constexpr int intent_label = 1002;
 constexpr int intent_displacement = 1006;  ///< RAS vectors, as ITK 5.4 reads and writes it
-constexpr int intent_vector = 1007;        ///< ANTs' warps: LPS vectors, stored unconverted
+constexpr int intent_vector = 1007;        ///< LPS vectors, as in ANTs' warps
 
-/// What a file holds at each place besides one number: a series in time, components of a vector.
+/// How many numbers a file has at each voxel: volumes of a time series, components of a vector.
 struct Series {
   std::int64_t volumes = 1, components = 1;
   double time_step = 1, time_offset = 0;  ///< [time_unit]
@@ -32,13 +32,13 @@ struct Series {
   friend bool operator==(const Series&, const Series&) = default;
 };
 
-/// What the header of a NIfTI-1 or -2 file says, or of a MetaImage or NRRD file. Sizes have been
-/// checked against the file.
+/// The content of the header of a NIfTI-1 or -2, MetaImage or NRRD file. Sizes have been checked
+/// against the size of the file.
 struct NiftiInfo {
   std::string path;
   std::string data_path;       ///< the file with the voxels: path, or the .img of a pair
   std::string kind = "NIfTI";  ///< or "MetaImage", "NRRD"
-  std::string unsupported;     ///< "RGB24" and so on, where voxels cannot be read; else empty
+  std::string unsupported;     ///< "RGB24" and so on, if voxels cannot be read; else empty
   int version = 1;             ///< 1 or 2
   bool compressed = false;
   bool big_endian = false;
@@ -47,7 +47,7 @@ struct NiftiInfo {
   Grid grid;                                              ///< as ITK 5.4 decides, LPS mm
   GridSource grid_source = GridSource::spacing_only;
   DataType type = DataType::float32;
-  bool interleaved = false;               ///< components lie beside each other, voxel by voxel
+  bool interleaved = false;               ///< the components of a voxel are adjacent in the file
   double slope = 1, intercept = 0;        ///< value = slope * stored + intercept; 1, 0 where absent
   double time_step = 1, time_offset = 0;  ///< pixdim[4] and toffset [time_unit]
   int time_unit = 8;                      ///< NIfTI's code
@@ -63,35 +63,35 @@ struct NiftiInfo {
     return {volumes(), components(), time_step, time_offset, time_unit, intent};
   }
   bool scaled() const { return slope != 1 || intercept != 0; }
-  /// The type that holds every value: the stored one, or float32 where values are scaled.
+  /// A type that holds every value: the stored one, or float32 if values are scaled.
   DataType value_type() const {
     if (!scaled()) return type;
     return type == DataType::float64 ? type : DataType::float32;
   }
 };
 
-/// 2 where files of a grid are 2-D ones, as ITK has them: one slice at z = 0, along z; else 3. An
-/// oblique or shifted slice keeps its place in space.
+/// 2 if a file with this grid is 2-D, as in ITK: one slice at z = 0 with its normal along z;
+/// else 3. So an oblique or shifted slice keeps its place in space.
 int file_dimension(const Grid& grid);
 
-/// Whether the name ends in .nii or .nii.gz, upper or lower case: what a file is written as.
+/// Whether the name ends in .nii or .nii.gz, in upper or lower case, so that NIfTI is written.
 bool is_nifti_name(const std::string& path);
 /// Whether a file holds NIfTI, MetaImage or NRRD, or is part of a .hdr/.img pair, whatever its
-/// name. Throws IoError where it cannot be read.
+/// name. Throws IoError if it cannot be read.
 bool is_nifti(const std::string& path);
 
-/// Reads and checks a header, of a single file (NIfTI; MetaImage and NRRD with voxels in it or
-/// beside it) or, by either name, of a .hdr/.img pair. Throws
-/// IoError (missing, truncated, not NIfTI, an axis of size 0, a file too small for what it
-/// announces: nothing of that size is allocated).
+/// Reads and checks the header of a single file (NIfTI; MetaImage or NRRD with the voxels in the
+/// same or another file) or of a .hdr/.img pair, by either name. Throws IoError if the file is
+/// missing, truncated, of another format, too small for the size that its header says, or has an
+/// axis of size 0. Nothing of the size in the header is allocated before this check.
 NiftiInfo read_info(const std::string& path);
 /// Throws IoError unless the file holds one scalar image of real numbers.
 void require_scalar(const NiftiInfo& info);
 
 class ByteSource;
 
-/// An open NIfTI file. Parts that are read in the order in which they lie in the file cost one pass
-/// over it, also where it is compressed.
+/// An open NIfTI file. Reading parts in the order of the file takes one pass over it, even if it is
+/// compressed.
 class NiftiReader {
  public:
   /// Opens the file and checks the header as read_info does; sends its warnings to ffdp::log.
@@ -103,12 +103,12 @@ class NiftiReader {
   ~NiftiReader();
 
   const NiftiInfo& info() const { return info_; }
-  /// The voxels of `box` (z, y, x) of volume `volume`, as T. An integer T takes whole numbers in
-  /// its range only, so that label ids are exact; anything else is an IoError. NaN and Inf are
-  /// kept. Defined for all types of DataType.
+  /// The voxels of `box` (z, y, x) of volume `volume`, as T. If T is an integer, a value that is
+  /// not a whole number in its range is an IoError, so that labels are exact. NaN and Inf are kept.
+  /// Defined for all types of DataType.
   template <class T>
   Field<T> read_box(const Box& box, std::int64_t volume);
-  /// The same, of the voxels that `out` is stored over, without gaps between rows and planes.
+  /// The same, for the box that `out` is stored over, which has no gaps between rows and planes.
   template <class T>
   void read_into(std::int64_t volume, View<T> out);
   /// One whole volume.
@@ -120,23 +120,23 @@ class NiftiReader {
   NiftiInfo info_;
 };
 
-/// One volume of a scalar file; NiftiReader is better for several.
+/// One volume of a scalar file. For several, use NiftiReader.
 template <class T>
 Image<T> read_volume(const NiftiInfo& info, std::int64_t volume) {
   return NiftiReader(info.path).read_volume<T>(volume);
 }
 
-/// The image of a file with one volume and one component; more is an IoError.
+/// The image of a file with one volume and one component; throws IoError if it has more.
 template <class T>
 Image<T> read_image(const std::string& path);
 
-/// A displacement field: 5-D, 3 components (2 in 2-D), intent vector (LPS mm as they are) or
-/// displacement (x and y negated).
+/// Reads a displacement field: 5-D, 3 components (2 in 2-D), intent vector (LPS mm) or displacement
+/// (RAS mm: x and y are negated).
 DisplacementImage read_displacement(const std::string& path);
 bool is_displacement(const NiftiInfo& info);
-/// Throws IoError unless the file holds a displacement field; warns where its intent is another.
+/// Throws IoError unless the file holds a displacement field; warns if it has another intent.
 void require_displacement(const NiftiInfo& info);
-/// Reads a part of one.
+/// Reads a part of a displacement field.
 /// @param read  reads the voxels of a component of the file into a view of that part
 /// @param out   [3,z,y,x] LPS mm, component c is world axis c (x, y, z); dense over the part
 void read_displacement(const NiftiInfo& info,
@@ -152,25 +152,25 @@ struct WriteOptions {
   std::string description = "ffdp";  ///< at most 79 characters are kept
 };
 
-/// A stretch of a file as NiftiPart makes it.
+/// A stretch of a file, made by NiftiPart.
 struct Stretch {
-  std::vector<std::byte> head;  ///< uncompressed, up to where a gzip member begins in the file
-  Packed members;               ///< compressed where the file is
+  std::vector<std::byte> head;  ///< uncompressed, up to the beginning of a gzip member of the file
+  Packed members;               ///< compressed if the file is
   std::vector<std::byte> tail;  ///< uncompressed, from where the last member begins
   std::int64_t values = 0;
 };
 
 /// Writes a file value by value in file order (x fastest, then y, z, volume or component), so that
 /// no caller needs to hold a whole file. Nothing appears under the name before commit().
-/// An integer type takes values rounded to nearest and clamped to its range, NaN as 0.
+/// For an integer type, values are rounded to nearest and clamped to its range; NaN becomes 0.
 class NiftiWriter {
  public:
-  /// A file of volumes and, where `series` has several, components: all volumes of the first one
-  /// come first. Throws IoError where `path` cannot be written.
+  /// A file of the volumes and components of `series`: all volumes of the first component come
+  /// first. Throws IoError if `path` cannot be written.
   NiftiWriter(const std::string& path, const Grid& grid, const Series& series,
               const WriteOptions& options);
-  /// A displacement field (intent vector, LPS mm): all x, then all y, then all z, 3 components or,
-  /// where the grid is a plain 2-D one, 2 of them. `options.type` must be a float type.
+  /// A displacement field (intent vector, LPS mm): all x, then all y, then all z; only x and y if
+  /// the grid is a plain 2-D one. `options.type` must be a float type.
   static NiftiWriter displacement(const std::string& path, const Grid& grid,
                                   const WriteOptions& options);
   NiftiWriter(NiftiWriter&&) noexcept;
@@ -179,16 +179,16 @@ class NiftiWriter {
   NiftiWriter& operator=(const NiftiWriter&) = delete;
   ~NiftiWriter();
 
-  /// Vectors have this many components in the file.
+  /// The number of components of a vector in the file.
   int components() const;
   template <class T>
   void write(const T* values, std::int64_t count);
-  /// Where the next value will lie in the uncompressed file [bytes].
+  /// Position of the next value in the uncompressed file [bytes].
   std::int64_t position() const;
-  /// Appends what a NiftiPart made, from position() on.
+  /// Appends a stretch made by a NiftiPart, from position() on.
   void append(Stretch stretch);
-  /// The same of a stretch without its members, of `bytes`, which a FileRoom writes where this
-  /// returns [bytes].
+  /// The same, but without the members of the stretch, which take `bytes`. A FileRoom writes these
+  /// at the position that is returned [bytes].
   std::int64_t append_around(const Stretch& stretch, std::int64_t bytes);
   /// See AtomicFile::temporary.
   const std::string& temporary() const;
@@ -202,8 +202,8 @@ class NiftiWriter {
   std::unique_ptr<State> state_;
 };
 
-/// Makes the bytes of a stretch of a file apart from its NiftiWriter, so that several ranks can
-/// make the parts of one: the file has the bytes that the writer alone would give it.
+/// Makes the bytes of a stretch of a file without its NiftiWriter, so that several ranks can make
+/// parts of one file. The file gets the bytes that the writer alone would write.
 class NiftiPart {
  public:
   /// @param path     of the file; its name says whether it is compressed
@@ -220,7 +220,7 @@ class NiftiPart {
   void begin(std::int64_t position);
   template <class T>
   void write(const T* values, std::int64_t count);
-  /// The bytes of the stretch, which ends here.
+  /// Ends the stretch and returns its bytes.
   Stretch take();
 
  private:

@@ -9,7 +9,7 @@
 
 namespace ffdp::io {
 
-/// A header and the file that the voxels are in.
+/// A header and the open file with the voxels.
 struct OpenNifti {
   NiftiInfo info;
   std::unique_ptr<ByteSource> source;
@@ -17,7 +17,7 @@ struct OpenNifti {
 /// Reads a header and checks sizes. Internal to the NIfTI reader.
 OpenNifti open_nifti(const std::string& path);
 
-/// What a writer says in a header.
+/// What a writer puts into a header.
 struct HeaderContent {
   Grid grid;
   DataType type = DataType::float32;
@@ -26,7 +26,7 @@ struct HeaderContent {
   std::string description;
 };
 
-/// The bytes before the voxels: NIfTI-1, or NIfTI-2 where an axis is longer than 32767.
+/// The bytes before the voxels: NIfTI-1, or NIfTI-2 if an axis is longer than 32767.
 std::string make_header(const HeaderContent& content);
 
 }  // namespace ffdp::io

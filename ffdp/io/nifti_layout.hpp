@@ -3,11 +3,11 @@
 
 #include "ffdp/io/datatype.hpp"
 
-/// Where the fields of a NIfTI header lie; for those who read and who write one.
+/// Positions of the fields of a NIfTI header, for reading and writing.
 namespace ffdp::io {
 
 inline constexpr int header1_bytes = 348, header2_bytes = 540;
-/// Where a field lies in NIfTI-1 and in NIfTI-2 [bytes].
+/// Position of a field in NIfTI-1 and in NIfTI-2 [bytes].
 struct Offset {
   int v1, v2;
 };
@@ -17,7 +17,7 @@ inline constexpr Offset magic_at{344, 4}, dim_at{40, 16}, datatype_at{70, 12}, b
     quatern_at{256, 352}, qoffset_at{268, 376}, srow_at{280, 400}, intent_at{68, 504},
     toffset_at{136, 216};
 
-/// NIfTI's number of a type of voxels.
+/// NIfTI's number for a type of voxels.
 int code_of(DataType type);
 
 }  // namespace ffdp::io

@@ -7,7 +7,7 @@
 
 namespace ffdp::io {
 
-/// A grey picture of 8 bits a pixel as the bytes of a PNG file. Throws InvalidArgument where the
+/// The bytes of a PNG file of a grey picture with 8 bits per pixel. Throws InvalidArgument if the
 /// number of pixels is not width times height, or a side is below 1.
 /// @param pixels  [height, width], rows from the top
 std::string png_of(std::span<const std::uint8_t> pixels, int width, int height);

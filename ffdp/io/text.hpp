@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Small things that every reader of text does.
+// Small functions that every reader of text needs.
 #pragma once
 
 #include <string>
@@ -14,14 +14,14 @@ inline std::string trimmed(const std::string& text, const char* blanks = " \t\r\
   return text.substr(first, text.find_last_not_of(blanks) - first + 1);
 }
 
-/// `text` with a to z for A to Z, whatever the locale.
+/// `text` with a to z in place of A to Z, in any locale.
 inline std::string lower(std::string text) {
   for (char& c : text)
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + ('a' - 'A'));
   return text;
 }
 
-/// What the system says of an `errno`.
+/// The message of the system for an `errno`.
 inline std::string reason(int error) { return std::generic_category().message(error); }
 
 }  // namespace ffdp::io

@@ -9,8 +9,8 @@
 
 namespace ffdp::io {
 
-/// Text formats, each recognised by its content; nothing where `content` is something else.
-/// Internal to read_transform.
+/// Parsers of text formats. Each returns nothing if `content` is not of its format. Internal to
+/// read_transform.
 std::optional<TransformFile> parse_insight_text(const std::string& path,
                                                 const std::string& content);
 std::optional<TransformFile> parse_lta(const std::string& path, const std::string& content);

@@ -9,7 +9,7 @@
 
 namespace ffdp::phantom {
 
-/// A run of voxels that is worked on together.
+/// Voxels of a row that are computed together.
 struct Block {
   static constexpr int size = 64;
   alignas(64) float x[size];      ///< point in the anatomy [mm]: to the left,
@@ -20,13 +20,13 @@ struct Block {
   alignas(64) int label[size];
 };
 
-/// The anatomy of one subject, in millimetres of an adult brain about the origin.
+/// The anatomy of one subject, in mm; the size of an adult brain, centred at the origin.
 class Anatomy {
  public:
   Anatomy(std::uint32_t subject, Contrast contrast);
 
-  /// Fills value, head and label from x, y, z; `voxel` [mm] is the width over which a boundary is
-  /// blurred.
+  /// Computes value, head and label from x, y, z. `voxel` is the width over which boundaries are
+  /// blurred [mm].
   void paint(Block& block, float voxel) const;
 
  private:

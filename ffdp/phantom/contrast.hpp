@@ -7,7 +7,7 @@ namespace ffdp::phantom {
 
 enum class Contrast { t1, t2, flash };
 
-/// "t1", "t2" or "flash"; throws InvalidArgument for another word.
+/// The contrast of "t1", "t2" or "flash"; throws InvalidArgument for another word.
 Contrast contrast_from(std::string_view name);
 
 }  // namespace ffdp::phantom

@@ -7,7 +7,7 @@
 
 #include "ffdp/core/noise.hpp"
 
-/// Arithmetic of the phantom: branch-free, so that loops over voxels become vector code.
+/// Arithmetic of the phantom. It has no branches, so that loops over voxels become vector code.
 namespace ffdp::phantom {
 
 /// sin(2 pi t) to 2e-4 for |t| < 2^21.
@@ -29,7 +29,7 @@ struct Wave {
   }
 };
 
-/// Uniform random numbers of one seed.
+/// A sequence of uniform random numbers.
 class Draws {
  public:
   explicit Draws(std::uint32_t seed) : seed_(seed) {}

@@ -16,6 +16,7 @@ void validate(const MetricConfig& metric) {
   within("metric weight", metric.weight, 0, 1e6);
   within("image_pair", metric.image_pair, 0, 1000);
   within("radius", metric.radius, 1, 32);
+  for (int radius : metric.coarse_radii) within("coarse_radii", radius, 1, 32);
   within("sigma of the window", metric.sigma, 0.1, 16);
   within("floor", metric.floor, 0, 1);
   within("bins", metric.bins, 10, 128);
@@ -111,6 +112,9 @@ void validate(const Config& config) {
     within("step", stage.step, 1e-6, 1);
     within("sigma_update", stage.sigma_update, 0, 32);
     within("sigma_warp", stage.sigma_warp, 0, 32);
+    within("damping", stage.damping, 0, 0.4);
+    require(stage.damping == 0 || stage.knots_warp.empty(),
+            "config: damping goes with a Gaussian, knots_warp are given");
     within("update_fall", stage.update_fall, 0, 1);
     within("warp_fall", stage.warp_fall, 0, 1);
     for (const auto* knots : {&stage.knots_update, &stage.knots_warp}) validate(*knots, stage);

@@ -15,14 +15,17 @@ namespace ffdp::registration {
 
 enum class MetricKind { lncc, mi, mse, gc };
 
-/// One metric of a stage. Its cost is what is minimised: -mean cc, -MI, mean squared difference of
-/// the normalised images, minus the square of their correlation.
+/// One metric of a stage. Its cost, which is minimised, is -mean cc, -MI, the mean squared
+/// difference of the normalised images, or minus the square of their correlation.
 struct MetricConfig {
   MetricKind kind = MetricKind::lncc;
   double weight = 1;   ///< [1]
-  int image_pair = 0;  ///< which fixed/moving pair it compares
+  int image_pair = 0;  ///< index of the fixed/moving pair that it compares
   lncc::Window window = lncc::Window::box;
   int radius = 2;       ///< LNCC, box window [voxels of the level]
+  /// LNCC in a deformable stage: the radius at the levels above the finest, coarse to fine; still
+  /// coarser ones take the first. Empty: `radius` at all [voxels of the level].
+  std::vector<int> coarse_radii{};
   double sigma = 1.5;   ///< LNCC, Gaussian window [voxels of the level]
   double floor = 1e-3;  ///< LNCC: variance floor, part of the image's variance [1]
   int bins = 32;        ///< MI
@@ -32,7 +35,7 @@ struct MetricConfig {
 };
 
 enum class Initialization {
-  automatic,         ///< all of those below and a search over rotations, the best by MI
+  automatic,         ///< tries all others and a search over rotations; takes the best by MI
   identity,          ///< trust the headers
   geometric_centre,  ///< centres of the extents
   centre_of_mass,
@@ -48,9 +51,10 @@ struct LinearStage {
   MetricConfig metric{.kind = MetricKind::mi};
   std::vector<double> resolutions{4, 2};  ///< per level [multiples of the finest spacing]
   std::vector<int> iterations{100, 50};   ///< per level
-  double tolerance = 0.002;               ///< stop: two steps move no corner more [voxels]
+  double tolerance = 0.002;               ///< stop when two steps move no corner by more [voxels]
   std::vector<MetricConfig> further{};    ///< metrics added to `metric`, each with its weight
-  /// What is kept of each parameter's gradient, in the order of parametric_map; empty: all [1].
+  /// The share of each parameter's gradient that is kept, in the order of parametric_map [1].
+  /// Empty: all.
   std::vector<double> restriction{};
   friend bool operator==(const LinearStage&, const LinearStage&) = default;
 };
@@ -72,20 +76,24 @@ struct DeformableStage {
   double step = 0.5;           ///< largest step of one iteration [voxels of the level]
   double sigma_update = 0.8;   ///< smoothing of the gradient [voxels of the level]
   double sigma_warp = 0.7071;  ///< smoothing of the warp [voxels of the level]
-  /// In place of the Gaussian, the cubic B-spline whose knots are so far apart along z, y, x
-  /// smooths gradient or warp (ops/spline): one distance for all levels, or one a level, coarse to
-  /// fine [voxels of the level]; 0 leaves an axis as it is. Empty: the Gaussian.
+  /// How much of grad(div u) is added to the warp before it is smoothed: changes of volume are
+  /// damped, shear is not. Within 0 and 0.4 [squared voxels of the level].
+  double damping = 0;
+  /// Distance of the knots along z, y, x [voxels of the level] of a cubic B-spline that smooths the
+  /// gradient or the warp in place of the Gaussian (ops/spline). One distance for all levels, or
+  /// one per level, coarse to fine; 0 does not smooth along an axis. Empty: the Gaussian.
   std::vector<Vec3> knots_update{}, knots_warp{};
-  /// By which share each Gaussian narrows from the first to the last iteration of a level [1].
+  /// The share by which each Gaussian narrows from the first to the last iteration of a level [1].
   double update_fall = 0, warp_fall = 0;
-  /// What is kept of the steps along the axes x, y, z of the world [1].
+  /// The share of the steps that is kept along the axes x, y, z of the world [1].
   std::array<double, 3> restriction{1, 1, 1};
   friend bool operator==(const DeformableStage&, const DeformableStage&) = default;
 };
 
-/// How much memory a voxel of the finest level may take (docs/adr/0011-slabs-and-memory.md).
+/// How much memory a registration may take per voxel of the finest level
+/// (docs/adr/0011-slabs-and-memory.md).
 enum class MemoryMode {
-  automatic,  ///< standard where it fits
+  automatic,  ///< standard if it fits, else compact
   standard,   ///< float32 throughout, at most 48 B/voxel
   compact,    ///< moving images and moments in half precision, at most 36 B/voxel; CUDA only
 };
@@ -93,10 +101,10 @@ enum class MemoryMode {
 /// How a rank gets at the moving image in the deformable stage; all ways give the same bytes
 /// (docs/grid_parallel.md).
 enum class MovingAccess {
-  automatic,  ///< what takes little and fits (deformable/moving_samples.hpp)
+  automatic,  ///< chosen by memory (choose_access in deformable/moving_samples.hpp)
   replicate,  ///< a rank has all of it
   fetch,      ///< a rank has the box that its own voxels reach, and a margin
-  ring,       ///< the parts of all ranks pass round in every iteration
+  ring,       ///< the parts of all ranks pass round the ranks in every iteration
 };
 
 /// Everything that decides a registration; recipe files hold exactly this.
@@ -106,9 +114,10 @@ struct Config {
   std::vector<LinearStage> linear;
   std::vector<DeformableStage> deformable;    ///< at most one; empty: linear only
   double winsorize_lo = 0, winsorize_hi = 1;  ///< quantiles the intensities are clamped to
-  bool match_histograms = false;              ///< moving to fixed, 256 levels, 12 match points
-  /// Average with the registration the other way, then `refine` iterations at the finest level
-  /// from there (docs/algorithm.md).
+  bool match_histograms =
+      false;  ///< maps moving intensities to fixed ones; 256 levels, 12 match points
+  /// Averages the warp with that of the registration the other way; then `refine` iterations at the
+  /// finest level follow (docs/algorithm.md).
   bool symmetric = false;
   int refine = 0;
   double inverse_tolerance = 0.02;  ///< [voxels]
@@ -122,8 +131,8 @@ struct Config {
 Config preset(const std::string& name);
 
 /// Sets the linear stages and the smoothing for a deformable stage without LNCC. MI, MSE and GC say
-/// little about each voxel, so the warp has to be smoother: 5 and 3 voxels halve the error of a
-/// known warp between T1 and T2 (1.67 to below 0.6 mm, docs/algorithm.md).
+/// little about each voxel, so the warp has to be smoother: with 5 and 3 voxels, the error of a
+/// known warp between T1 and T2 falls from 1.67 to below 0.6 mm (docs/algorithm.md).
 void use_global_metrics(Config& config);
 
 /// Throws InvalidArgument naming the first setting that is out of range.

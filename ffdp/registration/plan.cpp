@@ -28,15 +28,15 @@ class RankShare {
     planes_ = whole() ? size_[0] : (size_[0] + extent.ranks - 1) / extent.ranks;
   }
   bool whole() const { return sides_ == 0; }
-  /// How many neighbours it has, if it is not at an end.
+  /// The number of its neighbours, for a rank that is not at an end.
   int sides() const { return sides_; }
-  /// Voxels that it owns, with `rim` planes more on each side where there is a neighbour.
+  /// Voxels that it owns, and `rim` more planes on each side with a neighbour.
   std::int64_t voxels(int rim = 0) const { return planes(rim) * plane(); }
   std::int64_t planes(int rim) const {
     return std::min<std::int64_t>(planes_ + sides_ * rim, size_[0]);
   }
   std::int64_t plane() const { return std::int64_t{size_[1]} * size_[2]; }
-  /// As a domain of its own.
+  /// These voxels as a domain of their own.
   Box box(int rim) const { return box_of({static_cast<int>(planes(rim)), size_[1], size_[2]}); }
 
  private:
@@ -44,13 +44,13 @@ class RankShare {
   int sides_, planes_ = 0;
 };
 
-/// How many planes more than its own a rank fetches of the moving image on each side: what the warp
-/// may move, `motion` voxels at most, and a few for the affine.
+/// How many planes beyond its own a rank fetches of the moving image on each side: as many as the
+/// warp may move (at most `motion` voxels), and a few for the affine.
 int moving_margin(double motion) { return static_cast<int>(std::ceil(fetched_margin(motion))) + 4; }
 
-/// Memory of the images on a level's own grids: the level's images and what ranks fetch of the
-/// fixed ones, what they fetch of the moving ones, and, while they are shrunk, the two partly
-/// shrunk ones (ops/resize).
+/// Memory of the images on the grids of a level: `kept` for the images and for what a rank fetches
+/// of the fixed ones, `fetched` for what it fetches of the moving ones, `shrinking` for two partly
+/// shrunk images while they are made (ops/resize).
 struct LevelImages {
   std::int64_t kept = 0, fetched = 0, shrinking = 0;
   /// @param element  bytes of a voxel of the moving image of full size
@@ -180,9 +180,10 @@ class Planner {
     const RankShare share(level.grid, extent_);
     const LevelImages images(extent_, spacing, halo.warped, moving_element());
     level.voxels = share.voxels();
-    // Near its neighbours it makes gradients and composes steps that they make too.
+    // Near its neighbours, a rank computes gradients and steps that they compute, too.
     level.worked = share.voxels(halo.gradient + halo.moments);
-    // Going both ways the first warp waits, and moving is resampled to the grid of fixed.
+    // In a symmetric registration, the first warp is kept, and the moving images are resampled to
+    // the fixed grid.
     const std::int64_t waiting =
         config_.symmetric ? fixed_ * (12 + 4 * std::int64_t{extent_.pairs} + 1) : 0;
     const std::int64_t kept = images_ + waiting + images.kept;
@@ -202,8 +203,8 @@ class Planner {
     return level;
   }
 
-  /// What the ways to a moving image take, where it is cut; where it is fetched anew, what a rank
-  /// owns lies there twice for a moment.
+  /// Memory of the ways to a moving image, if it is cut. While a box is fetched anew, the voxels
+  /// that a rank owns are there twice.
   void add_moving(DeformableLevel& level, double spacing, const RankShare& fixed, const Halo& halo,
                   double motion) const {
     const Grid grid = level_grid(extent_.moving, spacing, 8);
@@ -219,8 +220,9 @@ class Planner {
     level.passed = dist::Ring::bytes_sent(cut, voxel);
   }
 
-  /// The program holds warp, inverse and the images it warps on a device, and makes a slab of each
-  /// file at a time; of the inverse warped image also of the warp on its grid.
+  /// Memory for writing: the program keeps warp, inverse and the images to be warped on the device
+  /// and makes one slab of each file at a time. The inverse warped image also needs a slab of the
+  /// warp on its grid.
   void saving() {
     if (backend_ != Backend::cuda) return;
     const Written& w = extent_.written;

@@ -12,52 +12,54 @@
 
 namespace ffdp::registration {
 
-/// Most memory that one stage or level needs, of the rank that needs most.
+/// The memory of one stage or level on the rank that needs most.
 struct PlanStage {
   std::string name;
   Int3 size{};             ///< voxels of its grid, z, y, x
-  std::int64_t bytes = 0;  ///< on the device, or of the host where that is where it runs
+  std::int64_t bytes = 0;  ///< most memory, on the device if the stage runs there, else on the host
   // Of levels of the deformable stage:
   int iterations = 0;
-  std::int64_t voxels = 0;  ///< that a rank works on, with those that its neighbours make too
+  std::int64_t voxels = 0;  ///< that a rank works on, including those that a neighbour computes too
   std::int64_t sent = 0;    ///< by a rank in an iteration [bytes]
-  std::optional<MovingAccess> moving{};  ///< how a rank gets at the moving image, where it is cut
+  std::optional<MovingAccess>
+      moving{};  ///< how a rank gets at the moving image; none if it is not cut
 };
 
-/// What a registration will need, known before anything is allocated.
+/// The memory that a registration will need, known before anything is allocated.
 struct Plan {
   MemoryMode mode = MemoryMode::standard;  ///< standard or compact
   std::vector<PlanStage> stages;
-  std::int64_t peak = 0;         ///< [bytes]
-  std::int64_t moving_room = 0;  ///< for what a rank holds of each moving image; 0: unknown
+  std::int64_t peak = 0;  ///< [bytes]
+  std::int64_t moving_room =
+      0;  ///< room for what a rank holds of each moving image [bytes]; 0: unknown
 };
 
-/// What a program writes of the result.
+/// Which fields and images the program will write.
 struct Written {
   bool warp = true, inverse_warp = true, warped = true, inverse_warped = true;
 };
 
-/// What is to be registered, as far as memory goes.
+/// The sizes and numbers of inputs and outputs, which decide the memory.
 struct Extent {
   Grid fixed, moving;
   int pairs = 1;
-  int fixed_masks = 0, moving_masks = 0;  ///< different ones
+  int fixed_masks = 0, moving_masks = 0;  ///< number of different masks
   Written written{};
   int ranks = 1;
   std::int64_t uncut = 0;  ///< dist::Comm::uncut of the ranks [voxels]
 };
 
-/// Peak memory of every stage in one mode (standard where it is automatic). The deformable stage
-/// must know its levels (see resolved()). With several ranks, what they fetch of the moving image
-/// is counted for a map that keeps the axes; one that turns by much reaches more.
-/// @param available  bytes, by which the way to the moving image is chosen; 0 or less: unknown
+/// Peak memory of every stage in one mode (standard if the configuration says automatic). The
+/// deformable stage must know its levels (see resolved()). With several ranks, what they fetch of
+/// the moving image is counted for a map that keeps the axes; a large turn needs more.
+/// @param available  memory by which the way to the moving image is chosen [bytes]; 0 or less:
+/// unknown
 Plan make_plan(const Config& config, const Extent& extent, Backend backend,
                std::int64_t available = 0);
 
-/// The plan in the mode that the configuration asks for; where that is automatic, standard if it
-/// fits into `available` bytes, else compact.
+/// The plan in the mode that the configuration asks for. If that is automatic: standard if it fits
+/// into `available` bytes, else compact. Throws OutOfMemory with advice if no mode fits.
 /// @param available  0 or less: unknown, anything fits
-/// Throws OutOfMemory with advice where nothing fits.
 Plan choose_plan(const Config& config, const Extent& extent, Backend backend,
                  std::int64_t available);
 

@@ -14,8 +14,8 @@ struct Progress {
   int level, levels;  ///< from 0, coarse to fine
   int iteration, iterations;
   double cost;
-  double convergence;                           ///< slope, or largest motion of a corner [voxels]
-  std::chrono::steady_clock::time_point begun;  ///< of the work on this level
+  double convergence;  ///< slope of the cost, or largest motion of a corner [voxels]
+  std::chrono::steady_clock::time_point begun;  ///< start of the work on this level
 };
 using ProgressSink = std::function<void(const Progress&)>;
 

@@ -48,7 +48,7 @@ void check_mask(Context& ctx, dist::Comm& comm, const char* name, const Image<st
           std::string(name) + ": the mask is empty");
 }
 
-/// Moves an image to the backend of the context; the memory it had goes.
+/// Moves an image to the backend of the context and frees its old memory.
 template <class T>
 void bring(Context& ctx, Image<T>& image) {
   if (image.data.backend() != ctx.backend) image.data = copy_to(ctx, ctx.backend, image.data);
@@ -86,8 +86,8 @@ void check(Context& ctx, dist::Comm& comm, const Config& config, const Inputs& i
   if (in.moving_mask) check_mask(ctx, comm, "moving mask", *in.moving_mask, in.moving[0].grid);
 }
 
-/// Where the images count: inside the mask that is given, and where a voxel is a finite number. One
-/// mask for all images but those that need their own.
+/// The masks of the images: a voxel counts if it is inside the given mask and finite. All images
+/// share one mask, except those with voxels that are not finite.
 class Masks {
  public:
   Masks(Context& ctx, dist::Comm& comm, std::vector<Image<float>>& images,
@@ -134,7 +134,7 @@ class Masks {
   int different_ = 0;
 };
 
-/// Intensities as the stages want them.
+/// Prepares the intensities for the stages.
 void prepare(Context& ctx, dist::Comm& comm, const Config& config, Inputs& in,
              const Masks& fixed_masks, const Masks& moving_masks) {
   for (std::size_t i = 0; i < in.fixed.size(); ++i) {
@@ -149,9 +149,9 @@ void prepare(Context& ctx, dist::Comm& comm, const Config& config, Inputs& in,
   }
 }
 
-/// The images as the stages use them: the fixed ones with the rims that the finest level looks at,
-/// the moving ones those of the inputs, or half-precision copies, for which those of the inputs are
-/// given up. Stays where it is.
+/// The images that the stages use: the fixed ones with the rims that the finest level reads; the
+/// moving ones themselves, or half-precision copies, for which the originals are freed. Not
+/// movable, because the pairs refer to it.
 class Working {
  public:
   /// @param rim  planes beyond those that this rank owns
@@ -213,7 +213,8 @@ Extent extent_of(const dist::Comm& comm, const Inputs& in, int fixed_masks, int 
           .uncut = comm.uncut()};
 }
 
-/// The affine of the initialisation and the linear stages, or of those that a checkpoint lacks.
+/// Runs the initialisation and the linear stages, or only those that a checkpoint lacks. Returns
+/// the affine.
 Affine run_linear_stages(Context& ctx, dist::Comm& comm, const Config& config,
                          const std::vector<Pair>& pairs, const std::optional<Affine>& start,
                          const Watch& watch, std::vector<LinearTrace>& traces, Clock& clock) {
@@ -247,9 +248,9 @@ Affine run_linear_stages(Context& ctx, dist::Comm& comm, const Config& config,
   return standing.affine;
 }
 
-/// Fixed and moving change places: the moving image, resampled to the fixed grid by the affine, is
-/// the fixed one. Gives the inverse of the warp it finds, so that it can be averaged with the
-/// forward one (docs/algorithm.md).
+/// The registration in the other direction: the moving image, resampled to the fixed grid by the
+/// affine, takes the role of the fixed one. Returns the inverse of the warp that it finds, which
+/// can be averaged with the forward warp (docs/algorithm.md).
 VectorField<float> backward_warp(Context& ctx, dist::Comm& comm, const DeformableStage& stage,
                                  const std::vector<Pair>& pairs, const Affine& affine,
                                  const DeformableMemory& memory, double tolerance,
@@ -290,8 +291,8 @@ VectorField<float> backward_warp(Context& ctx, dist::Comm& comm, const Deformabl
   return transforms::inverse_warp(ctx, comm, cut, u, tolerance, nullptr);
 }
 
-/// The passes of the deformable stage: there, for a symmetric registration also back, and a
-/// refinement of the average. Gives u over what this rank owns.
+/// The passes of the deformable stage: forward; in a symmetric registration also backward, and a
+/// refinement of the average. Returns u over what this rank owns.
 VectorField<float> run_deformable_passes(Context& ctx, dist::Comm& comm, const Config& config,
                                          const std::vector<Pair>& pairs, const Affine& affine,
                                          const DeformableMemory& memory, Watch& watch,

@@ -13,9 +13,9 @@
 
 namespace ffdp::registration {
 
-/// What is registered: of every image and mask what this rank owns (dist::Cut of its grid). The
-/// images, on either backend, are consumed: register_images moves them to
-/// that of its context and works on them in place.
+/// The inputs of a registration. Of every image and mask a rank passes what it owns (dist::Cut of
+/// its grid), on either backend. register_images consumes them: it moves them to the backend of its
+/// context and works on them in place.
 struct Inputs {
   std::vector<Image<float>> fixed;   ///< at least one; all on the grid of the first
   std::vector<Image<float>> moving;  ///< as many
@@ -31,8 +31,8 @@ struct StageTime {
   double seconds = 0;
 };
 
-/// phi(p) = affine(p + d(p)), fixed point p to moving point; d is `displacement` in mm. The fields
-/// lie on the backend of the context, over what this rank owns of the fixed grid.
+/// phi(p) = affine(p + d(p)) maps a fixed point p to a moving point; d is `displacement` in mm. The
+/// fields are on the backend of the context, stored over what this rank owns of the fixed grid.
 struct Result {
   Grid fixed_grid;
   Affine affine;                    ///< LPS mm
@@ -47,11 +47,12 @@ struct Result {
 };
 
 /// The whole registration: checks, intensity preparation, initialisation, linear stages, deformable
-/// stage, inverse. Throws InvalidArgument where an input cannot be registered, before any work.
+/// stage, inverse. Throws InvalidArgument before any work if an input cannot be registered.
 /// Collective: all ranks of `comm` call it, with the same configuration, and get the bits that one
 /// rank would get.
-/// @param checkpoint  saves it now and then, and may have it go on from such a time, with the same
-///                    configuration and images; may be null
+/// @param checkpoint  saves the state from time to time, and may resume an earlier registration
+/// with
+///                    the same configuration and images; may be null
 Result register_images(Context& ctx, dist::Comm& comm, const Config& config, Inputs inputs,
                        const ProgressSink& progress, Checkpoint* checkpoint = nullptr);
 

@@ -38,9 +38,9 @@ void voxel_points(const Grid& grid, const Affine& affine, std::int64_t begin,
   }
 }
 
-/// Maps the voxels of planes of the grid through the chain and then by `last`, makes a value of
-/// each point by value_of(serial_context, first voxel, points, values) on all threads, and hands
-/// the values on in order.
+/// Maps the voxels of planes of the grid through the chain and then by `last`. Calls
+/// value_of(serial_context, first voxel, points, values) on all threads to compute the value of
+/// each point, and passes the values on in order.
 template <class T, class ValueOf>
 void for_each_mapped(const Context& ctx, const Grid& grid, const Box& planes,
                      const CompositeTransform& transform, const Affine& last, ValueOf&& value_of,
@@ -49,7 +49,7 @@ void for_each_mapped(const Context& ctx, const Grid& grid, const Box& planes,
   chain.append(grid.to_world());
   chain.append(transform);
   chain.append(last);
-  // The leading affine is applied while points are made.
+  // The leading affine is applied while the points are computed.
   const Affine first = std::get<Affine>(chain.steps().front());
   CompositeTransform rest;
   for (std::size_t i = 1; i < chain.steps().size(); ++i) rest.append(chain.steps()[i]);
@@ -150,7 +150,7 @@ void apply_sampled(Context& ctx, const points::Params& params, const Grid& fixed
       consume);
 }
 
-/// By a kernel: value(point, weights) inside the moving image, `fill` outside.
+/// Interpolates by a kernel: value(point, weights) inside the moving image, `fill` outside.
 template <class Out, class Value>
 void apply_kernel(Context& ctx, const Grid& fixed_grid, const Box& planes,
                   const CompositeTransform& transform, const Grid& moving_grid, Out fill,

@@ -11,14 +11,14 @@
 
 namespace ffdp::transforms {
 
-/// How an image is sampled; label modes keep integers exact.
+/// How an image is sampled. nearest and the label modes keep integers exact.
 enum class Interpolation {
   linear,
   nearest,
   label,  ///< the label with the largest sum of trilinear weights
   bspline,
   sinc,
-  kernel,        ///< by ApplyParams::kernel
+  kernel,        ///< the kernel of ApplyParams::kernel
   kernel_label,  ///< the label with the largest sum of the weights of ApplyParams::kernel
 };
 
@@ -32,36 +32,39 @@ struct ApplyParams {
 template <class T>
 using Consumer = std::function<void(std::span<const T> values)>;
 
-/// Resamples `moving` to planes of `fixed_grid` through `transform` (fixed to moving points),
-/// handing the values on in pieces: no coordinate field and no output of full size is made. The
-/// result depends neither on the number of threads nor on which planes are made together.
+/// Resamples `moving` to planes of `fixed_grid` through `transform` (fixed to moving points). It
+/// passes the values on in pieces, so that no field of coordinates and no output of full size is
+/// needed. The result depends neither on the number of threads nor on which planes are made
+/// together.
 /// @param planes     whole planes of fixed_grid
 /// @param transform  its fields are stored over at least what these planes reach (ChainSource)
-/// @param moving     likewise; whole for bspline and the B-spline kernel
+/// @param moving     stored over at least what these planes reach; whole for bspline and the
+/// B-spline
+///                   kernel
 template <class T>
 void apply(Context& ctx, const ApplyParams& params, const Grid& fixed_grid, const Box& planes,
            const CompositeTransform& transform, const Image<T>& moving,
            const Consumer<double>& consume);
 
-/// As apply, for nearest and both kinds of label interpolation: values stay of type T. `fill` must
-/// be a whole number that T holds where T is an integer.
+/// As apply, for nearest and both label modes; values keep the type T. If T is an integer, `fill`
+/// must be a whole number in its range.
 template <class T>
 void apply_label(Context& ctx, const ApplyParams& params, const Grid& fixed_grid, const Box& planes,
                  const CompositeTransform& transform, const Image<T>& moving,
                  const Consumer<T>& consume);
 
-/// As apply, for bspline, of an image whose coefficients are there already (spline_shards.hpp). T
-/// is float or double.
+/// As apply with bspline, from B-spline coefficients instead of voxels (spline_shards.hpp). T is
+/// float or double.
 template <class T>
 void apply_coefficients(Context& ctx, const ApplyParams& params, const Grid& fixed_grid,
                         const Box& planes, const CompositeTransform& transform,
                         const Image<T>& coefficients, const Consumer<double>& consume);
 
-/// Half width of the voxels around a point that apply or apply_coefficients reads [voxels]; not for
-/// kernels.
+/// How far around a point apply and apply_coefficients read [voxels]; not for Interpolation::kernel
+/// and kernel_label.
 int halo(const ApplyParams& params);
 
-/// All planes at once.
+/// The same for all planes of `fixed_grid`.
 template <class T>
 void apply(Context& ctx, const ApplyParams& params, const Grid& fixed_grid,
            const CompositeTransform& transform, const Image<T>& moving,
@@ -75,14 +78,14 @@ void apply_label(Context& ctx, const ApplyParams& params, const Grid& fixed_grid
   apply_label<T>(ctx, params, fixed_grid, fixed_grid.domain(), transform, moving, consume);
 }
 
-/// The displacement p -> transform(p) - p at the voxels of planes of `grid`, LPS mm; stored over
-/// them.
+/// The displacement p -> transform(p) - p at the voxels of some planes of `grid`, LPS mm; stored
+/// over these planes.
 DisplacementImage compose(Context& ctx, const Grid& grid, const Box& planes,
                           const CompositeTransform& transform);
 /// The same, of all planes.
 DisplacementImage compose(Context& ctx, const Grid& grid, const CompositeTransform& transform);
 
-/// As compose, handing on pieces of vectors in the order of voxels.
+/// As compose, but passes the vectors on in pieces, in the order of the voxels.
 void compose(Context& ctx, const Grid& grid, const Box& planes, const CompositeTransform& transform,
              const Consumer<Vec3>& consume);
 

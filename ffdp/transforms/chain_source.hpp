@@ -11,11 +11,11 @@
 #include "ffdp/dist/comm.hpp"
 #include "ffdp/transforms/composite_transform.hpp"
 
-/// Chains of transforms whose fields lie in files or with other ranks, and of which a rank gets the
-/// parts that its own voxels or points need. What is called here is collective.
+/// Chains of transforms whose fields are in files or on other ranks. A rank gets the parts that its
+/// own voxels or points need. All calls here are collective.
 namespace ffdp::transforms {
 
-/// A displacement of which any box can be had.
+/// A displacement that can be read box by box.
 struct FieldSource {
   Grid grid;
   /// The field, stored over at least `box` [voxels of grid], which may be empty. Collective.
@@ -26,7 +26,7 @@ struct FieldSource {
 /// @param own  stored over at least what this rank owns of its grid
 FieldSource source_of_shards(dist::Comm& comm, const std::shared_ptr<const DisplacementImage>& own);
 
-/// Where the voxels of a box may get to on their way through a chain.
+/// Bounds of the points to which a chain may take the voxels of a box.
 class Bounds {
  public:
   /// @param box  voxels of `grid`
@@ -34,15 +34,15 @@ class Bounds {
   void pass(const Affine& affine);
   /// @param field  stored over at least voxels(field.grid, 1)
   void pass(Context& ctx, const DisplacementImage& field);
-  /// Voxels that samples there may read; empty where none of them is inside.
+  /// Voxels of `grid` that samples at these points may read; empty if no point is inside.
   /// @param halo  voxels on either side of a sample (points::halo)
   Box voxels(const Grid& grid, int halo) const;
 
  private:
   bool empty_;
-  Affine map_;             ///< index to where the affines lead [mm]
+  Affine map_;             ///< voxel index to the point after the affines [mm]
   Box box_;                ///< [voxels]
-  Vec3 least_{}, most_{};  ///< what the fields add [mm]
+  Vec3 least_{}, most_{};  ///< bounds of what the fields add [mm]
 };
 
 class ChainSource {
@@ -50,26 +50,27 @@ class ChainSource {
   using Step = std::variant<Affine, FieldSource>;
 
   ChainSource() = default;
-  /// Of a chain in memory.
+  /// A source of a chain in memory.
   explicit ChainSource(const CompositeTransform& chain);
-  /// Appends a step that a point meets after all earlier ones.
+  /// Appends a step that is applied to a point after all earlier ones.
   void append(const Affine& affine) { steps_.emplace_back(affine); }
   void append(const FieldSource& field) { steps_.emplace_back(field); }
   void append(const ChainSource& other);
   const std::vector<Step>& steps() const { return steps_; }
-  /// The first displacement; null where there is none.
+  /// The first displacement; null if there is none.
   const FieldSource* first_field() const;
 
-  /// The chain for the voxels of a box: its fields are stored over what these need.
+  /// The chain for the voxels of a box. Its fields are stored over what these voxels need.
   struct Reaching {
     CompositeTransform chain;
-    Bounds bounds;  ///< of the voxels behind the chain
+    Bounds bounds;  ///< of the voxels after the chain
   };
   /// @param box  voxels of `grid`
   Reaching reaching(Context& ctx, const Grid& grid, const Box& box) const;
   /// The chain with whole fields on rank 0, and with empty ones on the others.
   CompositeTransform gathered(const dist::Comm& comm) const;
-  /// Maps points [mm] in place, which all ranks have; each rank maps a share of them.
+  /// Maps points [mm] in place. All ranks pass the same points and get all results; each rank maps
+  /// a share of them.
   void map(Context& ctx, dist::Comm& comm, std::vector<Vec3>& points) const;
 
  private:

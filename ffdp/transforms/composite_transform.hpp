@@ -13,12 +13,12 @@
 namespace ffdp::transforms {
 
 /// A chain of transforms in LPS mm, from points of the fixed image to points of the moving one.
-/// Adjacent affines are kept as one. A displacement is zero outside its field, as in ITK.
+/// Adjacent affines are merged. A displacement is zero outside its field, as in ITK.
 class CompositeTransform {
  public:
   using Step = std::variant<Affine, std::shared_ptr<const DisplacementImage>>;
 
-  /// Appends a step that a point meets after all earlier ones.
+  /// Appends a step that is applied to a point after all earlier ones.
   void append(const Affine& affine);
   void append(std::shared_ptr<const DisplacementImage> displacement);
   void append(const Step& step);
@@ -26,7 +26,7 @@ class CompositeTransform {
 
   const std::vector<Step>& steps() const { return steps_; }
   bool is_identity() const { return steps_.empty(); }
-  /// The one affine that this chain is; null where it holds a displacement.
+  /// The chain as one affine; null if it contains a displacement.
   const Affine* as_affine() const;
 
   /// Maps points [mm] in place.
@@ -36,12 +36,12 @@ class CompositeTransform {
   std::vector<Step> steps_;
 };
 
-/// Makes the displacement of the inverse map on the same grid.
+/// Computes the displacement of the inverse map on the same grid.
 using DisplacementInverter =
     std::function<DisplacementImage(Context& ctx, const DisplacementImage& displacement)>;
 
-/// The inverse chain. Throws InvalidArgument naming the determinant of a singular affine, NotBuilt
-/// where a displacement is in the chain and `inverter` is empty.
+/// The inverse chain. Throws InvalidArgument, which names the determinant, for a singular affine,
+/// and NotBuilt if the chain contains a displacement and `inverter` is empty.
 CompositeTransform inverse(Context& ctx, const CompositeTransform& transform,
                            const DisplacementInverter& inverter);
 

@@ -9,15 +9,15 @@
 #include "ffdp/core/context.hpp"
 #include "ffdp/core/view.hpp"
 
-/// Interpolation by separable kernels of any width, with ITK's definitions: a value is the sum over
-/// voxels of one weight an axis. For resampling to a file, on the CPU.
+/// Interpolation by separable kernels of any width, with ITK's definitions. The weight of a voxel
+/// is the product of one weight per axis. For resampling to a file, on the CPU.
 namespace ffdp::transforms {
 
 enum class Window { hamming, cosine, welch, lanczos };
 
 struct Kernel {
   enum class Kind {
-    sinc,      ///< windowed, radius 3; weights as they are, voxels outside the image count as 0
+    sinc,      ///< windowed, radius 3; weights are not normalised, voxels outside count as 0
     gaussian,  ///< integrals over the voxels within alpha sigma, scaled to sum 1
     bspline,   ///< of B-spline coefficients, mirrored at the edges
   };
@@ -25,7 +25,7 @@ struct Kernel {
   Window window = Window::hamming;  ///< sinc
   int order = 3;                    ///< bspline, 0 to 5
   Vec3 sigma{1, 1, 1};              ///< gaussian, z, y, x [voxels]
-  double alpha = 1;                 ///< gaussian: where it ends [sigma]
+  double alpha = 1;                 ///< gaussian: cut-off [sigma]
 };
 
 /// Voxels along one axis and their weights.
@@ -37,7 +37,7 @@ struct AxisWeights {
 /// The voxels of [lo, hi) that a sample at `q` needs along an axis (0 to 2), and their weights.
 void axis_weights(const Kernel& kernel, int axis, double q, int lo, int hi, AxisWeights& weights);
 
-/// Weights along z, y and x of a point; memory that is used again.
+/// Weights along z, y and x of a point. The memory is used again for the next point.
 using PointWeights = std::array<AxisWeights, 3>;
 
 /// Calls body(value, weight) for every voxel that a sample at `q` needs.
@@ -67,7 +67,7 @@ double kernel_value(const Kernel& kernel, const Box& domain, const View<const T>
   return sum;
 }
 
-/// The label with the largest sum of weights, the smaller one in a tie.
+/// The label with the largest sum of weights; the smaller one in a tie.
 template <class T>
 T kernel_label(const Kernel& kernel, const Box& domain, const View<const T>& image, const Vec3& q,
                PointWeights& scratch) {
@@ -80,12 +80,12 @@ T kernel_label(const Kernel& kernel, const Box& domain, const View<const T>& ima
   return best->first;
 }
 
-/// Turns the voxels of a whole image into B-spline coefficients of `order` (0 to 5), in place:
-/// sampling them with that kernel interpolates the voxels.
+/// Replaces the voxels of a whole image by B-spline coefficients of `order` (0 to 5). Sampling
+/// these with that kernel interpolates the voxels.
 void spline_coefficients(Context& ctx, int order, View<double> image);
 
-/// Its two steps: along x and y, of whole planes, and along z, of whole columns. T is float or
-/// double.
+/// The two steps of spline_coefficients: along x and y in whole planes, and along z in whole
+/// columns. T is float or double.
 template <class T>
 void filter_planes(Context& ctx, int order, View<T> image);
 template <class T>

@@ -9,15 +9,15 @@
 
 namespace ffdp::transforms {
 
-/// What cubic B-spline coefficients are stored as: float holds those of 8- and 16-bit images to
-/// 1e-7 of their range.
+/// The type in which cubic B-spline coefficients are stored. float holds those of 8- and 16-bit
+/// images to 1e-7 of their range.
 template <class T>
 using SplineCoefficient =
     std::conditional_t<(sizeof(T) > 2) && !std::is_same_v<T, float>, double, float>;
 
-/// Cubic B-spline coefficients of an image that is cut among ranks: the filter runs along the rows
-/// and columns of the planes that a rank owns, and then along z, for which each rank takes a share
-/// of the rows of all planes. Collective. The bits do not depend on the number of ranks.
+/// Cubic B-spline coefficients of an image that is cut among ranks. The filter runs along the rows
+/// and columns of the planes that a rank owns, then along z, for which each rank takes a share of
+/// the rows of all planes. Collective. The bits do not depend on the number of ranks.
 /// @param image   stored over at least what this rank owns of its grid
 /// @param wanted  voxels that this rank wants to have
 /// @return the coefficients, stored over at least `wanted`

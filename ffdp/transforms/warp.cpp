@@ -57,9 +57,9 @@ std::int64_t mark_missing(DisplacementImage& displacement, const Box& counted) {
   return missing;
 }
 
-/// A voxel near several folds gets one value, whichever of them it is smoothed for: that of the
-/// field as it was at the beginning of the round. So neither the order of the folds nor the ranks
-/// that they lie on show.
+/// Smoothing reads the field as it was at the beginning of a round. So a voxel near several folds
+/// gets the same value for each of them, and the result depends neither on the order of the folds
+/// nor on the ranks that own them.
 jacobian::Statistics repair_folds(Context& ctx, dist::Comm& comm, const dist::Cut& cut,
                                   VectorField<float>& displacement, double least, int rounds) {
   const Box domain = cut.domain(), own = cut.own(comm);

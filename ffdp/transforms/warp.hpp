@@ -8,23 +8,23 @@
 
 namespace ffdp::transforms {
 
-/// u [3,z,y,x] in voxels (components z, y, x) as a displacement in LPS mm, and back; in place. The
-/// field may be stored over a part of the grid.
+/// Converts u [3,z,y,x] in voxels (components z, y, x) to a displacement in LPS mm, and back, in
+/// place. The field may be stored over a part of the grid.
 DisplacementImage to_world(Context& ctx, const Grid& grid, VectorField<float> displacement);
 VectorField<float> to_voxels(Context& ctx, DisplacementImage displacement);
 
-/// Sets vectors to NaN that are no displacements but marks of places without one: NaN or infinite
-/// in a component, or longer than ten times the diagonal of the grid (1e20, -32768, ... mm). The
-/// field may be stored over a part of the grid.
+/// Sets vectors to NaN that mark places without a displacement: those with a NaN or infinite
+/// component or longer than ten times the diagonal of the grid (1e20, -32768, ... mm). The field
+/// may be stored over a part of the grid.
 /// @param counted  a part of what is stored
-/// @return how many there are in `counted` [voxels]
+/// @return the number of such vectors in `counted` [voxels]
 std::int64_t mark_missing(DisplacementImage& displacement, const Box& counted);
 
-/// Smooths u around voxels where the Jacobian determinant is below `least`, until there are none
-/// (or `rounds` are over), and nowhere else. Collective.
+/// Smooths u around voxels whose Jacobian determinant is below `least`, and nowhere else, until
+/// there are none or `rounds` are over. Collective.
 /// @param cut           whole field, and what this rank owns of it
 /// @param displacement  [3,z,y,x] u [voxels], stored over what this rank owns
-/// @return statistics of the determinant after it, over the whole field
+/// @return statistics of the determinant afterwards, over the whole field
 jacobian::Statistics repair_folds(Context& ctx, dist::Comm& comm, const dist::Cut& cut,
                                   VectorField<float>& displacement, double least, int rounds);
 

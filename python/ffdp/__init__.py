@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""FFDP: registers images, from brains to gigavoxel volumes, and applies and judges the result.
+"""FFDP: registers images, from brains to gigavoxel volumes, and applies and evaluates the result.
 
 Arrays are [z, y, x]. Affines of images are nibabel's: index (x, y, z) to world, RAS, mm. Points and
-displacements of this package are in the same frame. Images come in as paths, arrays, `Image`, nibabel,
-SimpleITK or ANTsPy images, torch or CuPy tensors; results go out in the kind of what came in.
+displacements of this package are in the same frame. An image can be a path, an array, an `Image`, a
+nibabel, SimpleITK or ANTsPy image, or a torch or CuPy tensor. A result has the same type as the input.
 
 >>> import ffdp
 >>> pair = ffdp.phantom((24, 28, 24), spacing=6, pair=True)

@@ -10,14 +10,14 @@ from ._transforms import Transform, as_transform, displacement_of
 
 
 def _points(value):
-    """(points, labels), LPS mm, of an array (n, 3) in RAS, or of a file of points (LPS)."""
+    """(points, labels), LPS mm, from an array (n, 3) in RAS or a file of points (LPS)."""
     if isinstance(value, (str, os.PathLike)):
         return _ffdp.read_points(os.fspath(value))
     return (np.asarray(value, dtype=float) * [-1, -1, 1]).tolist(), []
 
 
 def _matched(fixed, moving):
-    """Points that belong together: by labels where each point of both has one of its own, else by order."""
+    """Matches points by their labels if each point of both sets has its own; else by their order."""
     names = [labels if all(labels) and len(set(labels)) == len(labels) else [] for _, labels in (fixed, moving)]
     if not all(names):
         return fixed[0], moving[0]
@@ -41,11 +41,12 @@ def _same(a, b, name):
 
 def evaluate(*, fixed=None, warped=None, fixed_labels=None, warped_labels=None, warp=None, true_warp=None,
              transform=None, fixed_points=None, moving_points=None, mask=None):
-    """Judges what is given, as `ffdp evaluate`; docs/evaluation.md defines the figures.
+    """Computes scores of a registration, as `ffdp evaluate` does; docs/evaluation.md defines them.
 
     fixed, warped: similarity. fixed_labels, warped_labels: Dice and distances. warp: folds, SDlogJ. true_warp with
     transform: errors against a known warp. fixed_points, moving_points with transform: TRE. mask: where images
-    and warps count; else where fixed_labels is not 0; else everywhere. Returns a dict like the program's JSON.
+    and warps count; without it, where fixed_labels is not 0; without both, everywhere. Returns a dict like the JSON of
+    the program.
 
     >>> import ffdp
     >>> brain, labels = ffdp.phantom((20, 24, 20), spacing=8)

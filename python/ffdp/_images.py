@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an image is to this package, and how other packages' images become one and come back."""
+"""Images: conversion from and to the images of other packages."""
 import os
 
 import numpy as np
@@ -10,9 +10,9 @@ _LPS = np.diag([-1.0, -1.0, 1.0, 1.0])  # RAS <-> LPS
 
 
 class Image:
-    """Voxels and where they lie.
+    """Voxels and their place in the world.
 
-    data: array [z, y, x] (or [y, x]); affine: 4x4, index (x, y, z) to RAS mm, as nibabel's; None: voxels of
+    data: array [z, y, x] (or [y, x]); affine: 4x4, index (x, y, z) to RAS mm, as in nibabel; None: voxels of
     1 mm at the origin.
 
     >>> import numpy as np
@@ -58,7 +58,7 @@ class Image:
 
     @classmethod
     def read(cls, path):
-        """Reads NIfTI, in the type that holds every value of the file."""
+        """Reads NIfTI. The voxels get a type that holds every value of the file."""
         array, grid = _ffdp.read_image(os.fspath(path), False)
         return cls(array, grid=grid)
 
@@ -78,7 +78,7 @@ def affine_of(grid):
 
 
 def to_ras(matrix):
-    """A map of LPS points as one of RAS points, and the other way round."""
+    """Converts a map of LPS points to a map of RAS points, or back."""
     return _LPS @ np.asarray(matrix, dtype=float) @ _LPS
 
 
@@ -113,7 +113,7 @@ def _to_host(array):
 
 
 class Kind:
-    """How a result becomes what the caller works with."""
+    """Converts a result to the type of the caller's image."""
 
     def __init__(self, wrap, name):
         self.wrap = wrap  # Image -> the caller's kind
@@ -210,12 +210,12 @@ def _to_ants(image):
 
 
 def like(data, image):
-    """An image with the geometry of `image`, 2-D where that is 2-D."""
+    """An image with the geometry of `image`; 2-D if that is 2-D."""
     return Image(data[0] if image.data.ndim == 2 else data, grid=image.grid)
 
 
 def as_float(image):
-    """float32 [z, y, x], contiguous; on the device where it lies."""
+    """The voxels as float32 [z, y, x], contiguous, on the device where they are."""
     array = image.array
     if _module(array) == "torch" and array.device.type == "cuda":
         import torch
@@ -231,7 +231,7 @@ def as_float(image):
 
 
 def as_host(image):
-    """The voxels in a type that the library knows, in the memory of the host."""
+    """The voxels in host memory, in a type that the library supports."""
     array = np.ascontiguousarray(_to_host(image.array))
     if array.dtype == bool:
         return array.astype(np.uint8)

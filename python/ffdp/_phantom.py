@@ -10,7 +10,7 @@ from ._transforms import Transform
 
 
 class PhantomPair(NamedTuple):
-    """A pair as `ffdp phantom --pair` makes it."""
+    """The images, labels and true warp of `ffdp phantom --pair`."""
     fixed: Image
     moving: Image
     fixed_labels: Image
@@ -34,10 +34,10 @@ def _pose(rotate, translate, zoom):
 
 def phantom(shape=(160, 192, 160), spacing=1.0, *, contrast="t1", moving_contrast=None, seed=1, noise=0.02, bias=0.2,
             pair=False, warp_mm=6.0, rotate=(0, 0, 0), translate=(0, 0, 0), zoom=1.0, threads=0):
-    """Makes (image, labels), or with `pair` a PhantomPair; the images of `ffdp phantom`.
+    """Makes the images of `ffdp phantom`: (image, labels) or, with `pair`, a PhantomPair.
 
     shape: voxels [z, y, x]; spacing: one number or (x, y, z) [mm], the brain always fills the image; contrast:
-    t1, t2 or flash; seed: which subject, scan and warp; warp_mm: strength of the warp between the pair; rotate,
+    t1, t2 or flash; seed: of subject, scan and warp; warp_mm: strength of the warp between the pair; rotate,
     translate, zoom: the pose of the (moving) head, LPS.
 
     >>> import ffdp

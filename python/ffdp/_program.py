@@ -6,6 +6,6 @@ import sys
 
 
 def main():
-    """Becomes the program, so that signals and exit codes are its own."""
+    """Replaces this process by the program, so that signals and exit codes are those of the program."""
     program = pathlib.Path(__file__).parent / "bin" / "ffdp"
     os.execv(program, [str(program), *sys.argv[1:]])

@@ -11,7 +11,7 @@ from ._transforms import Transform, apply, as_transform
 
 
 class Registration:
-    """What a registration found: phi(p) = affine(p + d(p)), from fixed to moving points."""
+    """The result of a registration: phi(p) = affine(p + d(p)) maps fixed to moving points."""
 
     def __init__(self, found, fixed, moving, kind):
         self._found, self._fixed, self._moving, self._kind = found, fixed, moving, kind
@@ -24,7 +24,7 @@ class Registration:
 
     @property
     def displacement(self):
-        """u [3, z, y, x] in voxels of the fixed image, components z, y, x: what ffdp.torch.grid_sample takes.
+        """u [3, z, y, x] in voxels of the fixed image, components z, y, x, as ffdp.torch.grid_sample takes it.
         None after a linear registration. On a GPU it stays there, as an object that torch.from_dlpack and
         cupy.from_dlpack take."""
         return self._found.displacement(False)
@@ -50,18 +50,18 @@ class Registration:
 
     @property
     def warped(self):
-        """The moving image on the fixed grid, 0 outside; in the kind of the fixed image."""
+        """The moving image on the fixed grid, 0 outside; of the type of the fixed image."""
         data = self._found.warped(as_float(self._moving), self._moving.grid)
         return self._kind.wrap(like(_array(data), self._fixed))
 
     @property
     def costs(self):
-        """The cost at every iteration, one list a level."""
+        """The cost at every iteration, one list per level."""
         return [level["cost"] for level in self._record["levels"]]
 
     @property
     def plan(self):
-        """Memory of every stage [MiB], as planned beforehand."""
+        """The planned memory of every stage [MiB]."""
         return self._record["plan"]
 
     @property
@@ -70,7 +70,7 @@ class Registration:
         return self._record
 
     def apply(self, value, interpolation="linear", fill=0.0):
-        """Brings an image (interpolation="label": labels) of the moving space to the fixed grid, or takes points
+        """Resamples an image (interpolation="label": labels) of the moving space to the fixed grid, or maps points
         (n, 3) [mm, RAS] of the fixed image to the moving one."""
         if isinstance(value, np.ndarray) and value.ndim == 2 and value.shape[1] == 3:
             return self.transform.map(value)
@@ -89,7 +89,7 @@ class Registration:
         return [prefix + name for name in [*written, ".json"]]
 
     def plot(self):
-        """Fixed, moving as it lies, and warped, in three planes, and the costs; a matplotlib figure."""
+        """A matplotlib figure: fixed, moving before registration, and warped image in three planes, and the costs."""
         from ._plot import plot
         return plot(self)
 
@@ -99,7 +99,7 @@ class Registration:
 
 
 def _array(data):
-    """A NumPy array, or what lies on a GPU as a torch or CuPy tensor."""
+    """A NumPy array or, on a GPU, a torch or CuPy tensor."""
     if isinstance(data, np.ndarray):
         return data
     try:
@@ -130,7 +130,7 @@ def _words(options):
 
 
 def _progress(callback, quiet):
-    """The caller's callback, or a bar where tqdm is, or nothing."""
+    """The callback of the caller; without one, a bar if tqdm is installed."""
     if callback is not None or quiet:
         return callback, lambda: None
     try:
@@ -163,10 +163,10 @@ def register(fixed, moving, *, preset="default", metric=None, fixed_mask=None, m
 
     fixed, moving: images, or lists of as many channels each. preset: fast, default, accurate, affine or rigid.
     metric: "lncc", "mi", "mse", "gc", with options as in "lncc,radius=3", or a list of them. start: a Transform or
-    file of an affine to start from. callback(stage, level, levels, iteration, iterations, cost): after each iteration;
-    an exception in it, or Ctrl-C, ends the run. Without one, tqdm shows a bar where it is installed, unless quiet.
-    Every other option of `ffdp register` by its name: iterations=(100, 50, 20), linear="affine", device="cuda:0",
-    symmetric=True, set=["deformable/0/step=0.4"] and so on.
+    file with the affine to start from. callback(stage, level, levels, iteration, iterations, cost) is called after each
+    iteration; an exception in it, or Ctrl-C, ends the run. Without a callback, tqdm shows a bar if it is installed,
+    unless quiet. Every other option of `ffdp register` can be given by its name: iterations=(100, 50, 20),
+    linear="affine", device="cuda:0", symmetric=True, set=["deformable/0/step=0.4"] and so on.
 
     >>> import ffdp
     >>> pair = ffdp.phantom((20, 24, 20), spacing=8, pair=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Transforms: from points of the fixed image to points of the moving one, which is how images are resampled."""
+"""Transforms. They map points of the fixed image to points of the moving one, as resampling needs."""
 import os
 
 import numpy as np
@@ -23,19 +23,19 @@ class Transform:
 
     @classmethod
     def from_affine(cls, matrix):
-        """Of a 4x4 map of RAS points [mm]."""
+        """A transform from a 4x4 map of RAS points [mm]."""
         chain = _ffdp.Chain()
         chain.append_affine(to_ras(matrix).tolist())
         return cls(chain)
 
     @classmethod
     def from_displacement(cls, displacement, reference):
-        """Of d in p -> p + d(p): [3, z, y, x], components x, y, z, RAS mm, on the grid of `reference`."""
+        """A transform p -> p + d(p) from d: [3, z, y, x], components x, y, z, RAS mm, on the grid of `reference`."""
         array = np.asarray(displacement, dtype=np.float32) * _FLIP[:, None, None, None].astype(np.float32)
         return cls(_ffdp.displacement_transform(np.ascontiguousarray(array), as_image(reference)[0].grid))
 
     def map(self, points):
-        """Points (n, 3) through the chain [mm, RAS]."""
+        """Maps points (n, 3) [mm, RAS] through the chain."""
         points = np.asarray(points, dtype=float)
         if points.ndim != 2 or points.shape[1] != 3:
             raise ValueError(f"points: their shape is {points.shape}, (n, 3) is wanted")
@@ -55,7 +55,7 @@ class Transform:
 
     @property
     def affine(self):
-        """4x4 map of RAS points [mm] where the chain is one affine; else None."""
+        """4x4 map of RAS points [mm] if the chain is one affine; else None."""
         steps = self._chain.steps()
         if not steps:
             return np.eye(4)
@@ -88,14 +88,14 @@ def _grid_of(chain, reference):
 
 
 def _argument(value):
-    """What the program calls a -t argument."""
+    """The -t argument of the program."""
     if isinstance(value, tuple) and len(value) == 2:
         return f"[{os.fspath(value[0])},{int(bool(value[1]))}]"
     return os.fspath(value)
 
 
 def as_transform(value):
-    """A Transform of a Transform, a file, (file, inverted), or a list of them in ANTs' order."""
+    """Makes a Transform of a Transform, a file, (file, inverted), or a list of them in ANTs' order."""
     if isinstance(value, Transform):
         return value
     if isinstance(value, list):
@@ -118,7 +118,7 @@ def apply(image, transform, reference=None, interpolation="linear", fill=0.0, th
 
     transform: a Transform, a Registration, a file, (file, True) for its inverse, or a list of them in ANTs'
     order: the warp, then the affine. interpolation: linear, nearest, label (keeps labels exact), bspline or sinc.
-    reference: image whose grid the result gets; None: that of `image`. Returns the kind of `image`.
+    reference: image whose grid the result gets; None: that of `image`. The result has the type of `image`.
     """
     moving, kind = as_image(image)
     fixed = as_image(reference, "reference")[0] if reference is not None else moving
@@ -128,12 +128,14 @@ def apply(image, transform, reference=None, interpolation="linear", fill=0.0, th
 
 
 def apply_to_points(points, transform):
-    """Points (n, 3) [mm, RAS] of the fixed image to the moving one, by what warps the moving onto the fixed image."""
+    """Maps points (n, 3) [mm, RAS] of the fixed image to the moving one, by the transform that resamples the moving
+    image."""
     return as_transform(transform).map(points)
 
 
 def compose(transforms, reference=None):
-    """One transform of a chain (a point meets the first one first): an affine, or a warp on `reference`'s grid."""
+    """Makes one transform of a chain: an affine, or a warp on the grid of `reference`. The first one is applied to a
+    point first."""
     chain = as_transform(list(transforms))
     if chain.affine is not None:
         return chain
@@ -147,7 +149,7 @@ def invert(transform):
 
 
 def displacement_of(transform, name):
-    """(array, grid) of the one displacement of a transform, LPS mm; NaN where a file holds none."""
+    """(array, grid) of the displacement of a transform, LPS mm; NaN where the file marks places without one."""
     chain = _ffdp.read_warp(os.fspath(transform)) if isinstance(transform, (str, os.PathLike)) else \
         as_transform(transform)._chain
     found = [step for step in chain.steps() if isinstance(step, tuple)]

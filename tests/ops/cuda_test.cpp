@@ -274,18 +274,20 @@ TEST_P(CudaMatchesCpu, Compose) {
 
 TEST_P(CudaMatchesCpu, Smooth) {
   for (const Vec3 sigma : {Vec3{1, 1, 1}, Vec3{0, 0.5, 2.5}, Vec3{3, 1, 0.7}}) {
-    const smooth::Params p{sigma};
+    const smooth::Params p{sigma}, damped{sigma, 0.3};
     const auto f = image(1, smooth::halo(p));
-    const auto u = displacement(2, 3, smooth::halo(p));
+    const auto u = displacement(2, 3, smooth::halo(damped));
     expect_same([&](Side& s) {
       Result r;
       auto out = s.room(compute), back = s.room(compute);
-      auto vector = s.vector_room(compute);
+      auto vector = s.vector_room(compute), vector_damped = s.vector_room(compute);
       smooth::forward(s.ctx, p, domain, compute, s.in(f), out);
       smooth::forward(s.ctx, p, domain, compute, s.in(u), vector);
+      smooth::forward(s.ctx, damped, domain, compute, s.in(u), vector_damped);
       smooth::backward(s.ctx, p, domain, compute, s.in(f), back);
       s.out(out, r);
       s.out(vector, r);
+      s.out(vector_damped, r);
       s.out(back, r);
       return r;
     });

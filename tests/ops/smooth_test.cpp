@@ -117,6 +117,89 @@ TEST_P(Smooth, VectorsAreSmoothedByComponent) {
   }
 }
 
+/// Smooths the field with damping, as a whole.
+VectorField<float> damped(const Params& params, const Box& domain, const VectorField<float>& u) {
+  Context ctx = test::two_threads();
+  VectorField<float> out(Backend::cpu, domain);
+  forward(ctx, params, domain, domain, u.view(), out.view());
+  return out;
+}
+
+TEST_P(Smooth, DampedFieldMatchesReference) {
+  params.damping = 0.3;
+  const VectorField<float> u = test::displacement(box_of({99, 99, 99}), domain, 3, 4);
+  VectorField<float> want(Backend::cpu, domain);
+  test::for_each_voxel(domain, [&](int z, int y, int x) {
+    for (int c = 0; c < 3; ++c)
+      want.view()[c](z, y, x) =
+          static_cast<float>(reference::damped(u.view(), domain, params.damping, c, {z, y, x}));
+  });
+  const VectorField<float> plain = damped({params.sigma}, domain, want);
+  const VectorField<float> got = damped(params, domain, u);
+  for (int c = 0; c < 3; ++c) {
+    const auto difference =
+        test::compare(test::values(got.view()[c], domain), test::values(plain.view()[c], domain));
+    EXPECT_LT(difference.relative_max, 2e-6) << difference;
+  }
+}
+
+TEST_P(Smooth, DampedShardsEqualTheWhole) {
+  params.damping = 0.25;
+  const VectorField<float> u = test::displacement(domain, domain, 3, 4);
+  const VectorField<float> want = damped(params, domain, u);
+  Context ctx = test::two_threads();
+  for (const auto& boxes : test::splits(domain)) {
+    VectorField<float> out(Backend::cpu, domain);
+    for (const Box& box : boxes) {
+      const VectorField<float> shard =
+          test::make_vector_field(intersect(grow(box, halo(params)), domain),
+                                  [&](int c, int z, int y, int x) { return u.view()[c](z, y, x); });
+      forward(ctx, params, domain, box, shard.view(), out.view());
+    }
+    EXPECT_EQ(test::values(out.view(), domain), test::values(want.view(), domain));
+  }
+}
+
+// Inside: a rotation stays, a wave of compression shrinks by 1 - 2 w (1 - cos k), a shear wave
+// stays.
+TEST(SmoothDamping, TakesChangesOfVolumeAlone) {
+  const Box domain = box_of({12, 12, 24});
+  const double k = 2 * M_PI / 8, weight = 0.2;
+  const auto wave = [&](int component) {
+    return test::make_vector_field(domain, [&](int c, int, int, int x) {
+      return c == component ? static_cast<float>(std::sin(k * x)) : 0.0F;
+    });
+  };
+  const VectorField<float> rotation = test::make_vector_field(domain, [](int c, int, int y, int x) {
+    return static_cast<float>(c == 1 ? x : c == 2 ? -y : 0);
+  });
+  const Params params{{0, 0, 0}, weight};
+  const VectorField<float> turned = damped(params, domain, rotation);
+  const VectorField<float> shear = wave(1), sheared = damped(params, domain, shear);
+  const VectorField<float> push = wave(2), pushed = damped(params, domain, push);
+  const double left = 1 - 2 * weight * (1 - std::cos(k));
+  test::for_each_voxel({{1, 1, 1}, {11, 11, 23}}, [&](int z, int y, int x) {
+    for (int c = 0; c < 3; ++c) {
+      EXPECT_NEAR(turned.view()[c](z, y, x), rotation.view()[c](z, y, x), 1e-6);
+      EXPECT_NEAR(sheared.view()[c](z, y, x), shear.view()[c](z, y, x), 1e-6);
+      EXPECT_NEAR(pushed.view()[c](z, y, x), left * push.view()[c](z, y, x), 1e-6);
+    }
+  });
+}
+
+TEST(SmoothRejects, DampingOfImagesAndTooMuch) {
+  const Box domain = box_of({8, 8, 8});
+  const Field<float> image = test::image(domain, 1);
+  const VectorField<float> u = test::displacement(domain, domain, 1, 4);
+  Field<float> out(Backend::cpu, domain);
+  VectorField<float> out_u(Backend::cpu, domain);
+  Context ctx = test::two_threads();
+  EXPECT_THROW(forward(ctx, {{1, 1, 1}, 0.1}, domain, domain, image.view(), out.view()),
+               InvalidArgument);
+  EXPECT_THROW(forward(ctx, {{1, 1, 1}, 0.5}, domain, domain, u.view(), out_u.view()),
+               InvalidArgument);
+}
+
 TEST_P(Smooth, InvariantUnderConstants) {
   const Field<float> flat = test::make_field(domain, [](int, int, int) { return 1000; });
   for (double v : test::values(whole(flat).view(), domain))

@@ -46,11 +46,12 @@ struct Case {
 
 Config short_config(MetricKind kind) {
   Config config = preset("fast");
-  config.linear = {{.kind = LinearKind::affine,
-                    .metric = {.kind = kind == MetricKind::mse ? MetricKind::mi : kind},
-                    .resolutions = {2, 1},
-                    .iterations = {8, 3}}};
-  config.deformable[0].metrics = {{.kind = kind, .radius = 2}};
+  LinearStage linear;
+  linear.metric.kind = kind == MetricKind::mse ? MetricKind::mi : kind;
+  linear.resolutions = {2, 1};
+  linear.iterations = {8, 3};
+  config.linear = {linear};
+  config.deformable[0].metrics[0] = {.kind = kind, .radius = 2};
   config.deformable[0].shrink = {2, 1};
   config.deformable[0].iterations = {8, 5};
   return config;

@@ -4,11 +4,11 @@
 #include "ffdp/core/view.hpp"
 #include "ffdp/ops/common/voxels.cuh"
 
-/// Separable stencils of any reach, a pass an axis.
+/// Separable stencils of any reach, in one pass per axis.
 namespace ffdp::device {
 
-/// out(i) = sum_k taps[k] load(i + k - radius) along one axis over `box`,
-/// positions outside `readable` left out. 2 radius + 1 reads a voxel, mostly from the caches.
+/// out(i) = sum_k taps[k] load(i + k - radius) along one axis over `box`; positions outside
+/// `readable` are left out. Takes 2 radius + 1 reads per voxel, mostly from the caches.
 template <class Load>
 void axis_sums(const Context& ctx, int axis, const float* taps, int radius, const Box& readable,
                const Box& box, const Load& load, View<float> out) {

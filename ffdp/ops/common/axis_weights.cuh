@@ -12,7 +12,7 @@ struct AxisPass {
   int axis, count, lo;
   const int* first;
   const float* weights;
-  float scale, offset;  ///< of the intensities
+  float scale, offset;  ///< intensity = offset + scale * stored
   View<const T> in;
   View<float> out;
 

@@ -5,10 +5,10 @@
 
 namespace ffdp {
 
-/// Weights of one output voxel along one axis: inputs first .. first + count - 1.
+/// Weights along one axis: each output voxel is a sum of the inputs first .. first + count - 1.
 struct AxisWeights {
-  std::vector<int> first;      ///< global index, per output voxel of compute
-  std::vector<float> weights;  ///< count per output voxel
+  std::vector<int> first;  ///< global index of the first input, for each output voxel of compute
+  std::vector<float> weights;  ///< `count` of them for each output voxel
   int count = 0;
 };
 

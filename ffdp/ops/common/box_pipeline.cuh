@@ -8,17 +8,16 @@
 #include "ffdp/ops/common/pipeline_shape.cuh"
 #include "ffdp/ops/common/pipeline_summer.cuh"
 
-/// Box sums of one reach R, 3 to 8, over several quantities at once, in one pass whose cost hardly
-/// depends on R. Warps have different tasks, and pass planes on to each other through shared
-/// memory.
+/// Box sums of one reach R, 3 to 8, over several quantities in one pass, whose cost hardly depends
+/// on R. Warps have different tasks and exchange planes through shared memory.
 namespace ffdp::device {
 
-/// A block makes 32 x 16 (or 8) voxels of a stretch of planes, two planes a step. Loaders fill
-/// shared memory and sum along y, summers sum along x and z and emit, the other threads emit alone.
-/// The three tasks are one step ahead of each other.
+/// A block makes 32 x 16 (or 8) voxels of a stretch of planes, two planes per step. Loaders fill
+/// shared memory and sum along y; summers sum along x and z and emit; the other threads only emit.
+/// Each task is one step ahead of the next.
 ///
-/// Op as for sweep_kernel. How a sum adds up depends on the place of a voxel in the domain alone.
-/// `bytes` of a copy to shared memory: 4, 8 or 16.
+/// Op is as for sweep_kernel. The order of addition depends on the place of a voxel in the domain
+/// alone. `bytes` is the size of a copy to shared memory: 4, 8 or 16.
 template <int R, int tile_rows, int bytes, class Op>
 __global__ void __launch_bounds__(PipelineSizes<R, tile_rows, Op>::threads, tile_rows == 8 ? 2 : 1)
     box_pipeline_kernel(Op op, Box readable, Box box, Int3 origin, int stretch,
@@ -44,14 +43,14 @@ __global__ void __launch_bounds__(PipelineSizes<R, tile_rows, Op>::threads, tile
     }
   }
   if (!parts) return;
-  // The 256 threads that block_sum adds up hold those that emit.
+  // All threads that emit are among the 256 that block_sum adds up.
   total = block_sum(other >= 0 ? other : thread + Sizes::others, total);
   if (other == 0)
     parts[(std::int64_t{blockIdx.z} * gridDim.y + blockIdx.y) * gridDim.x + blockIdx.x] = total;
 }
 
-/// Bytes of the widest access that cuts the rows of `readable` from `x` on into whole pieces: 4, 8
-/// or 16.
+/// The widest access (4, 8 or 16 bytes) that divides the rows of `readable` from `x` on into whole
+/// pieces.
 inline int access_bytes(const View<const float>& view, const Box& readable, int x) {
   const auto allows = [&](int n) {
     return aligned_runs(view, x, n) && (readable.lo[2] - x) % n == 0 && readable.size(2) % n == 0;
@@ -59,7 +58,7 @@ inline int access_bytes(const View<const float>& view, const Box& readable, int 
   return allows(4) ? 16 : allows(2) ? 8 : 4;
 }
 
-/// Runs the pipeline over `box`; `parts` holds a partial sum a block, or is null.
+/// Runs the pipeline over `box`. `parts` gets one partial sum per block; may be null.
 template <int R, class Op>
 void box_pipeline(const Context& ctx, const BoxPipeline<R, Op>& shape, const Op& op,
                   const Box& readable, const Box& box, typename Op::Sum* parts) {

@@ -24,7 +24,8 @@ inline void require_boxes(const char* op, const Box& domain, const Box& compute)
                           ", must be a non-empty part of the domain " + to_string(domain));
 }
 
-/// The voxels of an image as the CPU backends read them.
+/// The voxels of an image as floats; throws NotBuilt for other storage, which CPU backends do not
+/// read.
 inline View<const float> require_floats(const char* op, const ImageView& image) {
   if (image.storage != Storage::float32 || image.scale != 1 || image.offset != 0)
     throw NotBuilt(std::string(op) + ": the CPU backend reads float32 images without a scale only");

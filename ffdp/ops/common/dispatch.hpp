@@ -16,14 +16,14 @@ constexpr bool has_cuda = true;
 constexpr bool has_cuda = false;
 #endif
 
-/// Backends that have a function, for one type of its voxels.
+/// Which backends implement a function for one type of voxels.
 struct Has {
   bool cpu = true, cuda = true;
 };
 
 /// Calls `run<B>()` for the backend B of the context; the only place where a backend is chosen.
-/// `run` is a generic lambda that calls On<B>::f. Backends that lack f, or that this build lacks,
-/// are never instantiated: asked for one of them, it throws NotBuilt.
+/// `run` is a generic lambda that calls On<B>::f. A backend that has no f, or that is not in this
+/// build, is never instantiated; dispatch throws NotBuilt if the context asks for it.
 /// @param ctx  says which backend
 /// @param run  for instance [&]<Backend B>() { On<B>::forward(ctx, in, out); }
 template <Has has = Has{}, class Run>

@@ -7,12 +7,12 @@
 
 namespace ffdp::device {
 
-/// 1 / (sum of the taps inside the domain) for stencils of a reach up to widest_stencil; a kernel
-/// parameter.
+/// 1 / (sum of the taps inside the domain), for stencils of a reach up to widest_stencil. It is a
+/// kernel parameter.
 struct EdgeFactors {
   Box domain;
   int radius;
-  /// By how many taps fall off below and above.
+  /// Indexed by the number of taps below and above the domain.
   float factor[3][widest_stencil + 1][widest_stencil + 1];
 
   __device__ float operator()(int axis, int i) const {
@@ -20,7 +20,7 @@ struct EdgeFactors {
     const int above = max(i + radius + 1 - domain.hi[axis], 0);
     return factor[axis][below][above];
   }
-  /// Where all taps lie inside.
+  /// The factor for voxels whose taps all lie inside.
   __device__ float inside(int axis) const { return factor[axis][0][0]; }
   __device__ float operator()(int z, int y, int x) const {
     return (*this)(0, z) * (*this)(1, y) * (*this)(2, x);

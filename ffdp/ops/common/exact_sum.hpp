@@ -5,9 +5,9 @@
 
 #include "ffdp/core/host_device.hpp"
 
-/// Sums that no order of addition changes. Addends are rounded to multiples of one unit, a power of
-/// two; a double adds such numbers without rounding as long as the sum is below 2^53 units. So
-/// threads, slabs and ranks may add in any order and get the same bits.
+/// Sums that do not depend on the order of addition. Addends are rounded to multiples of one unit,
+/// a power of two; a double adds such numbers without rounding as long as the sum is below 2^53
+/// units. So threads, slabs and ranks may add in any order and get the same bits.
 namespace ffdp {
 
 /// Rounds values in [0, 1] to multiples of a unit so fine that `count` of them add up exactly:

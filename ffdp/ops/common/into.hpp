@@ -3,7 +3,7 @@
 
 namespace ffdp {
 
-/// Whether a gradient is added to what is there or takes its place.
+/// Whether a result is added to the old values or replaces them.
 enum class Into { add, overwrite };
 
 }  // namespace ffdp

@@ -16,10 +16,10 @@ struct MetricSum {
   }
 };
 
-/// Scratch slot of `metric_sum`; ops leave it alone.
+/// Scratch slot of `metric_sum`; no op may use it.
 inline constexpr int metric_sum_slot = 9;
 
-/// What add(MetricSum* sum), with a sum in memory of the backend, adds to nothing; waits for it.
+/// Calls add(sum) on a sum of 0 in memory of the backend, waits, and returns the sum.
 template <class Add>
 MetricSum metric_sum(Context& ctx, Add&& add) {
   MetricSum sum;

@@ -8,8 +8,8 @@
 
 namespace ffdp::device {
 
-/// copy_async, only if `wanted`, without a branch. `past_l1`: sixteen bytes leave the L1 cache
-/// alone.
+/// copy_async, only if `wanted`, without a branch. `past_l1`: copies of sixteen bytes bypass the L1
+/// cache.
 template <int bytes, bool past_l1>
 __device__ inline void copy_async_if(std::uint32_t wanted, float* to, const float* from) {
   const auto at = static_cast<unsigned int>(__cvta_generic_to_shared(to));
@@ -25,27 +25,27 @@ __device__ inline void copy_async_if(std::uint32_t wanted, float* to, const floa
         "l"(from), "n"(bytes), "r"(wanted));
 }
 
-/// The first task: copies the input to shared memory, two steps ahead where it fits, and makes y
-/// sums of each quantity, by chunks of columns.
+/// The first task: copies the input to shared memory (two steps ahead, if it fits) and makes the
+/// sums along y of each quantity, in chunks of a column.
 template <int R, int tile_rows, int bytes, class Op>
 struct PipelineLoader {
   using Block = PipelineBlock<R, tile_rows, Op>;
   using Sizes = typename Block::Sizes;
   static constexpr int Q = Sizes::Q, P = Sizes::planes, side = Sizes::side;
-  // What a thread copies: pieces of rows, the same ones of every plane.
+  // A thread copies pieces of rows, the same ones of every plane.
   static constexpr int floats = bytes / 4, pieces = Sizes::width / floats;
   static constexpr int at_once = Sizes::loaders / pieces;
   static constexpr int passes = (Sizes::height + at_once - 1) / at_once;
-  // What it sums: a chunk of a column of a plane.
+  // A thread sums a chunk of a column of a plane.
   static constexpr int chunk = Sizes::chunk, high = chunk + 2 * R;
 
   const Block& block;
   int thread, piece, first_row;
-  std::uint32_t mine = 0;  ///< of its passes, a bit each
+  std::uint32_t mine = 0;  ///< one bit per pass: whether it copies
   const float* next[Op::raws];
   bool works;
   int c, p, top;            ///< column, plane and first row of its chunk
-  std::uint32_t there = 0;  ///< of its rows, a bit each
+  std::uint32_t there = 0;  ///< one bit per row: whether it is readable
 
   __device__ PipelineLoader(const Block& of, int number)
       : block(of),
@@ -148,7 +148,7 @@ struct PipelineLoader {
         block.memory.row_counts[k & 1][p][top + j][c] =
             static_cast<std::uint8_t>(__popc((present >> j) & ((1U << side) - 1)));
   }
-  /// The y sums of the quantities [first, last).
+  /// Makes the sums along y of the quantities [first, last).
   template <int first, int last>
   __device__ void sum(int k, const float (&value)[high][Op::values]) const {
     auto& to = block.memory.rows[k & 1][p];

@@ -10,9 +10,9 @@
 namespace ffdp::device {
 
 inline constexpr int tile_columns = 32, step_planes = 2;
-/// Under so many blocks of 16 planes, lower tiles make more of them.
+/// With fewer blocks than this (of 16 planes), smaller tiles are used, which make more blocks.
 inline constexpr int few_blocks = 8;
-inline constexpr int run_of_sums = 8;  ///< x sums, or y sums, that a thread makes at once
+inline constexpr int run_of_sums = 8;  ///< sums along x, or along y, that a thread makes at once
 
 /// Sizes for tiles of `tile_rows` rows: 16, or 8, which need less shared memory.
 template <int R, int tile_rows, class Op>
@@ -67,17 +67,17 @@ struct PipelineMemory {
         row_counts(reinterpret_cast<typename Sizes::RowCounts*>(ring_of_counts + Sizes::side)) {}
 };
 
-/// What every thread of a block knows.
+/// Values that are the same for all threads of a block.
 template <int R, int tile_rows, class Op>
 struct PipelineBlock {
   using Sizes = PipelineSizes<R, tile_rows, Op>;
   const Op& op;
   Box readable, box;
   PipelineMemory<Sizes> memory;
-  int x0, y0, z_lo, z_hi;  ///< of its tile
-  /// Of planes from z_lo - R on. Step k loads batch k, sums batch k - 1 and hands over batch k - 2,
-  /// in two halves with a barrier before each: windows are read in the first and written in the
-  /// second, a stage is read in the first and copied to in the second.
+  int x0, y0, z_lo, z_hi;  ///< of the tile
+  /// Number of batches of planes, from z_lo - R on. Step k loads batch k, sums batch k - 1 and
+  /// hands over batch k - 2. A step has two halves with a barrier before each: in the first,
+  /// windows and a stage are read; in the second, windows are written and a stage is copied to.
   int batches;
 
   __device__ PipelineBlock(const Op& what, const Box& from, const Box& to, const Int3& origin,
@@ -102,7 +102,7 @@ template <int R, class Op>
 struct BoxPipeline {
   using Large = PipelineSizes<R, 16, Op>;
   using Small = PipelineSizes<R, 8, Op>;
-  int tile_y = 0;  ///< 0 where the shared memory of the device does not suffice
+  int tile_y = 0;  ///< 0 if the device has too little shared memory
   dim3 grid;
   Int3 origin;
   int stretch = 0;
@@ -115,7 +115,7 @@ struct BoxPipeline {
     check(cudaDeviceGetAttribute(&shared, cudaDevAttrMaxSharedMemoryPerBlockOptin, device));
     shared -= 256 * static_cast<int>(sizeof(typename Op::Sum));  // of block_sum
     const auto cut = [](int n, int size) { return (n + size - 1) / size; };
-    // Pairs of planes, chunks and runs lie as in the whole domain.
+    // Pairs of planes, chunks and runs are the same as in the whole domain.
     const Int3 aligned{step_planes, run_of_sums, run_of_sums};
     for (int a = 0; a < 3; ++a) origin[a] = box.lo[a] - (box.lo[a] - domain.lo[a]) % aligned[a];
     const int nx = cut(box.hi[2] - origin[2], tile_columns), nz = box.hi[0] - origin[0];

@@ -8,8 +8,8 @@
 
 namespace ffdp::device {
 
-/// The third task: gives the windows of a pair of voxels of each plane to Op::emit, and reads for
-/// the next step what belongs to these voxels alone.
+/// The third task: passes the windows of a pair of voxels of each plane to Op::emit, and reads the
+/// own fields of these voxels for the next step.
 template <int R, int tile_rows, class Op>
 struct PipelineEmitter {
   using Block = PipelineBlock<R, tile_rows, Op>;
@@ -56,7 +56,7 @@ struct PipelineEmitter {
     block.op.emit(writes, {z + p, y, x, skip, end, is_full}, sums,
                   {is_whole, is_whole || !Op::missing, {low, high}}, own[p], total);
   }
-  /// The windows centred in the planes from z on.
+  /// Emits the windows centred in the planes from z on.
   __device__ void emit_all(int z) {
     std::uint32_t count[P] = {};
     bool whole = interior && z - R >= block.readable.lo[0] && z + P - 1 + R < block.readable.hi[0];
@@ -87,8 +87,8 @@ struct PipelineEmitter {
     for (int f = 0; f < Op::own; ++f)
       load_pair(block.op.own_at(reads, f), lo, hi, is_full, own[p][f]);
   }
-  /// For the planes from z on. All in one branch: loads in branches of their own would wait for
-  /// each other.
+  /// Reads the own fields for the planes from z on. All loads are in one branch, because loads in
+  /// separate branches would wait for each other.
   __device__ void read_all(int z) {
     if (full && z >= block.box.lo[0] && z + P <= block.z_hi) {
 #pragma unroll
@@ -111,9 +111,9 @@ struct PipelineEmitter {
   }
 };
 
-/// The second task: makes x sums of the y sums, by runs of rows, of one quantity, and z sums of
-/// those. A window is the last R pairs of planes with the even plane to come, or with the odd plane
-/// before them, which waits in a ring. Counts what is missing, in integers.
+/// The second task: makes, for one quantity, the sums along x of the sums along y, run by run of a
+/// row, and the sums along z of those. A window is the last R pairs of planes plus one plane: the
+/// next even one, or the odd one before them, which waits in a ring. Counts of voxels are integers.
 template <int R, int tile_rows, class Op>
 struct PipelineSummer {
   using Block = PipelineBlock<R, tile_rows, Op>;
@@ -125,7 +125,7 @@ struct PipelineSummer {
   int column, q, at_row, at_run;
   PairSums<R, run> queue;
   int slot = 0;
-  std::uint32_t counted = 0;  ///< in the last windows of its pair, 16 bits each
+  std::uint32_t counted = 0;  ///< voxels in the last windows of its pair, 16 bits each
   int count_slot = 0;
 
   /// Eight lanes have eight rows: no bank conflicts.
@@ -141,7 +141,7 @@ struct PipelineSummer {
   }
   __device__ bool counts() const { return Op::missing && column < Sizes::emitters; }
 
-  /// The x sums of a run.
+  /// The sums along x of a run.
   __device__ static void line(const float* from, float (&sums)[run]) {
     float v[4 * Sizes::fours];
 #pragma unroll

@@ -5,13 +5,13 @@
 
 #include "ffdp/ops/common/voxels.cuh"
 
-/// The sums that box_pipeline.cuh is made of: over windows of a line of numbers or of counts of 8
-/// bits, and over windows of planes, which are added in pairs first.
+/// The sums of box_pipeline.cuh: over windows of a line of numbers or of 8-bit counts, and over
+/// windows of planes, which are first added in pairs.
 namespace ffdp::device {
 
-/// Sums over N windows of n elements of a line, each from what it has up to the end of the first
-/// window and what it has beyond (van Herk 1992, doi:10.1016/0167-8655(92)90069-C). sum(i, s) is s
-/// plus element i; put(j, s) takes the sum of the window that begins at j.
+/// Sums over N windows of n elements of a line (van Herk 1992, doi:10.1016/0167-8655(92)90069-C).
+/// Each is the sum of its elements up to the end of the first window plus the sum of those beyond.
+/// sum(i, s) returns s plus element i; put(j, s) takes the sum of the window that begins at j.
 template <int n, int N, class Sum, class Put>
 __device__ inline void window_sums(const Sum& sum, const Put& put) {
   static_assert(N <= n + 1);
@@ -30,8 +30,8 @@ __device__ inline void window_sums(const Sum& sum, const Put& put) {
   }
 }
 
-/// Sums of the 2 R + 1 bytes from `first`, an even place, on, and from the next place on: 16 bits
-/// each.
+/// Sums of the 2 R + 1 bytes from `first` (an even number) on, and of those from the next byte on,
+/// 16 bits each.
 template <int R>
 __device__ inline std::uint32_t count_two(const std::uint8_t* row, int first) {
   constexpr int words = (2 * R + 2 + 3) / 4;
@@ -55,13 +55,13 @@ __device__ inline void load_four(const float4& from, float* to) {
   to[3] = from.w;
 }
 
-/// Sums of the last R pairs of planes, of a run of voxels, from those of 1, 2 and 4 pairs.
+/// Sums of the last R pairs of planes for a run of voxels, made from sums of 1, 2 and 4 pairs.
 template <int R, int run>
 struct PairSums {
   float pairs[run] = {};
-  float pair[run] = {}, two[2][run] = {}, four[4][run] = {};  ///< what the last steps had
+  float pair[run] = {}, two[2][run] = {}, four[4][run] = {};  ///< sums of the last steps
 
-  /// Takes the pair of step `phase` of four.
+  /// Adds the pair of planes of step `phase` (0 to 3).
   template <int phase>
   __device__ void push(const float (&even)[run], const float (&odd)[run]) {
 #pragma unroll

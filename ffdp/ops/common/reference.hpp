@@ -7,7 +7,7 @@
 #include "ffdp/core/affine.hpp"
 #include "ffdp/core/view.hpp"
 
-/// What the oracles of several ops share; double precision, for tests.
+/// Functions that the oracles of several ops share; double precision, for tests.
 namespace ffdp::reference {
 
 /// Trilinear interpolant at q (z, y, x), edge values beyond the outer voxel centres: the sum over

@@ -19,7 +19,8 @@ struct Taps {
   Int3 radius() const { return {radius(0), radius(1), radius(2)}; }
 };
 
-/// Sum of the taps that fall inside the domain, for the positions [lo, hi) of one axis; padded.
+/// For each position in [lo, hi) of one axis, the sum of the taps that fall inside the domain;
+/// padded.
 inline std::vector<float> tap_sums(const std::vector<float>& taps, int domain_lo, int domain_hi,
                                    int lo, int hi) {
   const int radius = static_cast<int>(taps.size()) / 2;
@@ -33,11 +34,11 @@ inline std::vector<float> tap_sums(const std::vector<float>& taps, int domain_lo
   return sums;
 }
 
-/// How separable_stencil cuts its work: tiles of rows times stretches of planes. It depends on the
-/// boxes alone, so sums per unit have the same bits at any thread count.
+/// How separable_stencil divides its work into units: tiles of rows times stretches of planes.
+/// Units depend on the boxes alone, so sums per unit have the same bits at any number of threads.
 struct StencilUnits {
-  int tile = 1, tiles = 1;         ///< rows a unit, number of tiles
-  int stretch = 1, stretches = 1;  ///< planes a unit, number of stretches
+  int tile = 1, tiles = 1;         ///< rows per unit, number of tiles
+  int stretch = 1, stretches = 1;  ///< planes per unit, number of stretches
   std::int64_t count() const { return std::int64_t{tiles} * stretches; }
 };
 
@@ -73,8 +74,9 @@ inline void weighted_rows(const std::vector<float>& taps, const float* const* ro
   }
 }
 
-/// out[x] = in[x] + ... + in[x + 2 radius] for radius >= 3, by sums of two and of four: 6 + (radius
-/// + 1) / 2 memory operations in place of 2 radius + 1. `pairs` holds two rows of `wide` elements.
+/// out[x] = in[x] + ... + in[x + 2 radius] for radius >= 3, by sums of two and of four. This takes
+/// 6 + (radius + 1) / 2 memory operations instead of 2 radius + 1. `pairs` holds two rows of `wide`
+/// elements.
 inline void box_row(int radius, const float* in, float* pairs, std::size_t wide, float* out,
                     std::size_t n) {
   float* fours = pairs + wide;
@@ -97,7 +99,7 @@ inline void box_row(int radius, const float* in, float* pairs, std::size_t wide,
   }
 }
 
-/// How separable_stencil works on `compute`, Q quantities at once: the same for all its units.
+/// Sizes that are the same for all units of a separable_stencil with Q quantities.
 template <int Q>
 struct StencilShape {
   const Taps& taps;
@@ -107,7 +109,8 @@ struct StencilShape {
   int window_z;             ///< planes of the ring
   bool box_x;               ///< all taps along x are 1
   std::size_t width, wide;  ///< elements of an output row and of an input row
-  std::size_t plane, rows;  ///< of one quantity of a ring plane and of its x-summed rows
+  std::size_t plane,
+      rows;  ///< elements of one quantity of a ring plane, and of its rows summed along x
 
   StencilShape(const Taps& t, const Box& d, const Box& c)
       : taps(t),
@@ -129,7 +132,7 @@ struct StencilShape {
   std::size_t per_worker() const { return Q * (wide + rows + plane * window_z + width) + 2 * wide; }
 };
 
-/// One tile of rows times a stretch of planes, in the scratch of one worker.
+/// One unit: a tile of rows times a stretch of planes, with the scratch of one worker.
 template <int Q>
 struct StencilUnit {
   const StencilShape<Q>& shape;
@@ -229,16 +232,17 @@ struct StencilUnit {
 
 }  // namespace detail
 
-/// Streams a separable stencil over `compute`, Q quantities at once, zero outside the domain.
+/// Streams a separable stencil over `compute`, Q quantities at once. Outside the domain they are
+/// zero.
 ///
-/// load(z, y, x_lo, x_hi, rows) fills rows[q][x - x_lo] for q < Q; only positions of the domain
-/// within the reach of compute are asked for. emit(z, y, rows, unit) receives, at
-/// rows[q][x - compute.lo x], the stencil sums of one row (it may overwrite them); rows of one unit
-/// come from one thread in a fixed order, and the units do not depend on the thread count.
-/// Every sum has the same terms in the same order wherever the compute box is cut.
+/// load(z, y, x_lo, x_hi, rows) must fill rows[q][x - x_lo] for q < Q. It is called only for
+/// positions of the domain within the reach of compute. emit(z, y, rows, unit) gets the stencil
+/// sums of one row at rows[q][x - compute.lo x] and may overwrite them. One thread makes the rows
+/// of a unit in a fixed order, and the units do not depend on the number of threads. Every sum has
+/// the same terms in the same order wherever the compute box is cut.
 ///
-/// A unit is a tile of rows times a stretch of planes: x then y within a plane, then z over a ring
-/// of 2 radius + 1 planes that stays in the second-level cache.
+/// A unit sums along x, then y within a plane, then z over a ring of 2 radius + 1 planes that stays
+/// in the second-level cache.
 template <int Q, class Load, class Emit>
 void separable_stencil(Context& ctx, int slot, const Taps& taps, const Box& domain,
                        const Box& compute, Load load, Emit emit) {

@@ -6,7 +6,7 @@
 #include "ffdp/core/view.hpp"
 #include "ffdp/ops/common/voxels.cuh"
 
-/// What the kernels of separable stencils share.
+/// Functions that the kernels of separable stencils share.
 namespace ffdp::device {
 
 enum class Stencil {
@@ -18,12 +18,12 @@ struct Weights {
   float axis[3][17];
 };
 
-/// Weighted sums of 2 R + 1 planes, R of which are to come, of N voxels.
+/// Weighted sums of 2 R + 1 planes for N voxels. Each sum waits until its last plane has come.
 template <int R, int N>
 struct PlanesToCome {
   float waiting[2 * R][N] = {};
 
-  /// Takes a plane; it becomes the sums of the planes it ends.
+  /// Adds a plane. `plane` becomes the sums of the 2 R + 1 planes that it completes.
   __device__ void push(const float (&taps)[17], float (&plane)[N]) {
 #pragma unroll
     for (int i = 0; i < N; ++i) {
@@ -37,7 +37,7 @@ struct PlanesToCome {
   }
 };
 
-/// Four, eight or sixteen bytes from device to shared memory, asynchronously.
+/// Copies 4, 8 or 16 bytes from device to shared memory, asynchronously.
 template <int bytes>
 __device__ inline void copy_async(unsigned int to, const void* from) {
   asm volatile("cp.async.ca.shared.global [%0], [%1], %2;" ::"r"(to), "l"(from), "n"(bytes));
@@ -51,9 +51,9 @@ struct NoSum {
   __device__ void operator+=(const NoSum&) {}
 };
 
-/// Planes that a block makes, of `planes` in each of `tiles`: with the least steps for a device
-/// that runs `blocks` a multiprocessor at once, where a block takes `halo` steps before its first
-/// plane. At most 128, so that blocks that take longer do not hold up the end.
+/// How many planes a block should make, for `tiles` tiles of `planes` planes: the number with the
+/// fewest steps, if each multiprocessor runs `blocks` blocks at once and a block takes `halo` steps
+/// before its first plane. At most 128, so that slow blocks do not delay the end.
 inline int stretch_planes(std::int64_t tiles, int planes, int halo, int blocks) {
   int device = 0, multiprocessors = 0;
   check(cudaGetDevice(&device));
@@ -70,20 +70,20 @@ inline int stretch_planes(std::int64_t tiles, int planes, int halo, int blocks) 
   return best;
 }
 
-/// Whether runs of n voxels from `x` on may be had with one access.
+/// Whether runs of n voxels from `x` on can be read with one access.
 template <class T>
 bool aligned_runs(const View<T>& view, int x, int n) {
   return reinterpret_cast<std::uintptr_t>(view.data) % (n * sizeof(T)) == 0 &&
          view.stride_z % n == 0 && view.stride_y % n == 0 && (x - view.stored.lo[2]) % n == 0;
 }
 
-/// Whether fours of voxels from box.lo x on may be read with one 16-byte access.
+/// Whether groups of four voxels from box.lo x on can be read with one 16-byte access.
 inline bool aligned_rows(const View<const float>& view, const Box& box) {
   return aligned_runs(view, box.lo[2], 4) && view.stored.size(2) % 4 == 0;
 }
 
 inline constexpr int widest_stencil = 8;
-/// Calls body.operator()<R>() for a radius within 1 and `widest`.
+/// Calls body.operator()<R>() for a radius between 1 and `widest`.
 template <int widest = widest_stencil, int R = 1, class Body>
 void with_radius(int radius, Body&& body) {
   if constexpr (R < widest)

@@ -5,33 +5,33 @@
 #include "ffdp/core/view.hpp"
 #include "ffdp/ops/common/stencil.cuh"
 
-/// Separable stencils of a small reach over several quantities at once, in one pass: y in
-/// registers, x by shuffles, z in registers. Read once, write once.
+/// Separable stencils of a small reach over several quantities in one pass: sums along y in
+/// registers, along x by shuffles, along z in registers. Each voxel is read once and written once.
 namespace ffdp::device {
 
 inline constexpr int sweep_warps = 8, sweep_threads = 32 * sweep_warps;
 inline constexpr int sweep_x = 2;       ///< neighbours along x that a thread makes
-inline constexpr int sweep_stages = 3;  ///< planes in shared memory: one in use, two on their way
+inline constexpr int sweep_stages = 3;  ///< planes in shared memory: one in use, two being copied
 
-/// What a lane makes of a row: the voxels [skip, end) of two neighbours from x on. `full`: both, at
-/// addresses for one access.
+/// What a lane makes of a row: of the two neighbours x and x + 1, those numbered [skip, end).
+/// `full`: both, at addresses that allow one access.
 struct Neighbours {
   int z, y, x, skip, end;
   bool full;
 };
 
-/// What a thread knows of the windows it hands over.
+/// What Op::emit is told about the windows of the two neighbours.
 struct WindowState {
-  bool whole;            ///< they lie inside, and nothing in them is missing
-  bool clean;            ///< nothing in them is missing
-  float count[sweep_x];  ///< voxels in them, where Op::missing
+  bool whole;            ///< they lie inside, and no voxel in them is missing
+  bool clean;            ///< no voxel in them is missing
+  float count[sweep_x];  ///< number of their voxels, if Op::missing
 };
 
-/// Whether either is NaN (std::isunordered is taken for always true on the device).
+/// Whether either is NaN (std::isunordered is always true on the device).
 __device__ inline bool absent(float a, float b) { return !(a == a && b == b); }
 
-/// Sums along x of one row: a lane holds the neighbours v; the lanes of `margin` on both sides get
-/// nothing of value. How a sum adds up depends on the parity of x alone.
+/// Sums along x of one row. A lane holds the neighbours v; the result of the `margin` lanes on each
+/// side is meaningless. The order of addition depends on the parity of x alone.
 template <int R, Stencil stencil>
 __device__ inline void lane_sums(const float (&v)[2], const float (&taps)[17], float (&out)[2]) {
   constexpr unsigned all = 0xffffffffU;
@@ -84,9 +84,9 @@ __device__ inline void add_row(const Op& op, float factor, const float (&value)[
   }
 }
 
-/// Sums along y about the rows y ... y + H - 1 of a plane, for every quantity of two neighbours,
-/// from its rows y - R ... in shared memory. With `careful`, NaN and what lies outside `readable`
-/// count nothing, and `count` the rest.
+/// Sums along y, centred in the rows y ... y + H - 1 of a plane, for every quantity of two
+/// neighbours. They are made from the rows from y - R on in shared memory. If `careful`, voxels
+/// that are NaN or outside `readable` are left out, and `count` gets the number of the others.
 template <int R, Stencil stencil, bool careful, class Op, class Stage, int Q, int H>
 __device__ inline void row_sums(const Op& op, const Weights& weights, const Box& readable, int y,
                                 int x, const Stage& stage, int first_row, float (&sums)[H][Q][2],
@@ -170,7 +170,7 @@ __device__ inline void load_pair(const Half* from, int skip, int end, bool full,
 template <class T>
 __device__ inline void store_pair(T* to, int skip, int end, bool full, const T (&v)[2]) {
   if (full) {
-    // In assembler: the compiler would fold it with the single stores below into two.
+    // In assembler: the compiler would merge it with the single stores below into two stores.
     if constexpr (sizeof(T) == 4)
       asm volatile("st.global.v2.f32 [%0], {%1, %2};" ::"l"(to), "f"(v[0]), "f"(v[1]) : "memory");
     else
@@ -183,15 +183,16 @@ __device__ inline void store_pair(T* to, int skip, int end, bool full, const T (
     if (i >= skip && i < end) to[i] = v[i];
 }
 
-/// Box sums of 2 R + 1 planes from those of pairs of planes, an even and the next: 2 R + 1
-/// additions for two planes.
+/// Box sums of 2 R + 1 planes, made from sums of pairs of planes (an even one and the next): 2 R +
+/// 1 additions for two planes.
 template <int R, int Q>
 struct PlaneQueue {
-  float whole[R][Q][2] = {};                  ///< sums about odd planes, by what is still to come
-  float inner[R > 1 ? R - 1 : 1][Q][2] = {};  ///< of pairs, for those about even planes
+  float whole[R][Q][2] = {};  ///< sums centred in odd planes, ordered by how much is to come
+  float inner[R > 1 ? R - 1 : 1][Q][2] = {};  ///< sums of pairs, for sums centred in even planes
   float last[Q][2] = {};  ///< the last even plane, or the R pairs before the even plane to come
 
-  /// Takes a plane; `sums` becomes the sums of the 2 R + 1 planes it ends.
+  /// Adds a plane. `sums` holds the plane, and then the sums of the 2 R + 1 planes that it
+  /// completes.
   template <bool odd>
   __device__ void push(float (&sums)[Q][2]) {
 #pragma unroll
@@ -228,20 +229,27 @@ struct WeightedQueue {
   }
 };
 
-/// A warp makes H = Op::rows<R> rows of 64 - 4 margin voxels and marches along z, a lane two
-/// neighbours of each row; the lanes at its ends serve the others. Planes stream through shared
-/// memory, two ahead of the sums; what lies outside holds Op::outside there, whose quantities are
-/// 0.
+/// A warp makes H = Op::rows<R> rows of 64 - 4 margin voxels and marches along z. A lane makes two
+/// neighbours of each row; the `margin` lanes at each end only serve the others. Planes are copied
+/// to shared memory two steps before they are summed. There, voxels outside hold Op::outside, whose
+/// quantities are 0. Sums along z wait in registers until their last plane has come.
 ///
-/// Op has `quantities`, `raws`, `values`, Sum; `missing`, whether NaN of raws 0 and 1 are to be
-/// left out and counted; rows<R> (1 or 2); blocks<R>, how many for a multiprocessor. Sums wait in
-/// registers until their 2 R planes have come. view(k) of raw k; outside(k); paired, whether it may
-/// be given pairs with one access; prepare(raw, value); add(factor, value, sums), sums += factor *
-/// quantities of one voxel; Place, where it reads and writes, place(neighbours) and
-/// next_plane(place); `own`, how many fields of Own it needs of the voxel it makes, reads_own and
-/// own_at(place, k); emit(place, neighbours, sums[q][2], state, own[k][2], total). Where a box sum
-/// begins along an axis depends on the parity of the coordinate alone. `readable` is the part of
-/// the domain that may be read; `origin` the first voxel of the grid.
+/// An Op has (lncc/cuda.cu is an example):
+///   quantities, raws, values   numbers of sums, of fields to read, of values made from these
+///   Sum                        type of the sum over all voxels
+///   missing                    whether voxels where raw 0 or 1 is NaN are left out and counted
+///   rows<R>, blocks<R>         rows of a warp (1 or 2); blocks per multiprocessor
+///   view(k), outside(k)        field k; its value outside
+///   paired                     whether two neighbours may be read or written with one access
+///   prepare(raw, value)        makes the values of a voxel
+///   add(factor, value, sums)   sums += factor * quantities of a voxel
+///   Place, place(neighbours)   addresses that the Op reads and writes; next_plane moves them up
+///   Own, own, reads_own        type and number of the fields read at the voxel itself; whether any
+///   own_at(place, k)           address of such a field
+///   emit(place, neighbours, sums[q][2], state, own[k][2], total)   takes the finished sums
+/// Where a box sum begins along an axis depends on the parity of the coordinate alone.
+/// @param readable  part of the domain that may be read
+/// @param origin    first voxel of the grid of tiles
 template <int R, Stencil stencil, bool paired, int blocks, class Op>
 __global__ void __launch_bounds__(sweep_threads, blocks)
     sweep_kernel(Op op, Weights weights, Box readable, Box box, Int3 origin, int planes,
@@ -263,7 +271,7 @@ __global__ void __launch_bounds__(sweep_threads, blocks)
   const int z_hi = min(z_lo + planes, box.hi[0]);
   const bool interior = first_x >= readable.lo[2] && first_x + 64 <= readable.hi[2] &&
                         y - R >= readable.lo[1] && y + H + R <= readable.hi[1];
-  // Only at the low face of a box a voxel is skipped.
+  // A voxel is skipped only at the low face of a box.
   const bool serves = lane < margin || lane >= 32 - margin;
   const int end = serves ? 0 : min(sweep_x, box.hi[2] - x), skip = max(0, box.lo[2] - x);
   const bool full = op.paired && skip == 0 && end == sweep_x;
@@ -274,7 +282,7 @@ __global__ void __launch_bounds__(sweep_threads, blocks)
     makes[h] = end > skip && y + h >= box.lo[1] && y + h < box.hi[1];
     reads[h] = writes[h] = op.place({z_lo, y + h, x, skip, end, full});
   }
-  // What the tile has of a plane: all of it in most tiles.
+  // Whether a voxel of the tile is readable; in most tiles all are.
   const auto there = [&](int row, int i) {
     const int at_y = y0 - R + row, at_x = x + i;
     return at_y >= readable.lo[1] && at_y < readable.hi[1] && at_x >= readable.lo[2] &&
@@ -295,7 +303,7 @@ __global__ void __launch_bounds__(sweep_threads, blocks)
   const int steps = z_hi - z_lo + 2 * R;
   const auto wanted = [&](int s) { return s >= first_plane && s < last_plane; };
   constexpr unsigned int stage_bytes = sizeof(Stage);
-  // Counted from the row of the warp; its lanes read what they copied themselves.
+  // Relative to the row of the warp; its lanes read what they have copied themselves.
   const auto own_row = [](int h, int k) {
     return Op::raws * height + (h * Op::own + k) * sweep_warps;
   };
@@ -474,7 +482,7 @@ struct Sweep {
   Sweep(const Box& domain, const Box& box) {
     const auto cut = [](int n, int size) { return (n + size - 1) / size; };
     constexpr int width = 64 - 4 * ((R + 1) / 2), height = sweep_warps * Op::template rows<R>;
-    // Planes, rows and columns pair up as in the whole domain.
+    // Planes, rows and columns form the same pairs as in the whole domain.
     for (int a = 0; a < 3; ++a) origin[a] = box.lo[a] - (box.lo[a] - domain.lo[a]) % 2;
     const int nx = cut(box.hi[2] - origin[2], width), ny = cut(box.hi[1] - origin[1], height);
     const int nz = box.hi[0] - origin[0];
@@ -483,13 +491,13 @@ struct Sweep {
   }
 };
 
-/// Whether pairs of voxels from `x` on may be had with one access.
+/// Whether pairs of voxels from `x` on can be read with one access.
 template <class T>
 bool paired_rows(const View<T>& view, int x) {
   return aligned_runs(view, x, 2);
 }
 
-/// Runs the stencil over `box`; `parts` holds a partial sum a block, or is null.
+/// Runs the stencil over `box`. `parts` gets one partial sum per block; may be null.
 template <int R, Stencil stencil, class Op>
 void sweep(const Context& ctx, const Sweep<R, Op>& s, const Op& op, const Weights& weights,
            const Box& readable, const Box& box, typename Op::Sum* parts) {

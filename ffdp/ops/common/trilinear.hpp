@@ -7,9 +7,8 @@
 
 namespace ffdp {
 
-/// Position of one axis within an image of `lo <= index < hi`: lower neighbour, fraction, and
-/// whether the point lies inside (ITK's rule: voxels have extent, lo - 0.5 <= q < hi - 0.5; within
-/// the outer half voxel the edge value holds).
+/// Position of a point along one axis of an image with lo <= index < hi. The point is inside if
+/// lo - 0.5 <= q < hi - 0.5 (ITK's rule); the outer half voxel has the edge value.
 struct AxisCell {
   int lower;       ///< index of the lower neighbour
   float fraction;  ///< weight of the upper neighbour, lower + 1 (0 where there is none)

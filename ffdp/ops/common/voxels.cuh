@@ -26,7 +26,7 @@ struct Sums {
 };
 
 inline constexpr int tile_x = 32, tile_y = 8, tile_threads = tile_x * tile_y;
-/// Scratch slots from here on belong to the loops of this file.
+/// Scratch slots from this one on are used by the loops of this file.
 inline constexpr int sum_slot = 8;
 
 /// A block makes a tile of 256 voxels, 32 x 8 of them by default, over `planes` planes. It depends
@@ -49,7 +49,7 @@ FFDP_HD View<T> dense_view(T* data, const Box& box) {
   return {data, box, std::int64_t{box.size(1)} * box.size(2), box.size(2)};
 }
 
-/// Calls components of a voxel to the L2 cache.
+/// Prefetches the components of a voxel to the L2 cache.
 template <int components = 3, class T>
 __device__ inline void prefetch(const VectorView<T>& field, int z, int y, int x) {
   const auto* at = &field[0](z, y, x);
@@ -58,8 +58,8 @@ __device__ inline void prefetch(const VectorView<T>& field, int z, int y, int x)
     asm volatile("prefetch.global.L2 [%0];" ::"l"(at + c * field.stride_c));
 }
 
-/// A thread makes one column of `planes` voxels. `blocks` is how many should fit a multiprocessor:
-/// bodies that wait for gathers gain from 6, at the price of registers.
+/// A thread makes one column of `planes` voxels. `blocks` is the number of blocks that should fit
+/// on a multiprocessor. Bodies that wait for gathers gain from 6, at the price of registers.
 template <int blocks, class Body>
 __global__ void __launch_bounds__(tile_threads, blocks)
     visit_kernel(Box box, int planes, Body body) {
@@ -71,7 +71,7 @@ __global__ void __launch_bounds__(tile_threads, blocks)
   for (int z = z_lo; z < z_hi; ++z) body(z, y, x);
 }
 
-/// body(z, y, x) for every voxel of the box.
+/// Calls body(z, y, x) for every voxel of the box.
 template <int blocks = 1, class Body>
 void for_each_voxel(const Context& ctx, const Box& box, const Body& body) {
   const Tiles tiles = tiles_of(box);
@@ -80,8 +80,8 @@ void for_each_voxel(const Context& ctx, const Box& box, const Body& body) {
   check(cudaGetLastError());
 }
 
-/// As visit_kernel, for gathers: two voxels are made before one is written, so that the loads of
-/// both are in flight together.
+/// As visit_kernel, for gathers: makes two voxels before it writes one, so that the loads of both
+/// are in flight together.
 template <int blocks, class Op>
 __global__ void __launch_bounds__(tile_threads, blocks) make_kernel(Box box, int planes, Op op) {
   const int x = box.lo[2] + static_cast<int>(blockIdx.x) * tile_x + threadIdx.x;
@@ -98,7 +98,7 @@ __global__ void __launch_bounds__(tile_threads, blocks) make_kernel(Box box, int
   if (z < z_hi) op.put(z, y, x, op.make(z, y, x));
 }
 
-/// op.put(z, y, x, op.make(z, y, x)) for every voxel of the box.
+/// Calls op.put(z, y, x, op.make(z, y, x)) for every voxel of the box.
 template <int blocks, class Op>
 void make_each_voxel(const Context& ctx, const Box& box, const Op& op) {
   const Tiles tiles = tiles_of(box);
@@ -107,8 +107,8 @@ void make_each_voxel(const Context& ctx, const Box& box, const Op& op) {
   check(cudaGetLastError());
 }
 
-/// Sum over the threads 0 to 255 of a block, which may have others, by a tree of fixed shape; valid
-/// in thread 0. Shared memory: 256 sums.
+/// Sum over the threads 0 to 255 of a block (which may have more), by a tree of fixed shape. Valid
+/// in thread 0. Takes shared memory for 256 sums.
 template <class Sum>
 __device__ Sum block_sum(int thread, Sum sum) {
   __shared__ alignas(16) unsigned char bytes[256 * sizeof(Sum)];
@@ -124,7 +124,7 @@ __device__ Sum block_sum(int thread, Sum sum) {
   return sum;
 }
 
-/// As visit_kernel, with one partial sum a block.
+/// As visit_kernel, with one partial sum per block.
 template <int blocks, class Sum, class Body>
 __global__ void __launch_bounds__(tile_threads, blocks)
     sum_kernel(Box box, int planes, Body body, Sum* parts) {
@@ -152,14 +152,14 @@ __global__ void __launch_bounds__(256)
   if (threadIdx.x == 0) put(sum);
 }
 
-/// put(total) on the device with the sum of `count` partial sums.
+/// Calls put(total) on the device with the sum of `count` partial sums.
 template <class Sum, class Put>
 void finish_sum(const Context& ctx, const Sum* parts, std::int64_t count, const Put& put) {
   finish_kernel<<<1, 256, 0, stream_of(ctx)>>>(parts, count, put);
   check(cudaGetLastError());
 }
 
-/// put() for a metric: adds (value, weight) to what `to` holds.
+/// A put() for metrics: adds (value, weight) to *to.
 struct AddTo {
   MetricSum* to;
   __device__ void operator()(const Sums<2>& sum) const {
@@ -173,7 +173,7 @@ struct Put {
   __device__ void operator()(const Sum& sum) const { *to = sum; }
 };
 
-/// The sum of `count` partial sums, made in parts[count]; waits for the stream.
+/// The sum of `count` partial sums. It is made in parts[count]. Waits for the stream.
 template <class Sum>
 Sum finish_sum(const Context& ctx, Sum* parts, std::int64_t count) {
   finish_sum(ctx, parts, count, Put<Sum>{parts + count});
@@ -183,8 +183,8 @@ Sum finish_sum(const Context& ctx, Sum* parts, std::int64_t count) {
   return sum;
 }
 
-/// body(z, y, x, sum) adds what one voxel gives; `finish(parts, count)` takes the partial sums, of
-/// which there is room for one more.
+/// body(z, y, x, sum) must add the part of one voxel. Calls finish(parts, count) with the partial
+/// sums; `parts` has room for one more.
 template <class Sum, int blocks, class Body, class Finish>
 auto partial_sums(Context& ctx, const Box& box, const Body& body, Finish&& finish) {
   const Tiles tiles = tiles_of(box);
@@ -196,21 +196,22 @@ auto partial_sums(Context& ctx, const Box& box, const Body& body, Finish&& finis
   return finish(parts, count);
 }
 
-/// The sum of what body(z, y, x, sum) adds, with the same bits at every run; waits for the stream.
+/// The sum of what body(z, y, x, sum) adds, with the same bits at every run. Waits for the stream.
 template <class Sum, int blocks = 1, class Body>
 Sum sum_voxels(Context& ctx, const Box& box, const Body& body) {
   return partial_sums<Sum, blocks>(ctx, box, body, [&](Sum* parts, std::int64_t count) {
     return finish_sum(ctx, parts, count);
   });
 }
-/// The same, handed to put(sum) on the device; does not wait.
+/// The same, but calls put(sum) on the device and does not wait.
 template <class Sum, int blocks = 1, class Body, class Put>
 void sum_voxels(Context& ctx, const Box& box, const Body& body, const Put& put) {
   partial_sums<Sum, blocks>(
       ctx, box, body, [&](Sum* parts, std::int64_t count) { finish_sum(ctx, parts, count, put); });
 }
 
-/// Blocks that share the tiles of a plane in `plane_sums`: it depends on the plane alone.
+/// The number of blocks that share the tiles of a plane in `plane_sums`. It depends on the plane
+/// alone.
 inline int blocks_of_plane(const Box& box) {
   constexpr std::int64_t most = 32;
   const std::int64_t tiles =
@@ -218,7 +219,7 @@ inline int blocks_of_plane(const Box& box) {
   return static_cast<int>(std::min(tiles, most));
 }
 
-/// As sum_kernel, of one plane: its blocks take its tiles in turn.
+/// As sum_kernel, for planes: the blocks of a plane take its tiles in turn.
 template <int blocks, class Sum, class Body>
 __global__ void __launch_bounds__(tile_threads, blocks)
     plane_sum_kernel(Box box, Body body, Sum* parts) {
@@ -246,8 +247,8 @@ __global__ void add_parts_kernel(const Sum* parts, int count, int planes, Sum* s
   sums[plane] = sum;
 }
 
-/// What body(z, y, x, sum) adds, plane by plane: the sum of a plane depends on that plane alone.
-/// Waits for the stream.
+/// The sums of what body(z, y, x, sum) adds, one per plane. Each depends on its plane alone. Waits
+/// for the stream.
 template <class Sum, int blocks = 1, class Body>
 std::vector<Sum> plane_sums(Context& ctx, const Box& box, const Body& body) {
   const int planes = box.size(0), count = blocks_of_plane(box);

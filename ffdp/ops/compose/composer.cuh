@@ -6,7 +6,8 @@
 
 namespace ffdp::compose {
 
-/// axis_cell for a shift of less than 2^22 voxels: the voxel below `shift` and how far beyond it.
+/// As axis_cell, for a shift of less than 2^22 voxels: the voxel below `shift`, and the fraction
+/// beyond it.
 struct ShiftCell {
   int lower;
   float fraction;
@@ -19,10 +20,10 @@ __device__ inline ShiftCell shift_cell(float shift, int lo, int hi) {
   return {__float_as_int(rounded) - __float_as_int(magic), c - (rounded - magic)};
 }
 
-/// s + u(x + s) at the voxel (z, y, x), u trilinear with its edge value beyond the domain. The
-/// position is split into the voxel and the step, so that it loses nothing far from the origin.
-/// u is read at both neighbours of the point along every axis longer than one voxel, which its halo
-/// holds.
+/// s + u(x + s) at the voxel (z, y, x). u is trilinear and has its edge value beyond the domain.
+/// The position is kept as voxel plus step, so that it loses no digits far from the origin. Along
+/// every axis longer than one voxel, u is read at both neighbours of the point; its halo contains
+/// them.
 template <bool flat_x>
 struct Composer {
   Box domain;
@@ -51,17 +52,17 @@ struct Composer {
     }
     return result;
   }
-  /// To the L2 cache: steps are short in registration, so that this plane will be read.
+  /// Prefetches u to the L2 cache. Steps are short in registration, so this plane will be read.
   __device__ void prefetch(int z, int y, int x) const { device::prefetch(u, z, y, x); }
 };
 
-/// Wide along x: what two tiles share is read twice.
+/// Tiles are wide along x, because neighbouring tiles read the voxels that they share twice.
 inline constexpr int compose_x = 64, compose_y = 4;
 
 /// A thread makes one column of voxels, two at a time, so that their loads are in flight together.
-/// The two to come are called to the L2 cache meanwhile: a step and then u are two latencies in a
-/// row. Steps has column(y, x), what the voxels of a column share, operator()(column, z, y, x, s),
-/// the step at a voxel, and prefetch(z, y, x).
+/// The next two are prefetched to the L2 cache, because a voxel waits for two loads in a row: the
+/// step, then u. Steps has column(y, x), the values that a column shares; operator()(column, z, y,
+/// x, s), which writes the step at a voxel to s; and prefetch(z, y, x).
 template <class Steps, bool flat_x>
 __global__ void __launch_bounds__(compose_x* compose_y, 4)
     compose_kernel(Steps steps, Composer<flat_x> composer, Box box, int planes,

@@ -9,11 +9,11 @@
 #include "ffdp/ops/common/metric_sum.hpp"
 
 /// Local normalised cross-correlation as the losses of training code define it: any separable
-/// window, zeros outside the image, and the rules by which packages keep the denominator away from
-/// 0. `lncc` is the one for registration, whose windows are cut at the edge of the image.
+/// window, zeros outside the image, and several rules that keep the denominator away from 0.
+/// Registration uses the op `lncc`, whose windows are cut at the edge of the image.
 namespace ffdp::correlation {
 
-/// What stands in the denominator for vF vM, the product of the variances (e: epsilon).
+/// The denominator D, made from the variances vF and vM and epsilon e.
 enum class Floor {
   product,          ///< vF vM + e
   clamped_product,  ///< max(vF vM, e)
@@ -25,8 +25,8 @@ enum class Power {
   plain,    ///< c / sqrt(denominator)
 };
 
-/// c, vF and vM are the covariance and the variances under the weights of the window, which sum
-/// to 1 after division by their total; voxels outside the image count as zeros.
+/// c, vF and vM are the covariance and the variances of a window. Its weights are divided by their
+/// sum; voxels outside the image count as zeros.
 struct Params {
   /// Weights along z, y and x; each has an odd length, at most 63, and is symmetric.
   std::array<std::vector<double>, 3> taps;
@@ -42,7 +42,7 @@ inline int reach(const Params& p, int axis) { return static_cast<int>(p.taps[axi
 /// Halo the inputs need around the compute box for the gradient [voxels]; half of it for the value.
 inline Int3 halo(const Params& p) { return {2 * reach(p, 0), 2 * reach(p, 1), 2 * reach(p, 2)}; }
 
-/// What is made; null where it is not wanted.
+/// The outputs; null data (or pointer) for those that are not wanted.
 template <class T>
 struct Outputs {
   View<T> map;               ///< [z,y,x] cc of the window centred at each voxel [1], over compute
@@ -50,15 +50,15 @@ struct Outputs {
   MetricSum* sum = nullptr;  ///< added to: sum of weight cc over compute, and sum of weight
 };
 
-/// L = sum over the windows of the domain of weight cc. The value is symmetric in the two images;
-/// for the gradient w.r.t. the other one they change places. Float and double; double on the CPU
-/// only. On CUDA nothing waits.
+/// L = sum of weight * cc over the windows of the domain. L is symmetric in the two images;
+/// exchange them for the gradient w.r.t. the other one. T is float, or double on the CPU. On CUDA,
+/// does not wait for the device.
 /// @param domain   whole image; outside it are zeros
 /// @param compute  voxels this call is responsible for
 /// @param fixed    [z,y,x] intensity, stored over at least grow(compute, halo) within the domain
 /// @param warped   [z,y,x] intensity, stored as `fixed`
-/// @param centres  2 values in memory of the backend, subtracted from fixed and warped on loading
-///                 without a change of the result but its rounding: near their means [intensity]
+/// @param centres  2 values in memory of the backend, near the means of fixed and warped
+///                 [intensity]; subtracted on loading, which changes only the rounding
 /// @param weight   [z,y,x] of each window [1], stored over at least grow(compute, halo / 2) within
 ///                 the domain; null for 1
 template <class T>

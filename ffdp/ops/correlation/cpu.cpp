@@ -44,7 +44,7 @@ void filter(const Context& ctx, const std::vector<double>& taps, int axis, View<
   });
 }
 
-/// Memory that three_axes needs beside its result.
+/// Memory that three_axes needs besides its result.
 struct Passes {
   Passes(const Box& readable, const Box& out)
       : values(Backend::cpu, readable), rows_box(readable), planes_box(out) {
@@ -133,7 +133,8 @@ struct Slab {
     return sum;
   }
 
-  /// F W^T a - M W^T b + W^T d, added up in double: the three nearly cancel far from 0.
+  /// F W^T a - M W^T b + W^T d. The sum is in double, because the terms nearly cancel for
+  /// intensities far from 0.
   void gradient(Context& ctx, Field<double> (&sums)[5]) const {
     Passes passes(windows(), compute);
     Field<double> one(Backend::cpu, compute), all(Backend::cpu, compute);
@@ -156,7 +157,7 @@ struct Slab {
 
 }  // namespace
 
-/// Sums are in double whatever T is, so that no centre is needed.
+/// Sums are in double for any T, so that no centre is needed.
 template <>
 template <class T>
 void On<Backend::cpu>::forward_backward(Context& ctx, const Params& p, Box domain, Box compute,

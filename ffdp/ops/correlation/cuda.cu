@@ -14,7 +14,7 @@ enum Slot { coefficients_slot = 0, parts_slot = 1, sums_slot = 2, first_slot = 3
 
 using Total = device::Sums<2>;
 
-/// What both passes know of the images.
+/// What both passes know about the images.
 struct Images {
   View<const float> fixed, warped, weight;
   const float* centres;
@@ -28,7 +28,7 @@ struct Coefficients {
 };
 
 /// Window sums of F, M, F^2, M^2, F M -> cc, a, b, d. Reads 8 B/voxel and writes 12. The members
-/// are those that sweep.cuh asks of an Op.
+/// are those that sweep.cuh requires of an Op.
 struct Windows {
   static constexpr int quantities = 5, raws = 2, values = 2;
   static constexpr bool missing = false;
@@ -151,7 +151,7 @@ struct Gradient {
   }
 };
 
-/// Radius of a cubic box that the streaming passes take; 0 for other windows.
+/// Radius of a cubic box for which there is a streaming kernel; 0 for other windows.
 int box_radius(const Params& p) {
   const int radius = reach(p, 0);
   for (const auto& taps : p.taps)
@@ -174,8 +174,8 @@ void box_sums(Context& ctx, const Op& op, const Box& domain, const Box& box,
     device::box_pipeline(ctx, shape, op, readable, box, parts);
 }
 
-/// Weights of a window along one axis, as an argument of a kernel: nothing is copied to the device,
-/// so that a captured graph holds them.
+/// Weights of a window along one axis, as a kernel argument. So nothing is copied to the device,
+/// and a captured graph contains them.
 struct Taps {
   float weight[63];
   int radius;
@@ -184,8 +184,8 @@ struct Taps {
   }
 };
 
-/// Weighted sums along one axis of load(z, y, x) over out.stored; load gives 0 outside the domain
-/// or what stands there instead.
+/// Weighted sums along one axis of load(z, y, x), over out.stored. load must return the value
+/// outside the domain, too.
 template <class Load>
 void axis_sums(const Context& ctx, int axis, const Taps& taps, const Load& load, View<float> out) {
   device::for_each_voxel(ctx, out.stored, [=] __device__(int z, int y, int x) {
@@ -199,7 +199,7 @@ void axis_sums(const Context& ctx, int axis, const Taps& taps, const Load& load,
   });
 }
 
-/// Window sums of any window of one quantity: three passes. `load` may be called anywhere.
+/// Window sums of one quantity for any window, in three passes. `load` may be called for any voxel.
 template <class Load>
 void any_sums(Context& ctx, const Params& p, const Load& load, View<float> out) {
   Box planes = out.stored, rows = planes;
@@ -231,7 +231,7 @@ __device__ void emit_one(const Op& op, const float* sums, std::int64_t volume, i
   op.emit(place, one, s, {}, own, total);
 }
 
-/// All sums of an Op over `box`, dense fields one after the other.
+/// All sums of an Op over `box`, as consecutive dense fields.
 template <class Op>
 View<float> all_sums(Context& ctx, const Params& p, const Op& op, const Box& domain,
                      const Box& box) {
@@ -282,7 +282,7 @@ void any_window(Context& ctx, const Params& p, const Windows& windows, const Gra
   });
 }
 
-/// The passes of box_pipeline.cuh or sweep.cuh; false where the device lacks shared memory.
+/// Runs box_pipeline.cuh or sweep.cuh; returns false if the device has too little shared memory.
 bool box_window(Context& ctx, int radius, Windows windows, Gradient gradient, const Box& domain,
                 MetricSum* sum) {
   bool done = false;
@@ -316,7 +316,7 @@ bool box_window(Context& ctx, int radius, Windows windows, Gradient gradient, co
 
 }  // namespace
 
-/// The volume is cut in two, so that the coefficients take 6 B/voxel and not 12.
+/// The volume is processed in two halves, so that the coefficients take 6 B/voxel and not 12.
 template <>
 template <>
 void On<Backend::cuda>::forward_backward(Context& ctx, const Params& p, Box domain, Box compute,

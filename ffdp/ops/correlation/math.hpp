@@ -57,9 +57,9 @@ FFDP_HD inline Denominator<T> denominator(const Rule<T>& rule, T vf, T vm) {
   return {f * (vm + e), vm > 0 ? f : T(0)};
 }
 
-/// From the weighted sums of one window: F, M, F^2, M^2, F M. A variance that is nothing but the
-/// rounding of its sums is 0, and so is then the covariance: flat patches have no contrast, however
-/// far their intensity is from the centre.
+/// From the weighted sums of one window: F, M, F^2, M^2, F M. A variance as small as the
+/// rounding of its sums counts as 0, and so does the covariance then. So flat patches have no
+/// contrast, however far their intensity is from the centre.
 template <class T>
 FFDP_HD inline Terms<T> terms(const Rule<T>& rule, T f, T m, T ff, T mm, T fm) {
   constexpr T noise = 16 * std::numeric_limits<T>::epsilon();
@@ -70,7 +70,7 @@ FFDP_HD inline Terms<T> terms(const Rule<T>& rule, T f, T m, T ff, T mm, T fm) {
   vm = flat_m ? T(0) : vm;
   const T c = flat_f || flat_m ? T(0) : fm * n - mean_f * mean_m;
   const Denominator<T> below = denominator(rule, vf, vm);
-  // Where nothing keeps the denominator from 0, there is no value.
+  // A denominator of 0 gives no value.
   const T inverse = below.value > 0 ? 1 / below.value : T(0);
   T cc, by_c, by_vm;
   if (rule.power == Power::squared) {

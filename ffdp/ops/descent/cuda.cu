@@ -13,8 +13,8 @@ namespace ffdp::descent {
 namespace {
 
 enum Slot { smoothed_slot = 10, parts_slot = 11 };  // below: those of smooth
-/// Beyond this reach smoothing and Adam run one after the other through scratch: registers would
-/// spill.
+/// Beyond this reach, fused kernels would spill registers. Smoothing and Adam then run separately,
+/// with scratch between them.
 constexpr int widest_fused = 4;
 
 /// The largest squared length.
@@ -29,7 +29,7 @@ struct Take {
   }
 };
 
-/// How a second moment is stored: Half holds its root.
+/// Conversion of a stored second moment: Half holds its root.
 template <class T>
 __device__ float second_from(T stored) {
   return to_float(stored);
@@ -95,7 +95,7 @@ struct Advance {
         v_one[k] = second_from(v[k][i]);
       }
       advance<kind>(c, first, one, m_one, v_one);
-      // The direction is that of the moments as stored.
+      // The direction is computed from the moments as stored.
 #pragma unroll
       for (int k = 0; k < 3; ++k) {
         m[k][i] = from_float<T>(m_one[k]);
@@ -115,7 +115,7 @@ struct Advance {
   }
 };
 
-/// Smoothing with Advance at its end. Reads 28 and writes 16 B/voxel with `vector` in float.
+/// Smoothing, followed by Advance. Reads 28 and writes 16 B/voxel with `vector` in float.
 template <class T, SecondMoment kind>
 struct Smoothing {
   static constexpr int quantities = 3, raws = 3, values = 3;
@@ -228,7 +228,7 @@ void update_kind(Context& ctx, const Params& p, const smooth::Params& smoothing,
                                    std::int64_t{compute.size(1)} * compute.size(2),
                                    compute.size(2)};
   smooth::On<Backend::cuda>::forward(ctx, smoothing, domain, compute, grad, smoothed);
-  // Two neighbours a thread, with one access where rows allow it.
+  // Two neighbours per thread, with one access if rows allow it.
   const int x_lo = compute.lo[2], width = compute.size(2);
   const auto pairs_of = [&](const auto& v) {
     return device::paired_rows(v[0], x_lo) && v.stride_c % 2 == 0;

@@ -7,8 +7,8 @@
 #include "ffdp/ops/compose/compose.hpp"
 #include "ffdp/ops/smooth/smooth.hpp"
 
-/// The passes of the optimiser, fused: neither a smoothed gradient nor a direction
-/// nor a step is ever in memory. `T`, the storage of the moments, is float or (on CUDA) Half.
+/// The passes of the optimiser, fused: smoothed gradient, direction and step are never stored. T is
+/// the storage of the moments: float or, on CUDA, Half.
 namespace ffdp::descent {
 
 enum class SecondMoment {
@@ -28,8 +28,9 @@ struct Params {
   friend bool operator==(const Params&, const Params&) = default;
 };
 
-/// Moments of compositive Adam. As Half, `second` holds sqrt(v): 11 bits of v itself would not move
-/// under beta2 = 0.99. Gradients should then lie within 1e-4 and 6e4; below, digits are lost.
+/// Moments of compositive Adam. As Half, `second` holds sqrt(v), because the 11 bits of v itself
+/// would not change under beta2 = 0.99. Gradients should then lie between 1e-4 and 6e4; smaller
+/// ones lose digits.
 template <class T>
 struct Moments {
   VectorView<T> first;   ///< [3,z,y,x] [gradient]
@@ -37,13 +38,13 @@ struct Moments {
                          ///< 0), with SecondMoment::none null data [gradient^2, Half: gradient]
 };
 
-/// What `update` finds; lies in memory of the backend, and is added to.
+/// What `update` finds, in memory of the backend; calls accumulate into it.
 struct Sums {
   float longest = 0;  ///< largest |direction| [1]
 };
 
-/// Smooths the gradient and takes it into the moments: one iteration of Params::iteration.
-/// sums->longest = max(itself, |direction|) over compute.
+/// Smooths the gradient and updates the moments with it, as iteration Params::iteration.
+/// sums->longest becomes the maximum of itself and of |direction| over compute.
 /// @param domain   whole image
 /// @param compute  voxels this call is responsible for
 /// @param grad     [3,z,y,x] stored over at least grow(compute, smooth::halo) within the domain
@@ -53,17 +54,17 @@ template <class T>
 void update(Context&, const Params&, const smooth::Params&, Box domain, Box compute,
             VectorView<const float> grad, const Moments<T>& moments, Sums* sums);
 
-/// sums->longest of moments as they are, for parameters chosen after `update`.
+/// Updates sums->longest from the moments as they are, for parameters chosen after `update`.
 template <class T>
 void longest(Context&, const Params&, Box domain, Box compute, const Moments<T>& moments,
              Sums* sums);
 
-/// How long the step is; by the ramp it vanishes at the faces of the domain.
+/// How long the step is.
 struct Step {
   double length = 0.5;  ///< largest step, at most 1 [voxels]
   double least = 1;     ///< the divisor is max(sums->longest, least) [1]
-  /// The step is multiplied by a ramp, the product over the axes longer than one voxel: 0 on the
-  /// faces of the domain, 1 from `face_ramp` voxels inside on; 0: no ramp [voxels].
+  /// Width of the ramp [voxels]; 0: none. The step is multiplied by the ramp, which is 0 on the
+  /// faces of the domain and 1 from `face_ramp` voxels inside on. Axes of one voxel have none.
   int face_ramp = 4;
   friend bool operator==(const Step&, const Step&) = default;
 };
@@ -71,12 +72,12 @@ struct Step {
 /// Halo the displacement needs around the compute box of `compose` [voxels].
 inline int halo(const Step&) { return compose::halo({.max_step = 1}); }
 
-/// Takes the step: out(x) = s(x) + u(x + s(x)), as compose::forward, with
+/// Makes the step and composes it: out(x) = s(x) + u(x + s(x)), as compose::forward, with
 /// s = -length / max(sums->longest, least) * direction * ramp; 0 where the divisor is 0.
 /// @param domain   whole image
 /// @param compute  voxels this call is responsible for
 /// @param moments  [3,z,y,x] stored over at least compute
-/// @param sums     in memory of the backend, of all shards
+/// @param sums     in memory of the backend; the maximum over all shards
 /// @param u        [3,z,y,x] displacement [voxels], stored over at least grow(compute, halo) within
 ///                 the domain
 /// @param out      [3,z,y,x] [voxels], written over compute; not the memory of u

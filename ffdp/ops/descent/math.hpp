@@ -9,7 +9,7 @@
 
 namespace ffdp::descent {
 
-/// The constants of one iteration; bias corrections folded in.
+/// The constants of one iteration, with the bias corrections.
 template <class T>
 struct Constants {
   T keep1, add1, keep2, add2;
@@ -34,8 +34,8 @@ FFDP_HD inline T direction(const Constants<T>& c, T first, T second) {
   return first * c.scale1 / (std::sqrt(second * c.scale2) + c.epsilon);
 }
 
-/// Takes the gradient g of one voxel into its moments m and v (of v, `vector` uses v[0]). The first
-/// iteration does not use what they held.
+/// Updates the moments m and v of one voxel with its gradient g (`vector` uses v[0] only). The
+/// first iteration ignores their old values.
 template <SecondMoment kind, class T>
 FFDP_HD inline void advance(const Constants<T>& c, bool first, const T (&g)[3], T (&m)[3],
                             T (&v)[3]) {
@@ -85,7 +85,7 @@ struct Ramp {
   }
 };
 
-/// Factor of the directions; with it, s = scale * direction * ramp.
+/// The factor `scale` in s = scale * direction * ramp.
 FFDP_HD inline float step_scale(float length, float least, float longest) {
   const float divisor = longest > least ? longest : least;
   return divisor > 0 ? -length / divisor : 0;

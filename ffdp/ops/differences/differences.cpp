@@ -12,7 +12,7 @@
 namespace ffdp::differences {
 namespace {
 
-/// What the taps reach from `compute` (times: 1 for the value, 2 for the gradient).
+/// The voxels that the taps reach from `compute` (times: 1 for the value, 2 for the gradient).
 Box reach(const Params& p, const Box& domain, const Box& compute, int times) {
   Int3 widest{};
   for (const Stencil& stencil : p.stencils)

@@ -6,8 +6,8 @@
 #include "ffdp/core/context.hpp"
 #include "ffdp/core/view.hpp"
 
-/// Energies of finite differences, as regularisers of displacements are: diffusion (forward
-/// differences), bending (second differences) and their like. Value and exact gradient.
+/// Energies of finite differences, for regularisers of displacements such as diffusion (forward
+/// differences) and bending (second differences). Value and exact gradient.
 namespace ffdp::differences {
 
 inline constexpr int most_taps = 9, most_stencils = 6;
@@ -33,14 +33,14 @@ struct Params {
   friend bool operator==(const Params&, const Params&) = default;
 };
 
-/// Added to *sum, in memory of the backend: the sum over stencils and voxels x of `compute` of
-/// weight d(x)^2 or weight |d(x)|. Float and double; double on the CPU only.
+/// Adds to *sum (in memory of the backend) weight * d(x)^2, or weight * |d(x)|, over all stencils
+/// and all voxels x of `compute`. T is float, or double on the CPU.
 /// @param u  [z,y,x] one component, stored over at least what the taps reach from compute
 template <class T>
 void forward(Context&, const Params&, Box domain, Box compute, View<const T> u, double* sum);
 
 /// Gradient of the energy of the whole domain, times *scale (in memory of the backend).
-/// @param u     stored over at least what the taps reach, there and back, from compute
+/// @param u     stored over at least compute, widened twice by what the taps reach
 /// @param grad  [z,y,x] written over compute
 template <class T>
 void backward(Context&, const Params&, Box domain, Box compute, View<const T> u, const T* scale,

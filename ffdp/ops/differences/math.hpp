@@ -74,7 +74,7 @@ FFDP_HD inline double energy(const Flat<T>& flat, const Box& domain, const View<
   return sum;
 }
 
-/// Its derivative w.r.t. u(z, y, x): of all stencils that have a tap there.
+/// Derivative of the energy w.r.t. u(z, y, x), from all stencils that have a tap there.
 template <class T>
 FFDP_HD inline T energy_vjp(const Flat<T>& flat, const Box& domain, const View<const T>& u, int z,
                             int y, int x) {

@@ -11,8 +11,8 @@
 namespace ffdp::gc {
 
 /// Global correlation: the square of Pearson's correlation of two images over all voxels. It does
-/// not change when either image is scaled, shifted or inverted. These numbers only decide how sums
-/// are rounded: intensities enter them as (intensity - centre) * scale.
+/// not change when either image is scaled, shifted or inverted. Intensities enter the sums as
+/// (intensity - centre) * scale; these parameters change only how the sums are rounded.
 struct Params {
   float fixed_centre = 0, moving_centre = 0;  ///< near the means [intensity]
   float fixed_scale = 1, moving_scale = 1;    ///< near 1 / standard deviation [1/intensity]
@@ -23,11 +23,12 @@ struct Params {
 constexpr int halo(const Params&) { return 0; }
 
 /// Number of voxels, then sums of f, m, f^2, m^2 and f m, centred and scaled, in units of 1 / one.
-/// Sums of integers are the same bits in any order and split.
+/// Sums of integers have the same bits in any order and split.
 using Sums = std::array<std::int64_t, 6>;
 inline constexpr std::int64_t one = 1 << 20;
 
-/// What gradients are made of: d value / d moving = [0] f - [1] m + [2], centred and scaled.
+/// Coefficients of the gradient: d value / d moving = [0] f - [1] m + [2], with f and m centred and
+/// scaled.
 using Slope = std::array<float, 3>;
 
 /// Adds the voxels of `compute` to the sums. NaN voxels are missing.
@@ -37,14 +38,14 @@ using Slope = std::array<float, 3>;
 void accumulate(Context&, const Params&, Box domain, Box compute, View<const float> fixed,
                 View<const float> warped, Sums& sums);
 
-/// The measure and what its gradient is made of.
+/// The measure and the coefficients of its gradient.
 struct Correlation {
-  MetricSum value;  ///< within 0 and 1, larger is better; its weight is the number of voxels
+  MetricSum value;  ///< between 0 and 1, larger is better; its weight is the number of voxels
   Slope slope{};
 };
 
-/// From the sums of all shards. Value and slope are 0 where no voxel is counted or an image is
-/// constant.
+/// The measure from the sums of all shards. Value and slope are 0 if no voxel is counted or an
+/// image is constant.
 Correlation evaluate(const Params&, const Sums& sums);
 
 /// Gradient of the measure w.r.t. `warped`, times `scale`.
@@ -53,7 +54,8 @@ Correlation evaluate(const Params&, const Sums& sums);
 void backward(Context&, const Params&, Box domain, Box compute, float scale, const Slope& slope,
               View<const float> fixed, View<const float> warped, View<float> grad);
 
-/// The same three on memory of the backend: on CUDA nothing waits.
+/// The same three with sums, slope and result in memory of the backend. On CUDA they do not wait
+/// for the device.
 /// @param sums    [6] added to; all-reduced over shards between accumulate and evaluate
 /// @param slope   [3]
 /// @param result  written: the measure, and the number of voxels as its weight

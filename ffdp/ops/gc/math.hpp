@@ -7,7 +7,7 @@
 /// Arithmetic of a voxel and of the measure, for all backends.
 namespace ffdp::gc {
 
-/// Intensities as they enter the sums.
+/// Converts an intensity to the value that enters the sums.
 struct Standard {
   float centre, scale;
   FFDP_HD float operator()(float intensity) const { return (intensity - centre) * scale; }
@@ -15,10 +15,10 @@ struct Standard {
 inline Standard fixed_standard(const Params& p) { return {p.fixed_centre, p.fixed_scale}; }
 inline Standard moving_standard(const Params& p) { return {p.moving_centre, p.moving_scale}; }
 
-/// An image with less variance than this is constant: that much is left of rounding [1 / scale^2].
+/// An image with a smaller variance counts as constant: rounding can leave this much [1 / scale^2].
 inline constexpr double least_variance = 1e-6;
 
-/// The measure, written to result, and its slope.
+/// Writes the measure to `result` and its slope to `slope`.
 /// @param s, slope  gc::Sums and gc::Slope, as plain numbers
 FFDP_HD inline void measure(const std::int64_t* s, float* slope, MetricSum* result) {
   const auto n = static_cast<double>(s[0]);

@@ -161,7 +161,7 @@ void On<Backend::cpu>::drop_missing(Context& ctx, Box box, View<float> image,
   });
 }
 
-/// Reads only where the mask counts and writes only where it does not: any order will do.
+/// Reads only voxels inside the mask and writes only voxels outside, so the order does not matter.
 template <>
 void On<Backend::cpu>::extend(Context& ctx, Box domain, Box box, View<const std::uint8_t> mask,
                               View<float> image) {

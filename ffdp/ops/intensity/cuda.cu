@@ -8,7 +8,7 @@ namespace {
 
 enum Slot { counts_slot = 0 };
 
-/// Statistics whose zero is neutral on the device, too.
+/// Statistics whose all-zero value is neutral.
 struct Sum {
   std::int64_t count = 0, not_finite = 0;
   double sum = 0, sum_squares = 0;
@@ -23,9 +23,10 @@ struct Sum {
   }
 };
 
-/// A warp counts rows of the box in the bins of its block, in shared memory (4 B a bin), which are
-/// added to those of the device in the end. Whole numbers: any order gives the same bits.
-/// Reads 4 B/voxel, 1 more with a mask; atomics on one bin (the background) are what limits it.
+/// A warp counts rows of the box in the bins of its block, which are in shared memory (4 B per bin)
+/// and are added to those of the device at the end. They are whole numbers, so any order gives the
+/// same bits. Reads 4 B/voxel, 1 more with a mask. Atomic additions to one bin (the background)
+/// limit it.
 constexpr int histogram_warps = 16;
 template <class T>
 __global__ void __launch_bounds__(32 * histogram_warps)

@@ -11,8 +11,9 @@
 #include "ffdp/core/image_view.hpp"
 #include "ffdp/core/plane_sums.hpp"
 
-/// What the stages ask of the voxels of an image, or do to each alone: sums, histogram, moments,
-/// changes of intensity and of storage. No halo; `box` is a part of an image, shards add up.
+/// Sums over the voxels of an image (statistics, histogram, moments) and maps of each voxel (of its
+/// intensity, of its storage). No halo. `box` is a part of an image; the caller adds the sums of
+/// all parts.
 namespace ffdp::intensity {
 
 /// An interval of intensities.
@@ -49,8 +50,8 @@ PlaneSums<Statistics> statistics(Context&, Box box, const ImageView& image,
 /// Number of nonzero voxels of a mask [voxels].
 std::int64_t count(Context&, Box box, View<const std::uint8_t> mask);
 
-/// How many finite voxels fall in each of `bins` equal parts of [lo, hi]; hi falls in the last, and
-/// what lies beyond an end in the bin there.
+/// How many finite voxels fall into each of `bins` equal parts of [lo, hi]. hi belongs to the last
+/// part; values beyond an end belong to the part at that end.
 /// @param bins  at most 8192
 std::vector<std::int64_t> histogram(Context&, Box box, Range range, int bins,
                                     const ImageView& image, View<const std::uint8_t> mask);
@@ -77,8 +78,8 @@ PlaneSums<Moments> moments(Context&, Box box, Range range, View<const float> ima
 void rescale(Context&, Box box, float lo, float scale, View<float> image);
 /// v <- min(max(v, lo), hi).
 void clamp(Context&, Box box, Range range, View<float> image);
-/// v <- the line through the points (x[k], y[k]) that v lies between; beyond the ends the outer
-/// lines go on. x ascends; 2 to 64 points.
+/// v <- f(v), where f is piecewise linear through the points (x[k], y[k]); the outer lines extend
+/// beyond the ends. x ascends; 2 to 64 points.
 void remap(Context&, Box box, const std::vector<float>& x, const std::vector<float>& y,
            View<float> image);
 
@@ -89,11 +90,11 @@ void load(Context&, Box box, const ImageView& from, View<float> to);
 /// 1 where the value is at least `threshold`, else 0.
 void store_mask(Context&, Box box, float threshold, View<const float> from, View<std::uint8_t> to);
 
-/// Where the image is NaN or infinite: 0 in the image and in the mask.
+/// Sets image and mask to 0 wherever the image is NaN or infinite.
 void drop_missing(Context&, Box box, View<float> image, View<std::uint8_t> mask);
 
-/// Continues an image beyond its mask: where the mask is 0, the mean of those of the 26 neighbours
-/// where it is not, or 0 where there is none. What the image holds there is not read.
+/// Continues an image beyond its mask: a voxel where the mask is 0 gets the mean of those of its 26
+/// neighbours where the mask is not 0, or 0 if there is none. Its old value is not read.
 /// @param domain  whole image; neighbours outside it do not count
 /// @param image   [z,y,x] stored over at least `box` and the neighbours within the domain
 /// @param mask    likewise

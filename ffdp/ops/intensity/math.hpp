@@ -31,13 +31,13 @@ decltype(auto) visit_loaded(const ImageView& image, Body&& body) {
   });
 }
 
-/// The bin of v among `bins` from lo on; `scale` bins an intensity.
+/// The bin of v among `bins` that begin at lo; `scale` [bins / intensity].
 FFDP_HD inline int bin_of(float v, double lo, double scale, int bins) {
   const double bin = (static_cast<double>(v) - lo) * scale;
   return bin < 0 ? 0 : bin < bins - 1 ? static_cast<int>(bin) : bins - 1;
 }
 
-/// Mean of the neighbours within the domain where the mask is not 0; 0 where there is none.
+/// Mean of the neighbours within the domain where the mask is not 0; 0 if there is none.
 FFDP_HD inline float neighbour_mean(const Box& domain, const View<const std::uint8_t>& mask,
                                     const View<float>& image, int z, int y, int x) {
   float sum = 0;

@@ -18,7 +18,7 @@ struct Sum {
 
 }  // namespace
 
-/// A thread solves voxel by voxel: 24 B/voxel and 96 more from the caches a step.
+/// A thread solves voxel by voxel. Moves 24 B/voxel, and 96 more from the caches per step.
 template <>
 PlaneSums<Residual> On<Backend::cuda>::forward(Context& ctx, const Params& p, Box domain,
                                                Box compute, VectorView<const float> displacement,

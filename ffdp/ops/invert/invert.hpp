@@ -12,8 +12,8 @@
 namespace ffdp::invert {
 
 /// Inverse of a warp: v with (Id + u)(x + v(x)) = x at every voxel centre. Each voxel is solved
-/// alone: the fixed point v <- -u(x + v), which Newton steps on the trilinear interpolant take over
-/// where it contracts too slowly (there |grad u| is near or above 1).
+/// alone, by fixed-point steps v <- -u(x + v). If these contract too slowly (|grad u| near or above
+/// 1), Newton steps on the trilinear interpolant take over.
 struct Params {
   double tolerance = 0.01;  ///< largest residual |x + v + u(x + v) - x| accepted [voxels]
   int max_iterations = 50;
@@ -24,7 +24,7 @@ struct Params {
 /// Halo `displacement` needs around the compute box [voxels].
 inline int halo(const Params& p) { return 2 * static_cast<int>(std::ceil(p.reach)) + 2; }
 
-/// Residuals of the result, of the compute box.
+/// Residuals of the inverse over the compute box.
 struct Residual {
   double max = 0;                ///< [voxels]
   double sum = 0;                ///< [voxels]; divide by the number of voxels for the mean

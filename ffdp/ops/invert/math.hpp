@@ -8,9 +8,9 @@
 
 namespace ffdp::invert {
 
-/// What the solution at a voxel may look at: `around` voxels on each side, within the domain.
-/// Newton may step beyond the reach on its way; there the edge of this box holds. It does not
-/// depend on the compute box, so shards and whole have the same bits.
+/// The box that the solution at a voxel may read: `around` voxels on each side, within the domain.
+/// A Newton step may leave the box; beyond it, the edge value holds. The box does not depend on the
+/// compute box, so shards and whole have the same bits.
 FFDP_HD inline Box neighbourhood(const Box& domain, const Int3& at, int around) {
   Box box;
   for (int a = 0; a < 3; ++a) {
@@ -50,7 +50,8 @@ FFDP_HD inline Sample sample(const VectorView<const float>& u, const Box& domain
   return s;
 }
 
-/// Solves (I + jacobian) step = residual; false where the matrix is near singular or flips.
+/// Solves (I + jacobian) step = residual; returns false if the matrix is nearly singular or its
+/// determinant is negative.
 FFDP_HD inline bool newton_step(const float (&jacobian)[3][3], const float (&residual)[3],
                                 float (&step)[3]) {
   float m[3][3];
@@ -71,10 +72,10 @@ FFDP_HD inline bool newton_step(const float (&jacobian)[3][3], const float (&res
   return true;
 }
 
-/// Inverse at one voxel; returns the residual reached [voxels] and the best v. Fixed-point steps
-/// while each at least halves the residual, then Newton steps. A step that does not reduce it is
-/// halved from the best point, and after four halvings the other kind is tried (at the domain edge,
-/// where u has a kink, the Jacobian may be that of the wrong side).
+/// Inverse at one voxel; returns the residual reached [voxels] and the best v. Makes fixed-point
+/// steps while each at least halves the residual, then Newton steps. A step that does not reduce
+/// the residual is halved, starting from the best point; after four halvings the other kind of step
+/// is tried. (At the domain edge, where u has a kink, the Jacobian may be that of the wrong side.)
 FFDP_HD inline float solve(const VectorView<const float>& u, const Box& domain, const int (&at)[3],
                            float tolerance, int max_iterations, float (&best)[3]) {
   float v[3] = {0, 0, 0}, newton[3] = {0, 0, 0}, residual[3] = {0, 0, 0};

@@ -26,7 +26,7 @@ __device__ float at(const Box& domain, const VectorView<const float>& u, int z, 
   return determinant(d);
 }
 
-/// Statistics with a zero that is neutral: extremes start beyond every number.
+/// Statistics whose all-zero value is neutral: extremes start beyond every number.
 struct Sum {
   std::int64_t count = 0, missing = 0, folded = 0;
   double min = HUGE_VAL, max = -HUGE_VAL, sum_log = 0, sum_log_squared = 0;
@@ -91,8 +91,8 @@ PlaneSums<Statistics> On<Backend::cuda>::statistics(Context& ctx, const Box& dom
   return result;
 }
 
-/// Reads 12 B/voxel. Voxels come in any order and are sorted on the host; where there are more than
-/// there was room for, they are looked for once more.
+/// Reads 12 B/voxel. Voxels are found in any order and sorted on the host. If there are more than
+/// fit, they are searched once more.
 template <>
 std::vector<Int3> On<Backend::cuda>::voxels_below(Context& ctx, const Box& domain_in,
                                                   const Box& compute, double least,

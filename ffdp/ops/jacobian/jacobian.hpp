@@ -9,20 +9,20 @@
 #include "ffdp/core/plane_sums.hpp"
 #include "ffdp/core/view.hpp"
 
-/// Determinant of the Jacobian of the warp phi(x) = x + u(x): how much it swells or folds space.
-/// Central differences inside the domain, one-sided ones at its faces; along an axis of one voxel
-/// the warp is taken as constant, so a slice gives the 2-D determinant. The determinant in
-/// physical space is the same number, for both frames differ by a constant similarity.
+/// Determinant of the Jacobian of the warp phi(x) = x + u(x): how much the warp expands or folds
+/// space. Differences are central inside the domain and one-sided at its faces. Along an axis of
+/// one voxel the warp is taken as constant, so a slice gives the 2-D determinant. The determinant
+/// in world coordinates is the same number.
 namespace ffdp::jacobian {
 
 /// Halo the displacement needs around the compute box [voxels].
 constexpr int halo() { return 1; }
 
-/// Sums over voxels; those of shards are added with +=.
+/// Sums over voxels; += adds those of another shard.
 struct Statistics {
   std::int64_t count = 0;      ///< voxels with a finite determinant [voxels]
   std::int64_t missing = 0;    ///< those without: NaN or infinite displacements nearby [voxels]
-  std::int64_t folded = 0;     ///< of the finite ones, determinant <= 0 [voxels]
+  std::int64_t folded = 0;     ///< finite determinants <= 0 [voxels]
   double min = 0;              ///< smallest determinant [1]; 0 where count is 0
   double max = 0;              ///< largest determinant [1]; 0 where count is 0
   double sum_log = 0;          ///< sum of log(determinant) over the voxels not folded [1]
@@ -59,7 +59,7 @@ PlaneSums<Statistics> statistics(Context& ctx, const Box& domain, const Box& com
                                  const View<const std::uint8_t>& mask);
 
 /// The voxels of `compute` whose determinant is below `least` or NaN, in the order of memory.
-/// Meant for few: folds.
+/// Meant for a small number of voxels, such as folds.
 /// @param displacement  as in forward
 std::vector<Int3> voxels_below(Context& ctx, const Box& domain, const Box& compute, double least,
                                const VectorView<const float>& displacement);

@@ -33,15 +33,16 @@ struct Coefficients {
   }
 };
 
-/// 1 / voxels (or weight) of a window, the product of three factors: counted for a box, from arrays
-/// for a Gaussian, constant where padding counts.
+/// 1 / voxels (or 1 / weight) of a window, as a product of one factor per axis: counted for a box,
+/// read from arrays for a Gaussian, constant for a padded box.
 struct WindowSize {
   Box domain, box;
   int radius;
   bool padded;
-  float inverse_side, whole;  ///< whole: voxels of a window that is cut nowhere
+  float inverse_side, whole;  ///< whole: voxels of a window that the image edge does not cut
   const float* axis[3];
-  /// Of windows that are cut nowhere: as elsewhere to the last bit, wherever tiles lie.
+  /// 1 / voxels of a window that the image edge does not cut. It has the bits of the general
+  /// formula, because results must not depend on where tiles lie.
   template <bool counted>
   __device__ float inverse_whole() const {
     return counted ? 1.0F / whole : inverse_side * inverse_side * inverse_side;
@@ -56,7 +57,7 @@ struct WindowSize {
   }
 };
 
-/// Sum of cc, and voxels counted where some may be missing.
+/// Sum of cc and, if voxels may be missing, the number of voxels that count.
 struct Part {
   double value = 0;
   std::int64_t weight = 0;
@@ -223,7 +224,7 @@ struct Gradient {
   }
 };
 
-/// Window sums of a box in one pass: the cheaper one for this radius.
+/// The kernel that makes window sums of a box in one pass; the faster one for this radius.
 template <int R, class Op>
 using BoxSums = std::conditional_t<(R <= 2), device::Sweep<R, Op>, device::BoxPipeline<R, Op>>;
 template <int R, class Op>
@@ -235,8 +236,9 @@ void box_sums(Context& ctx, const BoxSums<R, Op>& shape, const Op& op, const Box
     device::box_pipeline(ctx, shape, op, readable, box, parts);
 }
 
-/// Window sums of any window by three passes an axis each, quantity by quantity, into `sums`
-/// (dense fields over `box`: Q, then the weight of what is not missing), then the Op's emit.
+/// Calls Op::emit with window sums that three passes (one per axis) have made, quantity by
+/// quantity. `sums` has dense fields over `box`: the Q sums, then the weight of voxels that are not
+/// missing.
 template <class Op>
 __global__ void __launch_bounds__(device::tile_threads)
     emit_kernel(Op op, Box box, int planes, View<const float> sums, std::int64_t volume,

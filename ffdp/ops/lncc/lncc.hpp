@@ -21,12 +21,12 @@ struct Params {
   Window window = Window::box;
   int radius = 2;              ///< [voxels]; box windows
   double sigma = 1.5;          ///< [voxels]; Gaussian window
-  float fixed_centre = 0;      ///< subtracted on loading; intensities should lie within a few
-  float moving_centre = 0;     ///< hundred standard deviations of it [intensity]
+  float fixed_centre = 0;      ///< subtracted on loading [intensity]; intensities should lie within
+  float moving_centre = 0;     ///< a few hundred standard deviations of it
   float fixed_floor = 1e-6F;   ///< variance floor [intensity^2]
   float moving_floor = 1e-6F;  ///< variance floor [intensity^2]
-  /// NaN voxels (of either image) are missing: they are in no window and centre none. Without
-  /// this, NaN must not occur.
+  /// If set, NaN voxels (of either image) are missing: they are in no window and are the centre of
+  /// none. Otherwise NaN must not occur. Not for zero_padded_box.
   bool missing_values = false;
   friend bool operator==(const Params&, const Params&) = default;
 };
@@ -50,15 +50,16 @@ inline int halo(const Params& p) { return 2 * reach(p); }
 MetricSum forward_backward(Context&, const Params&, Box domain, Box compute,
                            View<const float> fixed, View<const float> warped, View<float> grad);
 
-/// The same with the 12 B/voxel that the gradient needs lent by the caller instead of taken from
-/// the scratch of the context.
+/// The same, but the caller may lend the 12 bytes per voxel that the gradient needs.
 /// @param workspace  [3,z,y,x] overwritten; contiguous storage of at least the voxels of
-///                   grow(compute, reach) within the domain; null data: scratch
+///                   grow(compute, reach) within the domain; null data: scratch of the context is
+///                   used
 MetricSum forward_backward(Context&, const Params&, Box domain, Box compute,
                            View<const float> fixed, View<const float> warped, View<float> grad,
                            VectorView<float> workspace);
 
-/// The same, added to *sum, which lies in memory of the backend: on CUDA nothing waits.
+/// The same, but adds to *sum, which is in memory of the backend. On CUDA, does not wait for the
+/// device.
 void forward_backward(Context&, const Params&, Box domain, Box compute, View<const float> fixed,
                       View<const float> warped, View<float> grad, VectorView<float> workspace,
                       MetricSum* sum);

@@ -14,7 +14,7 @@ struct Terms {
   T d;   ///< b E[M] - a E[F]
 };
 
-/// 1 / value, on the device within 1 ulp; there 0 for values beyond 2^126.
+/// 1 / value. On a GPU within 1 ulp, and 0 for values beyond 2^126.
 template <class T>
 FFDP_HD inline T reciprocal(T value) {
 #if defined(__CUDA_ARCH__)

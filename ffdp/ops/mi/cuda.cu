@@ -92,7 +92,7 @@ __global__ void __launch_bounds__(threads)
   if (threadIdx.x == 0) atomicAdd(joint + cells, std::uint64_t{block_samples});
 }
 
-/// One block makes the measure and its table; every sum in a fixed order.
+/// One block makes the measure and its table, with every sum in a fixed order.
 constexpr int evaluate_threads = 256, most_bins = 128;
 __global__ void __launch_bounds__(evaluate_threads)
     evaluate_kernel(int bins, Measure measure, const std::int64_t* counts, float* derivative,
@@ -144,7 +144,7 @@ __global__ void __launch_bounds__(evaluate_threads)
   if (thread == 0) *result = {terms.value, static_cast<double>(counts[cells])};
 }
 
-/// Four table look-ups a voxel (81 with Gaussian windows); the table lies in shared memory. Reads 8
+/// Four table look-ups per voxel (81 with Gaussian windows); the table is in shared memory. Reads 8
 /// and writes 4 B/voxel.
 template <int FixedTaps, int MovingTaps>
 __global__ void __launch_bounds__(device::tile_threads)
@@ -194,12 +194,13 @@ void On<Backend::cuda>::accumulate(Context& ctx, const Params& p, Box, Box compu
   int copies = 32;
   while (copies > 1 && cells * copies * sizeof(unsigned int) > shared_limit) copies /= 2;
   const std::size_t shared = static_cast<std::size_t>(cells) * copies * sizeof(unsigned int);
-  // A copy serves every copies-th lane: a step of a warp along its row gives it 32 / copies voxels.
+  // Each copy serves every copies-th lane, so a step of a warp along its row adds 32 / copies
+  // voxels.
   const int most_steps = 4095 * copies / 32;
   const int chunk = std::min(compute.size(2), most_steps * 32);
   const int chunks = (compute.size(2) + chunk - 1) / chunk;
   const std::int64_t all_rows = std::int64_t{compute.size(0)} * compute.size(1);
-  // Small images are spread over a GPU, a row a warp at least.
+  // Small images are spread over the GPU, at least one row per warp.
   const int rows = static_cast<int>(std::min<std::int64_t>(
       most_steps / ((chunk + 31) / 32), std::max<std::int64_t>(threads / 32, all_rows / 128)));
   const dim3 grid(static_cast<unsigned int>((all_rows + rows - 1) / rows), chunks);

@@ -57,9 +57,9 @@ FFDP_HD inline double entropy(double probability) {
   return probability > 0 ? -probability * std::log(probability) : 0;
 }
 
-/// The measure from its entropies, and how d value / d P weighs the logarithms:
-/// w_j log PJ - w_m (log PF + log PM), up to a constant, which the normalisation of the histogram
-/// (P = H / total) removes again together with the mean.
+/// The measure from its entropies, and the weights of the logarithms in
+/// d value / d P = w_j log PJ - w_m (log PF + log PM), up to a constant. The constant drops out
+/// because the histogram is normalised (P = H / total).
 struct MeasureTerms {
   double value, w_j, w_m;
 };
@@ -69,7 +69,7 @@ FFDP_HD inline MeasureTerms measure_terms(Measure measure, double joint, double 
   return {marginals / joint, marginals / (joint * joint), 1 / joint};
 }
 
-/// Logarithm of a probability; an empty bin, whose slope is -infinity, stands as if it held a
+/// Logarithm of a probability. An empty bin, whose slope would be -infinity, counts as if it held a
 /// hundredth of a voxel.
 FFDP_HD inline double bounded_log(double probability, double total) {
   const double tiny = 0.01 * static_cast<double>(Histogram::one) / total;

@@ -31,14 +31,15 @@ struct Params {
 /// Halo the inputs need around the compute box [voxels].
 constexpr int halo(const Params&) { return 0; }
 
-/// Joint histogram in fixed point; sums of integers are the same bits in any order and split.
+/// Joint histogram in fixed point; sums of integers have the same bits in any order and split.
 struct Histogram {
   std::vector<std::int64_t> joint;  ///< [bins, bins] (fixed, moving), unit 1 / one
   std::int64_t samples = 0;         ///< voxels counted
   static constexpr std::int64_t one = 1 << 20;
 };
 
-/// Adds the voxels of `compute` to the histogram (empty: starts it). NaN voxels are missing.
+/// Adds the voxels of `compute` to the histogram; an empty one is allocated. NaN voxels are
+/// missing.
 /// @param domain   whole image
 /// @param fixed    [z,y,x] intensity, stored over at least compute
 /// @param warped   [z,y,x] intensity, stored over at least compute
@@ -51,7 +52,7 @@ struct Table {
   std::vector<float> derivative;  ///< [bins, bins] d value / d count [1 / voxel]
 };
 
-/// From the histogram of all shards; throws InvalidArgument where it counts no voxel.
+/// The measure from the histogram of all shards. Throws InvalidArgument if it counts no voxel.
 Table evaluate(const Params&, const Histogram& histogram);
 
 /// Gradient of the measure w.r.t. `warped`, times `scale`.
@@ -60,12 +61,13 @@ Table evaluate(const Params&, const Histogram& histogram);
 void backward(Context&, const Params&, Box domain, Box compute, float scale, const Table& table,
               View<const float> fixed, View<const float> warped, View<float> grad);
 
-/// The same three on memory of the backend: on CUDA nothing waits.
+/// The same three with counts, table and result in memory of the backend. On CUDA they do not wait
+/// for the device.
 /// @param counts      [bins * bins + 1] added to: the histogram, then the samples; all-reduced over
 ///                    shards between accumulate and evaluate
 /// @param derivative  [bins, bins] d value / d count [1 / voxel]
-/// @param result      value of the measure [nat] or [1], and samples as its weight, written; where
-///                    nothing is counted, or both images are constant, value and derivative are 0
+/// @param result      written: the measure [nat] or [1], with the samples as its weight. Value and
+///                    derivative are 0 if nothing is counted or both images are constant
 void accumulate(Context&, const Params&, Box domain, Box compute, View<const float> fixed,
                 View<const float> warped, std::int64_t* counts);
 void evaluate(Context&, const Params&, const std::int64_t* counts, float* derivative,

@@ -9,9 +9,9 @@ namespace ffdp::mse {
 
 /// Squared difference.
 struct Params {
-  /// Squares are rounded to multiples of this power of two before they are added, so that sums
-  /// below 2^53 units have the same bits in any order (ops/common/exact_sum.hpp); 0: not rounded
-  /// [intensity^2].
+  /// A power of two [intensity^2]. Squares are rounded to multiples of it before they are added, so
+  /// that sums below 2^53 units have the same bits in any order (ops/common/exact_sum.hpp). 0: not
+  /// rounded.
   double unit = 0;
   friend bool operator==(const Params&, const Params&) = default;
 };
@@ -29,7 +29,8 @@ constexpr int halo(const Params&) { return 0; }
 MetricSum forward_backward(Context&, const Params&, Box domain, Box compute,
                            View<const float> fixed, View<const float> warped, View<float> grad);
 
-/// The same, added to *sum, which lies in memory of the backend: on CUDA nothing waits.
+/// The same, but adds to *sum, which is in memory of the backend. On CUDA, does not wait for the
+/// device.
 void forward_backward(Context&, const Params&, Box domain, Box compute, View<const float> fixed,
                       View<const float> warped, View<float> grad, MetricSum* sum);
 

@@ -18,7 +18,8 @@ __global__ void __launch_bounds__(threads)
   if (i < count) out[i] = make(points[i]);
 }
 
-/// out[i] = make(points[i]), both on the host: 24 B a point go up and sizeof(Out) come back.
+/// out[i] = make(points[i]), both on the host: 24 B per point are uploaded and sizeof(Out)
+/// downloaded.
 template <class Out, class Make>
 void for_each_point(Context& ctx, std::span<const Vec3> points, std::span<Out> out,
                     const Make& make) {
@@ -35,7 +36,7 @@ void for_each_point(Context& ctx, std::span<const Vec3> points, std::span<Out> o
   check(cudaStreamSynchronize(stream));
 }
 
-/// A line a thread: the lines base + i0 * stride0 + i1 * stride1, of n voxels `stride` apart.
+/// One line per thread: the lines base + i0 * stride0 + i1 * stride1, of n voxels `stride` apart.
 template <class T>
 __global__ void __launch_bounds__(threads)
     filter_kernel(T* base, int n0, std::int64_t stride0, int n1, std::int64_t stride1, int n,

@@ -162,7 +162,7 @@ FFDP_HD T vote_value(const View<const T>& image, const Box& domain, const Vec3& 
   return label[best];
 }
 
-/// A pole of a B-spline's prefilter; that of the cubic one where nothing is said.
+/// A pole of the prefilter of a B-spline; by default that of the cubic one.
 struct SplinePole {
   double pole = -0.26794919243112270647;  ///< sqrt(3) - 2
   double gain = 6;                        ///< (1 - pole) (1 - 1 / pole)

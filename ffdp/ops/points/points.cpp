@@ -14,8 +14,8 @@
 namespace ffdp::points {
 namespace {
 
-/// Whether `stored` holds what points may read, told by their extent alone; false where it takes a
-/// closer look.
+/// Whether `stored` contains all voxels that points may read, judged by their extent alone. False
+/// may mean that each point must be checked.
 bool surely_stored(const Params& params, const Box& domain, const Box& stored,
                    std::span<const Vec3> points) {
   if (params.mode == Mode::bspline) return false;

@@ -8,11 +8,12 @@
 #include "ffdp/core/context.hpp"
 #include "ffdp/core/view.hpp"
 
-/// Samples an image at a list of points, with ITK's rules: a point is inside where
-/// -0.5 <= q < n - 0.5 on every axis; inside, voxels beyond the edge are those at the edge
-/// (mirrored for bspline); outside, the result is `fill`. NaN coordinates are outside.
+/// Samples an image at a list of points, with ITK's rules. A point is inside if
+/// -0.5 <= q < n - 0.5 on every axis; NaN coordinates are outside. For a point inside, voxels
+/// beyond the edge have the edge value (bspline: mirrored values). For a point outside, the result
+/// is `fill`.
 ///
-/// Points and results lie in host memory, the image in that of the backend.
+/// Points and results are in host memory, the image is in memory of the backend.
 /// Points are continuous indices (z, y, x) [voxels] of `domain`, the whole image. The image must
 /// be stored over reach(params, domain, points), the voxels that these points need.
 /// Instantiated for float, double and all integers of 8 to 64 bits.
@@ -37,7 +38,7 @@ constexpr int halo(Mode mode) { return mode == Mode::sinc ? 4 : mode == Mode::bs
 /// The smallest box of voxels that sampling at `points` may read; empty if none is inside.
 Box reach(const Params& params, const Box& domain, std::span<const Vec3> points);
 
-/// Samples at `points` into `out` [intensity], one value a point.
+/// Samples at `points` into `out` [intensity], one value per point.
 /// @param image  [z,y,x] stored over at least reach(params, domain, points)
 template <class T>
 void sample(Context& ctx, const Params& params, const Box& domain, View<const T> image,
@@ -50,7 +51,7 @@ void nearest_label(Context& ctx, const Box& domain, View<const T> image, T fill,
                    std::span<const Vec3> points, std::span<T> out);
 
 /// The label with the largest sum of trilinear weights (ITK's GenericLabel with linear weights);
-/// the smaller label where two sums are equal. `fill` outside.
+/// the smaller label if two sums are equal. `fill` outside.
 /// @param image  [z,y,x] stored as for sample with Mode::linear
 template <class T>
 void vote_label(Context& ctx, const Box& domain, View<const T> image, T fill,
@@ -58,7 +59,7 @@ void vote_label(Context& ctx, const Box& domain, View<const T> image, T fill,
 
 /// Trilinear samples of a vector field; zero outside, as ITK's displacement field transform.
 /// @param field   [3,z,y,x] stored over at least reach(linear, domain, points)
-/// @param vectors one a point, component c of the field in element c
+/// @param vectors one per point; element c is component c of the field
 void sample_vectors(Context& ctx, const Box& domain, VectorView<const float> field,
                     std::span<const Vec3> points, std::span<Vec3> vectors);
 

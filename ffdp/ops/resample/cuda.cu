@@ -10,7 +10,7 @@ namespace {
 
 using Sums12 = device::Sums<12>;
 
-/// What most calls ask for, as constants: linear, 3-D, with u, no affine, offsets of 32 bits.
+/// The parameters of most calls as constants: linear, 3-D, with u, no affine, 32-bit offsets.
 template <int channels, Padding padding>
 struct Usual {
   Box domain;
@@ -74,7 +74,7 @@ struct Backward {
   }
 };
 
-/// body(usual) where the call is a usual one, of one or three channels; else returns false.
+/// Calls body(usual) if the call is a usual one with one or three channels; else returns false.
 template <class Body>
 bool with_usual(const Params& p, const Box& domain, const Inputs<float>& in, const Body& body) {
   const auto with_padding = [&]<int channels>() {

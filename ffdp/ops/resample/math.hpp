@@ -16,8 +16,8 @@ struct Cell {
   T slope;     ///< d(position used) / dq: 0 where q is clamped
 };
 
-/// The cell of base + offset. The fraction is that of the offset alone: far from the origin, too,
-/// it keeps the bits of a small displacement.
+/// The cell of base + offset. The fraction is computed from the offset alone, so that it keeps the
+/// digits of a small displacement far from the origin.
 template <class T>
 FFDP_HD inline Cell<T> cell(Padding padding, Mode mode, int base, T offset, int lo, int hi) {
   constexpr T far = 1 << 24;               // beyond every image
@@ -67,8 +67,8 @@ FFDP_HD inline Point<T> point(const Params& p, const Box& domain, const Inputs<T
   return at;
 }
 
-/// The two neighbours of a sample along one axis. One that is not stored weighs nothing, and lies
-/// where the nearest stored voxel does, so that it can be read.
+/// The two neighbours of a sample along one axis. A neighbour that is not stored has weight 0 and
+/// the offset of the nearest stored voxel, so that it can be read.
 /// @tparam Offset  32 bits where a channel of the image allows it
 template <class T, class Offset>
 struct Neighbours {
@@ -109,7 +109,8 @@ struct Corners {
   FFDP_HD bool stored(int i) const {
     return z.stored[i / 4] && y.stored[i / 2 % 2] && x.stored[i % 2];
   }
-  /// Their values in a channel; another's where one is not stored. No load waits for another.
+  /// Their values in a channel; that of a stored voxel for one that is not stored. No load waits
+  /// for another.
   FFDP_HD void load(const T* channel, T (&value)[8]) const {
 #if defined(__CUDA_ARCH__)
 #pragma unroll
@@ -156,7 +157,7 @@ FFDP_HD inline void add_slopes(const Corners<T, Offset>& c, const T* channel, T 
   grad_q[2] += c.any ? g * weighed(c.z.weight, by_x[0], by_x[1]) : T(0);
 }
 
-/// `result` becomes `value`, or grows by it.
+/// Sets `result` to `value`, or adds `value` to it.
 template <class T>
 FFDP_HD inline void put(Into into, T& result, T value) {
   result = into == Into::add ? result + value : value;
@@ -188,7 +189,7 @@ FFDP_HD inline void sample_vjp(int channels, const Corners<T, Offset>& corners, 
   }
 }
 
-/// From dL/dq to dL/du, where that is wanted: A^T dL/dq.
+/// Writes dL/du = A^T dL/dq, if it is wanted.
 template <class T>
 FFDP_HD inline void put_turned(const Params& p, const T* affine, const T (&grad_q)[3],
                                const Gradients<T>& to, int z, int y, int x) {

@@ -6,8 +6,8 @@
 #include "ffdp/ops/common/into.hpp"
 
 /// Resampling as networks do it: out(c, x) = I_c(q(x)) with q(x) = A (x + u(x)) + t, any number of
-/// channels, and gradients to the image, the displacement and the affine. `sampler` is the one for
-/// registration, which knows masks, storage types and what is missing.
+/// channels, and gradients to the image, the displacement and the affine. Registration uses the op
+/// `sampler`, which knows masks, storage types and missing samples.
 namespace ffdp::resample {
 
 enum class Padding {
@@ -31,7 +31,7 @@ struct Params {
 template <class T>
 using AffineView = T*;
 
-/// What both directions read. VectorView is used for images of any number of channels, too.
+/// The inputs of forward and backward. VectorView also stands for images of any number of channels.
 template <class T>
 struct Inputs {
   VectorView<const T> image;         ///< [channels,z,y,x]; stored over all of image_domain, or over
@@ -40,9 +40,9 @@ struct Inputs {
   AffineView<const T> affine = nullptr;  ///< output index to image index [voxels]
 };
 
+/// The samples of all shards of an image add up to those of the whole.
 using ffdp::Into;
 
-/// @param into          add where shards of an image are sampled one after the other
 /// @param image_domain  the whole image; decides what is outside
 /// @param compute       voxels this call makes
 /// @param out           [channels,z,y,x] stored over compute
@@ -50,7 +50,7 @@ template <class T>
 void forward(Context&, const Params&, Box image_domain, Box compute, const Inputs<T>& inputs,
              Into into, VectorView<T> out);
 
-/// Where gradients go; null where one is not wanted. Those of image and affine are added to.
+/// The gradients; null for those that are not wanted. Image and affine are added to.
 template <class T>
 struct Gradients {
   VectorView<T> image;         ///< [channels,z,y,x] stored as the image

@@ -12,8 +12,8 @@ namespace ffdp::resize {
 
 namespace {
 
-/// One output plane at a time: weighted planes, then rows, then voxels, of `Q` images. Reads an
-/// input plane once for each output plane that it reaches.
+/// Makes one output plane of `Q` images at a time: sums planes, then rows, then voxels. Reads an
+/// input plane once for each output plane that it contributes to.
 /// @param add    add(z, y, w, sums): adds w times the row from reach.lo[2] on to the Q sums
 /// @param store  store(z, y, x, values): the Q values of a voxel
 template <int Q, class Add, class Store>

@@ -11,10 +11,10 @@
 namespace ffdp::resize {
 namespace {
 
-// Tables: two slots an axis.
+// Tables: two slots per axis.
 enum Slot { half_slot = 0, row_slot = 1, table_slot = 2, share_half_slot = 8, share_row_slot = 9 };
 
-/// The first pass of an image with a mask: sums of what counts, and of its weights.
+/// The first pass of an image with a mask: sums of the voxels that count, and of their weights.
 template <class T>
 struct MaskedPass {
   int count, lo;

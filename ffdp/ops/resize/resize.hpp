@@ -6,11 +6,11 @@
 
 namespace ffdp::resize {
 
-/// Moves data between two grids of the same physical extent: voxel i of the one grid of n voxels
-/// has its centre at (i + 0.5) N / n - 0.5 of the other of N.
+/// Moves data between two grids of the same physical extent. Along an axis, voxel i of the grid of
+/// n voxels has its centre at index (i + 0.5) N / n - 0.5 of the grid of N voxels.
 struct Params {
-  /// Gaussian before shrinking, sigma = anti_alias x shrink factor of the axis [voxels of `from`];
-  /// nothing where an axis does not shrink.
+  /// Width of the Gaussian: sigma = anti_alias x shrink factor of the axis [voxels of `from`]. An
+  /// axis that does not shrink is not smoothed.
   double anti_alias = 0.5;
   friend bool operator==(const Params&, const Params&) = default;
 };
@@ -25,12 +25,12 @@ struct Params {
 void shrink(Context&, const Params&, Box from_domain, Box to_domain, Box compute,
             const ImageView& in, View<float> out);
 
-/// The same of an image that counts only where a mask is not 0 (normalised convolution): the mean
-/// of what counts, by the weights of `shrink`. What the image holds elsewhere is not used, be it
-/// NaN.
+/// The same for an image with a mask (normalised convolution): the mean of the voxels where the
+/// mask is not 0, with the weights of `shrink`. Other voxels are not used and may be NaN.
 /// @param mask      [z,y,x] stored over at least what `reach` says
-/// @param out       [z,y,x] written over compute; 0 where nothing counts
-/// @param coverage  [z,y,x] written over compute: share of the weights that counts, 0 to 1 [1]
+/// @param out       [z,y,x] written over compute; 0 if no voxel counts
+/// @param coverage  [z,y,x] written over compute: share of the weights that lies in the mask, 0 to
+/// 1 [1]
 void shrink_masked(Context&, const Params&, Box from_domain, Box to_domain, Box compute,
                    const ImageView& in, View<const std::uint8_t> mask, View<float> out,
                    View<float> coverage);

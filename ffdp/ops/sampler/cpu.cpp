@@ -22,8 +22,8 @@ Row make_row(const Params& p, VectorView<const float> u, const float* zeros, int
           u ? u[2].row(z, y) : zeros};
 }
 
-/// The cell that q(x) falls in. Offsets are 32-bit where the moving image allows it, so that the
-/// gathers are 16 wide.
+/// The cell of q(x). Offsets have 32 bits if the moving image allows it, so that a gather loads 16
+/// values.
 template <class Offset>
 struct Cell {
   Offset base, dz, dy, dx;  ///< of the first stored voxel where the sample does not count
@@ -35,8 +35,8 @@ struct Cell {
   bool counts() const { return inside && held; }
 };
 
-/// What the corners are for: a value needs no upper neighbour at fraction 0 (it may not be stored),
-/// a gradient always does.
+/// What the corners are used for. A value needs no upper neighbour at fraction 0, which then may
+/// not be stored; a gradient always needs it.
 enum class Need { value, gradient };
 
 /// Whether the moving image is stored over its whole domain.
@@ -59,7 +59,7 @@ struct Locator {
     const float q = mapped(r.map, axis, static_cast<float>(x), r.uz[x], r.uy[x], r.ux[x]);
     return axis_cell(q, domain.lo[axis], domain.hi[axis]);
   }
-  /// The mask at the voxel nearest to a sample that is inside; 1 where its cell is not stored.
+  /// The mask at the voxel nearest to a sample inside; 1 if its cell is not stored.
   std::uint8_t nearest(const Row& r, int x, const View<const std::uint8_t>& mask) const {
     const AxisCell z = along(r, 0, x), y = along(r, 1, x), w = along(r, 2, x);
     if (!(holds(z, 0) && holds(y, 1) && holds(w, 2))) return 1;
@@ -128,11 +128,11 @@ struct Count {
 
 constexpr float missing = std::numeric_limits<float>::quiet_NaN();
 
-/// What becomes of a sample whose cell is not stored.
+/// What happens to a sample whose cell is not stored: it counts as outside, or is left as it is.
 enum class Absent { outside, left };
 
-/// One row of the warped image, NaN outside. Locator and row by value, for what is referred to
-/// might change with every store to `out`.
+/// Makes one row of the warped image, NaN outside. Locator and row are passed by value: a reference
+/// might change with every store to `out`, for all that the compiler knows.
 template <Absent absent, class Locate>
 void resample_row(const Locate locate, const Row row, const Box& compute, float* out) {
 #pragma omp simd
@@ -146,7 +146,7 @@ void resample_row(const Locate locate, const Row row, const Box& compute, float*
   }
 }
 
-/// Its samples that are masked become NaN.
+/// Sets masked samples of a row to NaN.
 template <class Locate>
 void mask_row(const Locate& locate, const Row& row, const Masks& masks, int z, int y,
               const Box& compute, float* out) {
@@ -159,7 +159,7 @@ void mask_row(const Locate& locate, const Row& row, const Masks& masks, int z, i
     if (out[x] == out[x] && !locate.nearest(row, x, masks.moving)) out[x] = missing;
 }
 
-/// NaN becomes Params::outside. Returns how often.
+/// Replaces NaN by Params::outside. Returns the number of such voxels.
 std::int64_t outside_row(const Params& p, const Box& compute, float* out) {
   std::int64_t outside = 0;
   const float written = p.outside;
@@ -192,8 +192,8 @@ void slope_row(const Locate locate, const Row row, const Box& compute, VectorVie
   }
 }
 
-/// Calls body(piece) for short pieces of a row, but not for those whose cells lie in planes that
-/// are not stored: of many parts, a row meets few.
+/// Calls body(piece) for short pieces of a row, except those whose cells are all in planes that are
+/// not stored. With many parts, a row meets few of them.
 template <class Locate, class Body>
 void for_held_pieces(const Locate& locate, const Row& row, const Box& compute, Body&& body) {
   constexpr int length = 32;
@@ -213,7 +213,7 @@ void clear_row(const Box& compute, float* gz, float* gy, float* gx) {
   for (float* row : {gz, gy, gx}) std::fill(row + compute.lo[2], row + compute.hi[2], 0.0F);
 }
 
-/// Zeros addressable at the x of compute, for an absent displacement.
+/// A row of zeros, addressed by the x of compute, for an absent displacement.
 std::vector<float> zero_row(const Box& compute, VectorView<const float> u) {
   return std::vector<float>(u ? 0 : compute.size(2), 0.0F);
 }

@@ -32,7 +32,7 @@ struct Resample {
     const Cell c = locate(row, z, y, x);
     return judged(c, locate.value(c), z, y, x);
   }
-  /// A sample, or what stands for it where it does not count.
+  /// A sample, or the value that replaces one that does not count.
   __device__ Made judged(const Cell& c, float value, int z, int y, int x) const {
     bool valid = c.counts() && value == value;
     if (masks.fixed) valid = valid && masks.fixed(z, y, x) != 0;
@@ -51,7 +51,7 @@ struct Resample {
   }
 };
 
-/// Of samples whose cell is stored, the value and, where asked for, the slope.
+/// Writes the value and, if wanted, the slope of samples whose cell is stored.
 template <class Locate>
 struct ResamplePart {
   Locate locate;
@@ -84,7 +84,7 @@ struct ResamplePart {
   }
 };
 
-/// S^T times a gradient w.r.t. q, added to a gradient w.r.t. u or in its place.
+/// Adds S^T times a gradient w.r.t. q to a gradient w.r.t. u, or overwrites it.
 __device__ inline void put_turned(const float (&s)[3][3], const Gradient3<float>& d, bool add,
                                   const VectorView<float>& grad_u, int z, int y, int x) {
   float sum[3];

@@ -9,15 +9,15 @@
 
 namespace ffdp::sampler {
 
-/// One axis of the moving image, as threads compare with it.
+/// The bounds of one axis of the moving image.
 struct Axis {
   float first, last;   ///< centres of the outer voxels
-  float below, above;  ///< where the extent begins and ends
-  float top;           ///< highest lower neighbour
-  bool flat;           ///< one voxel
+  float below, above;  ///< ends of the extent
+  float top;           ///< largest index of a lower neighbour
+  bool flat;           ///< whether the axis has one voxel
 };
 
-/// Where q(x) lies along one axis: as axis_cell, by constants.
+/// The position of q(x) along one axis, as axis_cell computes it, from precomputed bounds.
 struct Place {
   int lower;
   float fraction;
@@ -32,20 +32,20 @@ __device__ inline Place place(float q, const Axis& axis) {
 
 struct Cell {
   Place z, y, x;
-  bool held;  ///< its corners are stored
+  bool held;  ///< whether its corners are stored
   __device__ bool inside() const { return z.inside && y.inside && x.inside; }
   __device__ bool counts() const { return inside() && held; }
 };
 
-/// What the corners are for: a value needs no upper neighbour at fraction 0 (it may not be stored),
-/// a gradient always does.
+/// What the corners are used for. A value needs no upper neighbour at fraction 0, which then may
+/// not be stored; a gradient always needs it.
 enum class Need { value, gradient };
 
-/// Finds the cell of a voxel of the fixed grid, and its corners. What lies beyond the moving image
-/// has the cell at its edge.
-/// @tparam Offset  32 bits where the moving image allows it
-/// @tparam whole   every corner is stored; else those of a cell that is not held are all the first
-///                 voxel that is stored, so that they can be read
+/// Finds the cell of the moving image for a voxel of the fixed grid, and its corners. A point
+/// beyond the image has the cell at the edge.
+/// @tparam Offset  32 bits if the moving image allows it
+/// @tparam whole   every corner is stored. Otherwise, the corners of a cell that is not held are
+///                 replaced by the first stored voxel, so that they can be read
 template <class T, Need need, class Offset, bool whole>
 struct Locator {
   using Storage = T;
@@ -94,7 +94,7 @@ struct Locator {
     if constexpr (!whole) cell.held = holds(cell.z, 0) && holds(cell.y, 1) && holds(cell.x, 2);
     return cell;
   }
-  /// Whether a corner is read above the lower one along an axis.
+  /// Whether the upper corner along an axis is read.
   __device__ bool upper(const Place& along, int a) const {
     return whole || (need == Need::gradient ? !axis[a].flat : along.fraction > 0);
   }
@@ -147,7 +147,7 @@ struct Locator {
   }
 };
 
-/// body(locator) for the type and the storage of the moving image.
+/// Calls body(locator) for the type and the storage of the moving image.
 template <Need need, class Body>
 auto with_locator(const Params& p, const ImageView& moving, VectorView<const float> u,
                   Body&& body) {

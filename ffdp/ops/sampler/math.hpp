@@ -38,7 +38,7 @@ FFDP_HD inline float turned(const float (&s)[3][3], int k, float dz, float dy, f
   return s[0][k] * dz + s[1][k] * dy + s[2][k] * dx;
 }
 
-/// A slope times a factor; 0 where there is no slope, whatever the factor.
+/// A slope times a factor; 0 if the slope is 0, even if the factor is NaN or infinite.
 FFDP_HD inline float scaled(float slope, float factor) {
   return slope == 0.0F ? 0.0F : slope * factor;
 }

@@ -12,14 +12,14 @@
 
 namespace ffdp::sampler {
 
-/// Composite implicit grid sampler (arXiv 2509.25044, section 3.1): out(x) = I(q(x)) with
-/// q(x) = A x + t + S u(x), trilinear, x the global voxel index (z, y, x) of the fixed grid and q
-/// the continuous voxel index of the moving image. No grid and no q is stored.
+/// Composite implicit grid sampler (arXiv 2509.25044, section 3.1): out(x) = I(q(x)), trilinear,
+/// with q(x) = A x + t + S u(x). x is the global voxel index (z, y, x) of the fixed grid, q the
+/// continuous voxel index of the moving image. No grid and no q is stored.
 struct Params {
   Affine map;             ///< A, t: fixed index to moving index [voxels], z, y, x
   Mat3 displacement_map;  ///< S; registration uses S = A [voxels / voxels]
-  Box moving_domain;      ///< the whole moving image; outside it (by half a voxel) is nothing
-  float outside = std::numeric_limits<float>::quiet_NaN();  ///< written where there is nothing
+  Box moving_domain;  ///< the whole moving image; it extends half a voxel beyond its outer centres
+  float outside = std::numeric_limits<float>::quiet_NaN();  ///< written where there is no sample
   friend bool operator==(const Params&, const Params&) = default;
 };
 
@@ -37,7 +37,7 @@ constexpr int halo(const Params&) { return 0; }
 Box reach(const Params&, const Box& compute, const Vec3& least, const Vec3& most);
 
 /// Resamples the moving image. The CPU backend reads float32 images only. Here and below, a sample
-/// some of whose corners are not stored is outside; no voxel beside the stored ones is ever read.
+/// is outside if one of its corners is not stored; only stored voxels are ever read.
 /// @param domain        whole fixed image
 /// @param compute       voxels this call writes
 /// @param moving        [z,y,x] intensity; stored over what q reaches within moving_domain
@@ -49,30 +49,29 @@ Box reach(const Params&, const Box& compute, const Vec3& least, const Vec3& most
 /// @return number of voxels of compute that got `outside` [voxels]
 std::int64_t forward(Context&, const Params&, Box domain, Box compute, const ImageView& moving,
                      VectorView<const float> displacement, const Masks& masks, View<float> warped);
-/// The same without the number, so that nobody waits for the stream.
+/// The same without counting, so that the host does not wait for the stream.
 void forward_uncounted(Context&, const Params&, Box domain, Box compute, const ImageView& moving,
                        VectorView<const float> displacement, const Masks& masks,
                        View<float> warped);
 
 using ffdp::Into;
 
-/// Gradient w.r.t. u: grad_u(x) += S^T grad I(q(x)) scale grad_warped(x), or = with
-/// Into::overwrite.
+/// Gradient w.r.t. u: grad_u(x) += S^T grad I(q(x)) scale grad_warped(x); with Into::overwrite, =
+/// in place of +=.
 /// @param scale        factor, e.g. the weight of a metric over its sum
-/// @param grad_warped  [z,y,x] dL/d(warped) [1/intensity], stored over at least compute; what was
-///                     outside carries nothing
+/// @param grad_warped  [z,y,x] dL/d(warped) [1/intensity], stored over at least compute;
+///                     samples outside have no gradient
 /// @param grad_u       [3,z,y,x] dL/du [1/voxels], over compute
 void backward_displacement(Context&, const Params&, Box domain, Box compute, float scale,
                            const ImageView& moving, VectorView<const float> displacement,
                            View<const float> grad_warped, VectorView<float> grad_u,
                            Into into = Into::add);
 
-/// Samples a moving image of which one part after the other is there, as the bits of forward() and
-/// backward_displacement() have it: writes those samples whose cell, of eight voxels, is stored,
-/// and leaves the others as they are. After parts that overlap by one plane and cover the moving
-/// image, all samples are written.
+/// Samples one part of a moving image. Writes the samples whose cell of eight voxels is stored, and
+/// leaves the others as they are. Calls with parts that overlap by one plane and together cover the
+/// moving image write all samples, with the bits of forward() and backward_displacement().
 /// @param moving  [z,y,x] intensity; the part
-/// @param masks   the moving one stored over at least the part
+/// @param masks   the moving mask is stored over at least the part
 /// @param warped  [z,y,x] intensity, over compute; Params::outside where a sample is outside the
 ///                moving image or masked
 /// @param slopes  [3,z,y,x] dI/dq at q(x), components z, y, x [intensity/voxel of the moving
@@ -82,8 +81,8 @@ void forward_part(Context&, const Params&, Box domain, Box compute, const ImageV
                   VectorView<const float> displacement, const Masks& masks, View<float> warped,
                   VectorView<float> slopes);
 
-/// backward_displacement() from the slopes that forward_part() has written. The same bits, if the
-/// scale of the image is a power of two.
+/// backward_displacement() from the slopes that forward_part() has written. It gives the same bits
+/// if the scale of the image is a power of two.
 /// @param slopes  [3,z,y,x] stored over at least compute
 void backward_slopes(Context&, const Params&, Box domain, Box compute, float scale,
                      VectorView<const float> slopes, View<const float> grad_warped,
@@ -108,9 +107,10 @@ PlaneSums<AffineGradient> backward_affine(Context&, const Params&, Box domain, B
                                           VectorView<const float> displacement,
                                           View<const float> grad_warped);
 
-/// Gradient w.r.t. the moving image (adjoint of the interpolation; scatters). For training. Same
-/// bits at every run: on the CPU by one thread, on a GPU in fixed point of 62 - log2(voxels) bits
-/// below the largest gradient; there all is NaN where a gradient is not finite.
+/// Gradient w.r.t. the moving image (adjoint of the interpolation; scatters). For training. The
+/// bits are the same at every run: the CPU uses one thread; a GPU adds in fixed point, 62 -
+/// log2(voxels) bits below the largest gradient. If a gradient is not finite, the GPU writes NaN
+/// everywhere.
 /// @param grad_moving  [z,y,x] dL/dI, added to; stored over at least what q reaches
 void backward_moving(Context&, const Params&, Box domain, Box compute,
                      VectorView<const float> displacement, View<const float> grad_warped,

@@ -3,6 +3,7 @@
 
 #include "ffdp/ops/common/separable.hpp"
 #include "ffdp/ops/smooth/backends.hpp"
+#include "ffdp/ops/smooth/damping.hpp"
 
 namespace ffdp::smooth {
 namespace {
@@ -19,29 +20,44 @@ std::vector<float> edge_factors(const std::vector<float>& taps, const Box& domai
   return factors;
 }
 
-template <int Q>
+/// Voxels [x_lo, x_hi) of a damped row.
+template <int c>
+void damp_row(const VectorView<const float>& v, const Box& domain, float weight, int z, int y,
+              int x_lo, int x_hi, float* to) {
+  const float* row = v[0].row(z, y);
+  const auto one = [&](int x, const Neighbours& n) {
+    to[x - x_lo] = damped<c>(row + x, v.stride_c, n, weight);
+  };
+  const int lo = std::min(std::max(x_lo, domain.lo[2] + 1), x_hi);
+  const int hi = std::max(std::min(x_hi, domain.hi[2] - 1), lo);
+  for (int x = x_lo; x < lo; ++x) one(x, {v, domain, z, y, x});
+  const Neighbours inside(v, domain, z, y, lo);
+#pragma omp simd
+  for (int x = lo; x < hi; ++x) one(x, inside);
+  for (int x = hi; x < x_hi; ++x) one(x, {v, domain, z, y, x});
+}
+
+/// rows_of(z, y, x_lo, x_hi, rows) gives the rows that are smoothed.
+template <int Q, class RowsOf>
 void smooth_rows(Context& ctx, const Params& p, const Box& domain, const Box& compute,
-                 const std::array<View<const float>, Q>& in,
-                 const std::array<View<float>, Q>& out) {
+                 const RowsOf& rows_of, const std::array<View<float>, Q>& out) {
   const Taps taps = make_taps(p);
   std::array<std::vector<float>, 3> edge;
   for (int a = 0; a < 3; ++a)
     edge[a] = edge_factors(taps.axis[a], domain, a, compute.lo[a], compute.hi[a]);
-  separable_stencil<Q>(
-      ctx, 0, taps, domain, compute,
-      [&](int z, int y, int x_lo, int x_hi, const std::array<float*, Q>& rows) {
-        for (int q = 0; q < Q; ++q) std::copy_n(in[q].row(z, y) + x_lo, x_hi - x_lo, rows[q]);
-      },
-      [&](int z, int y, const std::array<float*, Q>& rows, std::int64_t) {
-        const float factor = edge[0][z - compute.lo[0]] * edge[1][y - compute.lo[1]];
-        for (int q = 0; q < Q; ++q) {
-          float* to = out[q].row(z, y) + compute.lo[2];
-          const float* from = rows[q];
-          const float* edge_x = edge[2].data();
+  separable_stencil<Q>(ctx, 0, taps, domain, compute, rows_of,
+                       [&](int z, int y, const std::array<float*, Q>& rows, std::int64_t) {
+                         const float factor =
+                             edge[0][z - compute.lo[0]] * edge[1][y - compute.lo[1]];
+                         for (int q = 0; q < Q; ++q) {
+                           float* to = out[q].row(z, y) + compute.lo[2];
+                           const float* from = rows[q];
+                           const float* edge_x = edge[2].data();
 #pragma omp simd
-          for (int x = 0; x < compute.size(2); ++x) to[x] = from[x] * (factor * edge_x[x]);
-        }
-      });
+                           for (int x = 0; x < compute.size(2); ++x)
+                             to[x] = from[x] * (factor * edge_x[x]);
+                         }
+                       });
 }
 
 }  // namespace
@@ -49,13 +65,29 @@ void smooth_rows(Context& ctx, const Params& p, const Box& domain, const Box& co
 template <>
 void On<Backend::cpu>::forward(Context& ctx, const Params& p, Box domain, Box compute,
                                View<const float> in, View<float> out) {
-  smooth_rows<1>(ctx, p, domain, compute, {in}, {out});
+  smooth_rows<1>(ctx, p, domain, compute,
+                 [&](int z, int y, int x_lo, int x_hi, const std::array<float*, 1>& rows) {
+                   std::copy_n(in.row(z, y) + x_lo, x_hi - x_lo, rows[0]);
+                 },
+                 {out});
 }
 
 template <>
 void On<Backend::cpu>::forward(Context& ctx, const Params& p, Box domain, Box compute,
                                VectorView<const float> in, VectorView<float> out) {
-  smooth_rows<3>(ctx, p, domain, compute, {in[0], in[1], in[2]}, {out[0], out[1], out[2]});
+  const auto weight = static_cast<float>(p.damping);
+  smooth_rows<3>(ctx, p, domain, compute,
+                 [&](int z, int y, int x_lo, int x_hi, const std::array<float*, 3>& rows) {
+                   if (weight > 0) {
+                     damp_row<0>(in, domain, weight, z, y, x_lo, x_hi, rows[0]);
+                     damp_row<1>(in, domain, weight, z, y, x_lo, x_hi, rows[1]);
+                     damp_row<2>(in, domain, weight, z, y, x_lo, x_hi, rows[2]);
+                   } else {
+                     for (int q = 0; q < 3; ++q)
+                       std::copy_n(in[q].row(z, y) + x_lo, x_hi - x_lo, rows[q]);
+                   }
+                 },
+                 {out[0], out[1], out[2]});
 }
 
 template <>

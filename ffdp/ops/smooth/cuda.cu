@@ -4,14 +4,21 @@
 
 #include "ffdp/ops/common/axis_sums.cuh"
 #include "ffdp/ops/smooth/backends.hpp"
+#include "ffdp/ops/smooth/damping.hpp"
 #include "ffdp/ops/smooth/march.cuh"
 
 namespace ffdp::smooth {
 namespace {
 
-enum Slot { edge_slot = 0, taps_slot = 3, first_slot = 6, second_slot = 7 };
+enum Slot {
+  edge_slot = 0,
+  taps_slot = 3,
+  first_slot = 6,
+  second_slot = 7,
+  damped_slot = 10  // as descent and lncc, which never run at once
+};
 
-/// Edge factors of any reach: an array an axis, at the positions of `box`.
+/// Edge factors of any reach: one array per axis, for the positions of `box`.
 struct LongEdge {
   const float* axis[3];
   Box box;
@@ -36,7 +43,7 @@ std::vector<float> edge_factors(const std::vector<float>& taps, int domain_lo, i
 template <bool Adjoint>
 void run(Context& ctx, const Params& p, const Box& domain, const Box& compute,
          VectorView<const float> in, VectorView<float> out, int parts) {
-  const Int3 radius = halo(p);
+  const Int3 radius = reach(p);
   const Box readable = intersect(grow(compute, radius), domain);
   std::vector<float> taps[3];
   for (int a = 0; a < 3; ++a) taps[a] = gaussian_taps(p.sigma[a]);
@@ -73,6 +80,24 @@ void run(Context& ctx, const Params& p, const Box& domain, const Box& compute,
   }
 }
 
+/// The damped field over what smoothing reads of it, in scratch.
+VectorView<const float> damped_field(Context& ctx, const Params& p, const Box& domain,
+                                     const Box& compute, VectorView<const float> in) {
+  const Box box = intersect(grow(compute, reach(p)), domain);
+  const std::int64_t volume = box.volume();
+  const VectorView<float> out{ctx.scratch<float>(damped_slot, 3 * volume), box, volume,
+                              std::int64_t{box.size(1)} * box.size(2), box.size(2)};
+  const auto weight = static_cast<float>(p.damping);
+  device::for_each_voxel(ctx, box, [=] __device__(int z, int y, int x) {
+    const Neighbours n(in, domain, z, y, x);
+    const float* v = &in[0](z, y, x);
+    out[0](z, y, x) = damped<0>(v, in.stride_c, n, weight);
+    out[1](z, y, x) = damped<1>(v, in.stride_c, n, weight);
+    out[2](z, y, x) = damped<2>(v, in.stride_c, n, weight);
+  });
+  return out;
+}
+
 template <class T>
 VectorView<T> as_vector(View<T> v) {
   return {v.data, v.stored, 0, v.stride_z, v.stride_y};
@@ -89,6 +114,7 @@ void On<Backend::cuda>::forward(Context& ctx, const Params& p, Box domain, Box c
 template <>
 void On<Backend::cuda>::forward(Context& ctx, const Params& p, Box domain, Box compute,
                                 VectorView<const float> in, VectorView<float> out) {
+  if (p.damping > 0) in = damped_field(ctx, p, domain, compute, in);
   run<false>(ctx, p, domain, compute, in, out, 3);
 }
 

@@ -4,21 +4,22 @@
 #include "ffdp/ops/common/edge_factors.cuh"
 #include "ffdp/ops/common/stencil.cuh"
 
-/// Gaussians of a reach R <= 8 for all axes in one pass: read once, write once.
+/// Gaussians of a reach R <= 8 along all axes in one pass. Each voxel is read once and written
+/// once.
 namespace ffdp::smooth {
 
-/// A block makes 64 x 16 voxels of a stretch of planes; a thread makes y sums of 8 voxels of a
-/// plane, then x and z sums of 4.
+/// A block makes 64 x 16 voxels of a stretch of planes. A thread makes the sums along y of 8 voxels
+/// of a plane, then the sums along x and z of 4.
 template <int R>
 struct March {
   static constexpr int tile_x = 64, tile_y = 16, threads = 256, run_y = 8, run_x = 4;
   static constexpr int columns = tile_x + 2 * R, pitch = (columns + 3) / 4 * 4;
-  static constexpr int margin = R <= 4 ? 4 : 8;  ///< columns read on both sides, for fours
+  static constexpr int margin = R <= 4 ? 4 : 8;  ///< columns read on each side; a multiple of four
   static constexpr int width = tile_x + 2 * margin, height = tile_y + 2 * R;
-  static constexpr int blocks = R <= 5 ? 3 : 2;  ///< a multiprocessor; more would spill registers
+  static constexpr int blocks = R <= 5 ? 3 : 2;  ///< per multiprocessor; more would spill registers
   using Stage = float[height][width];
   using Rows = float[tile_y][pitch];
-  static constexpr int stages = 3;  ///< planes: one in use, two on their way
+  static constexpr int stages = 3;  ///< planes in shared memory: one in use, two being copied
   static constexpr int shared = static_cast<int>(stages * sizeof(Stage) + 2 * sizeof(Rows));
   static_assert(tile_x * tile_y == threads * run_x && columns * tile_y / run_y <= threads);
 };
@@ -35,13 +36,14 @@ __device__ inline void line_sums(const float (&v)[N + 2 * R], const float (&taps
   }
 }
 
-/// Planes with their halo stream into three stages of shared memory, which hold zeros where nothing
-/// lies. At step s a thread calls for plane s + 2, makes the y sums of plane s, and
-/// the x and z sums of plane s - 1, whose y sums the others have made at the step before: one
-/// barrier a step. Forward multiplies the sums by the edge factors, the adjoint what it reads.
+/// Planes with their halo are copied into three stages of shared memory, which hold zeros outside
+/// the domain. At step s a thread starts the copy of plane s + 2, makes the sums along y of plane
+/// s, and the sums along x and z of plane s - 1, whose sums along y were made at the step before.
+/// So there is one barrier per step. Forward multiplies the results by the edge factors; the
+/// adjoint multiplies what it reads.
 /// @param readable   part of the domain that may be read
-/// @param stretches  of planes, of each component: blockIdx.z counts both
-/// @param fours      rows may be read in accesses of 16 bytes
+/// @param stretches  number of stretches of planes; blockIdx.z counts stretches and components
+/// @param fours      whether rows can be read with accesses of 16 bytes
 template <int R, bool adjoint>
 __global__ void __launch_bounds__(March<R>::threads, March<R>::blocks)
     march_kernel(VectorView<const float> in, VectorView<float> out, device::Weights weights,
@@ -65,7 +67,7 @@ __global__ void __launch_bounds__(March<R>::threads, March<R>::blocks)
     return i >= readable.lo[axis] && i < readable.hi[axis];
   };
 
-  // What this thread copies of every plane: offsets of fours, -1 where there is nothing.
+  // What this thread copies of every plane: offsets of groups of four voxels; -1 for none.
   constexpr int items = M::height * M::width / 4, mine = (items + M::threads - 1) / M::threads;
   int offset[mine];
 #pragma unroll
@@ -102,7 +104,7 @@ __global__ void __launch_bounds__(March<R>::threads, March<R>::blocks)
     asm volatile("cp.async.commit_group;");
   };
 
-  // Of the y sums: a column.
+  // For the sums along y: a column.
   const bool has_column = thread < M::columns * (M::tile_y / run_y);
   const int column = thread % M::columns, top = thread / M::columns * run_y;
   const int column_x = x0 - R + column;
@@ -120,7 +122,7 @@ __global__ void __launch_bounds__(March<R>::threads, March<R>::blocks)
       rows[s & 1][top + j][column] = adjoint ? sums[j] * column_edge : sums[j];
   };
 
-  // Of the x and z sums: four voxels of a row.
+  // For the sums along x and z: four voxels of a row.
   const int row = thread / (M::tile_x / run_x), first = thread % (M::tile_x / run_x) * run_x;
   const int y = y0 + row, x = x0 + first;
   const int wanted = y < box.hi[1] ? min(run_x, box.hi[2] - x) : 0;
@@ -187,7 +189,7 @@ __global__ void __launch_bounds__(March<R>::threads, March<R>::blocks)
   }
 }
 
-/// Smooths `parts` components; shapes as of smooth::forward.
+/// Smooths `parts` components; shapes as for smooth::forward.
 template <int R, bool adjoint>
 void march(const Context& ctx, const device::Stencil3& stencil, const Box& readable, const Box& box,
            VectorView<const float> in, VectorView<float> out, int parts) {

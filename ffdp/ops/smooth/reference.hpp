@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 
 #include "ffdp/core/affine.hpp"
@@ -31,6 +32,26 @@ inline double smoothed(const Vec3& sigma, const Box& domain, const View<const fl
         sum += w * static_cast<double>(in(k, j, i));
       }
   return sum / weights;
+}
+
+/// Component c of v + weight grad(div v), differences of neighbours; beyond the domain the field
+/// goes on with its last value.
+inline double damped(const VectorView<const float>& v, const Box& domain, double weight, int c,
+                     const Int3& at) {
+  const auto value = [&](int component, int axis, int step, int other, int more) {
+    Int3 to = at;
+    to[axis] += step;
+    to[other] += more;
+    for (int a = 0; a < 3; ++a) to[a] = std::clamp(to[a], domain.lo[a], domain.hi[a] - 1);
+    return static_cast<double>(v[component](to[0], to[1], to[2]));
+  };
+  double sum = value(c, c, 1, c, 0) - 2 * value(c, c, 0, c, 0) + value(c, c, -1, c, 0);
+  for (int k = 0; k < 3; ++k) {
+    if (k == c) continue;
+    for (int i : {-1, 1})
+      for (int j : {-1, 1}) sum += i * j * value(k, c, i, k, j) / 4;
+  }
+  return value(c, c, 0, c, 0) + weight * sum;
 }
 
 }  // namespace ffdp::smooth::reference

@@ -11,13 +11,23 @@ namespace ffdp::smooth {
 /// Separable Gaussian smoothing. Taps are the Gaussian integrated over the voxel, truncated at
 /// 3 sigma or beyond, and renormalised at the domain edge: a constant stays constant.
 struct Params {
-  Vec3 sigma{1, 1, 1};  ///< [voxels], z, y, x; 0 leaves an axis as it is
+  Vec3 sigma{1, 1, 1};  ///< [voxels], z, y, x; 0 does not smooth along an axis
+  /// Of vector fields alone: v + damping grad(div v) is smoothed in place of v. Changes of volume
+  /// are damped, shear and rotation are not. Within 0 and 0.4 [squared voxels].
+  double damping = 0;
   friend bool operator==(const Params&, const Params&) = default;
 };
 
+/// Reach of the Gaussian [voxels].
+inline Int3 reach(const Params& p) {
+  return {gaussian_radius(p.sigma[0]), gaussian_radius(p.sigma[1]), gaussian_radius(p.sigma[2])};
+}
+
 /// Halo the input needs around the compute box [voxels].
 inline Int3 halo(const Params& p) {
-  return {gaussian_radius(p.sigma[0]), gaussian_radius(p.sigma[1]), gaussian_radius(p.sigma[2])};
+  const Int3 r = reach(p);
+  const int more = p.damping > 0 ? 1 : 0;
+  return {r[0] + more, r[1] + more, r[2] + more};
 }
 
 /// Smooths a scalar image.

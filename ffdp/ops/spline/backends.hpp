@@ -10,7 +10,7 @@ namespace ffdp::spline {
 
 /// One axis: from voxels to control points, and back.
 struct AxisMesh {
-  int lo, hi;  ///< control points that `compute` looks at
+  int lo, hi;  ///< control points that `compute` needs
   AxisWeights reduce, expand;
 };
 using Mesh = std::array<AxisMesh, 3>;
@@ -23,10 +23,10 @@ struct On {
                       VectorView<const float> in, VectorView<float> out);
 };
 
-/// passes(axis, weights, made, from_scratch, to): the six passes in their order, from `reach` to
-/// `compute`: `made` is the box that a pass writes, in voxels or control points of each axis.
-/// Planes first, so that all else is as much smaller; the first and the last pass read and write
-/// the field, the others two scratch images in turn.
+/// Calls pass(axis, weights, made) for the six passes in their order, from the voxels of `box` to
+/// those of `compute`. `made` is the box that a pass writes, in voxels or control points of each
+/// axis. The z axis is reduced first, which makes all other passes smaller. The first pass reads
+/// the field and the last one writes it; the others use two scratch images in turn.
 template <class Pass>
 void six_passes(const Mesh& mesh, Box box, const Box& compute, Pass&& pass) {
   for (int axis = 0; axis < 3; ++axis) {

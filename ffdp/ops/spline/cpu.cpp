@@ -7,7 +7,7 @@
 namespace ffdp::spline {
 namespace {
 
-/// Weighted sums along z or y: rows of x add up.
+/// Weighted sums along z or y, as sums of rows.
 void add_rows(int axis, const AxisWeights& w, const Box& made, View<const float> in, int z, int y,
               float* to) {
   const int i = axis == 0 ? z - made.lo[0] : y - made.lo[1], n = made.size(2);
@@ -22,7 +22,8 @@ void add_rows(int axis, const AxisWeights& w, const Box& made, View<const float>
   }
 }
 
-/// In doubles, where a product is exact: a sum does not depend on how a compiler contracts it.
+/// In double, in which a product is exact, so that the sum does not depend on whether the compiler
+/// uses fused multiply-add.
 void add_voxels(const AxisWeights& w, const Box& made, const float* from, float* to) {
   for (int i = 0; i < made.size(2); ++i) {
     const float* weights = w.weights.data() + static_cast<std::size_t>(i) * w.count;

@@ -17,8 +17,8 @@ double bell(double t) {
   return d < 1 ? 2.0 / 3 + d * d * (d / 2 - 1) : (2 - d) * (2 - d) * (2 - d) / 6;
 }
 
-/// The weight of a voxel at u for control point i: the cube of its bell over the sum of the squares
-/// of all bells there, which is what Lee's approximation gives a datum (README).
+/// The weight of a voxel at u for control point i: the cube of its bell divided by the sum of the
+/// squares of all bells there (README).
 double datum_weight(double u, int i) {
   const int first = static_cast<int>(std::floor(u)) - 1;
   double squares = 0;
@@ -48,7 +48,7 @@ AxisWeights reduce_weights(const Axis& axis, int control_lo, int control_hi, int
       row.push_back(datum_weight(axis.position(x), i));
       sum += row.back();
     }
-    // A control point at the very edge may be nobody's.
+    // No voxel may contribute to a control point at the very edge.
     for (double& w : row) w = sum > 0 ? w / sum : 0;
     result.count = std::max(result.count, static_cast<int>(row.size()));
     result.first.push_back(x_lo);

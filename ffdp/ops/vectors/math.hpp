@@ -24,7 +24,7 @@ FFDP_HD inline void transformed(const Mat3& m, float limit, const float (&v)[3],
 
 FFDP_HD inline float squared_length(float a, float b, float c) { return a * a + b * b + c * c; }
 
-/// An extent that holds nothing.
+/// The extent of no vector.
 FFDP_HD inline Extent no_extent() {
   constexpr float inf = std::numeric_limits<float>::infinity();
   return {{inf, inf, inf}, {-inf, -inf, -inf}};

@@ -7,7 +7,7 @@
 #include "ffdp/core/plane_sums.hpp"
 #include "ffdp/core/view.hpp"
 
-/// What is done to each vector of a field alone. No halo; fields are [3,z,y,x], stored over at
+/// Operations on each vector of a field by itself. No halo; fields are [3,z,y,x], stored over at
 /// least `box`.
 namespace ffdp::vectors {
 
@@ -30,11 +30,11 @@ void copy(Context&, Box box, VectorView<const float> from, VectorView<float> to)
 /// v <- 0.
 void zero(Context&, Box box, VectorView<float> field);
 
-/// Largest magnitude of a component; NaN is passed over.
+/// Largest magnitude of a component; NaN is ignored.
 float largest(Context&, Box box, VectorView<const float> field);
 
-/// Smallest and largest value of each component (z, y, x); NaN is passed over. Where there is
-/// nothing else, lo is +infinity and hi -infinity.
+/// Smallest and largest value of each component (z, y, x); NaN is ignored. If all are NaN, lo is
+/// +infinity and hi is -infinity.
 struct Extent {
   float lo[3], hi[3];
 };

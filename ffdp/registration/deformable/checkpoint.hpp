@@ -20,27 +20,26 @@ struct LevelTrace {
   double seconds = 0;
 };
 
-/// Where a registration stands, but for its fields. With them it goes on from there, on any number
-/// of ranks, and ends in the bits that it would have ended in.
+/// The state of a registration without its fields. With the fields it can be resumed, on any number
+/// of ranks, and ends with the same bits as if it had not been stopped.
 struct Standing {
-  int linear_stages = 0;            ///< that are done; the initialisation is
+  int linear_stages = 0;            ///< that are done, after the initialisation
   Affine affine;                    ///< so far, LPS mm
   std::vector<LinearTrace> linear;  ///< of the stages that are done
-  /// The rest counts once the deformable stage has begun.
-  bool deformable = false;
-  int pass = 0;                    ///< 0; with Config::symmetric 1 is backward, 2 the refinement
-  int level = 0;                   ///< of the pass, which is under way
-  std::vector<LevelTrace> levels;  ///< of all passes; the last one has the iterations that are done
+  bool deformable = false;  ///< whether the deformable stage has begun; if not, the rest is unused
+  int pass = 0;             ///< 0; with Config::symmetric 1 is backward, 2 the refinement
+  int level = 0;            ///< of the pass; it is not done yet
+  std::vector<LevelTrace> levels;  ///< of all passes; of the last one, the iterations that are done
   std::vector<float> factors;      ///< of the metrics' gradients
   double epsilon = 0;              ///< of the step
 };
 
-/// Planes of a field that a rank owns: of each component, one after the other in memory.
+/// The planes of a field that a rank owns. Those of a component are contiguous in memory.
 struct OwnPlanes {
   std::string name;
   std::vector<void*> components;  ///< where each begins, on the backend of the context
   std::int64_t plane_bytes = 0;
-  int first = 0, count = 0, all = 0;  ///< planes: of the domain; owned; of the whole domain
+  int first = 0, count = 0, all = 0;  ///< first plane owned; planes owned; planes of the domain
 };
 
 /// What this rank owns of one component of a field.
@@ -62,7 +61,8 @@ OwnPlanes own_planes(std::string name, const VectorView<T>& field, const Box& do
   return planes;
 }
 
-/// Keeps a registration now and then, and gives it back. `due` and `save` are collective.
+/// Saves the state of a registration from time to time, and restores it. `due` and `save` are
+/// collective.
 class Checkpoint {
  public:
   Checkpoint() = default;
@@ -72,14 +72,14 @@ class Checkpoint {
   Checkpoint& operator=(Checkpoint&&) = delete;
   virtual ~Checkpoint() = default;
 
-  /// Where to go on; null: at the beginning.
+  /// The state to resume from; null: start at the beginning.
   virtual const Standing* standing() const = 0;
   /// Fills the planes with what was saved under their name.
   virtual void load(Context& ctx, const OwnPlanes& field) = 0;
 
   /// Whether it is time to save; every rank gets the same answer.
   virtual bool due(dist::Comm& comm) = 0;
-  /// May throw where the registration is to end here.
+  /// Throws if the registration is to end here.
   virtual void save(Context& ctx, dist::Comm& comm, const Standing& standing,
                     const std::vector<OwnPlanes>& fields) = 0;
 };

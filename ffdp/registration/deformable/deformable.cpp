@@ -19,8 +19,8 @@ namespace {
 /// Iterations between two reports, which wait for the device.
 constexpr int report_every = 5;
 
-/// Slope of the line through the last ten costs, relative to their mean size, per iteration; -1
-/// while there are fewer.
+/// Slope of the line through the last ten costs, relative to their mean size, per iteration; -1 if
+/// there are fewer.
 double relative_slope(const std::vector<double>& costs) {
   constexpr int n = 10;
   if (costs.size() < n) return -1;
@@ -38,14 +38,14 @@ double relative_slope(const std::vector<double>& costs) {
   return size > 0 ? xy / xx / size : 0;
 }
 
-/// Where a run goes on: at its beginning, or in the middle of a level.
+/// Where a run starts: at the beginning, or in the middle of a level.
 const Standing* resumed(const Watch& watch) {
   const Standing* standing = watch.checkpoint ? watch.checkpoint->standing() : nullptr;
   return standing && standing->deformable && standing->pass == watch.before.pass ? standing
                                                                                  : nullptr;
 }
 
-/// Keeps a run in the middle of a level.
+/// Saves a run in the middle of a level.
 template <class T>
 void save(Context& ctx, dist::Comm& comm, const Watch& watch, int index, const LevelTrace& trace,
           Level<T>& level) {
@@ -62,15 +62,15 @@ void save(Context& ctx, dist::Comm& comm, const Watch& watch, int index, const L
 
 using Clock = std::chrono::steady_clock;
 
-/// When a level tells of itself.
+/// When a level reports its progress.
 struct Telling {
   Clock::time_point begun;
   bool often;  ///< every few iterations, not only at the end
 };
 
-/// Runs the iterations of one level that `trace` does not have, and records them. All of them: the
-/// costs jitter where a level has little left to gain, and a stop by their slope falls five or
-/// fifteen iterations earlier for other last bits, which moves the warp.
+/// Runs the iterations of one level that `trace` does not have yet, and records them. It never
+/// stops early: costs jitter when a level has little left to gain. A stop by their slope would come
+/// five or fifteen iterations earlier for other last bits, which moves the warp.
 template <class T>
 VectorField<float> run_level(Context& ctx, dist::Comm& comm, Level<T>& level,
                              const DeformableStage& stage, int index, const Telling& telling,
@@ -133,7 +133,7 @@ VectorField<float> run_deformable(Context& ctx, dist::Comm& comm, const Deformab
   const int levels = static_cast<int>(stage.shrink.size());
   VectorField<float> u = std::move(start.u);
   dist::Cut from(comm, start.domain);
-  // Costs are added up by all ranks where rank 0 reports them.
+  // If rank 0 reports costs, all ranks must take part in adding them.
   int reports = watch.progress ? 1 : 0;
   comm.broadcast(&reports, sizeof(reports), 0);
   const Standing* standing = resumed(watch);

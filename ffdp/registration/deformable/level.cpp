@@ -73,7 +73,7 @@ Level<T>::Level(Context& ctx, dist::Comm& comm, const DeformableStage& stage, co
   }
 }
 
-/// Makes room for the rims of u.
+/// Extends u by its rims.
 template <class T>
 void Level<T>::widen_warp() {
   VectorField<float> wider(ctx_.backend, around(halo_.warp));
@@ -113,8 +113,8 @@ void Level<T>::start_term(Term& m, int planes) {
     m.slope = Buffer<float>(ctx_.backend, two_pass::slope_count(config));
     if (!cut_.whole()) m.all_sums = {ctx_, comm_, m.sums.size() * sizeof(std::int64_t)};
   }
-  // The share of the voxels inside is taken as it is now: the size of the gradient is fixed for a
-  // level, as the ranges of the intensities are.
+  // The share of the voxels inside is counted now and kept for the level, so that the scale of the
+  // gradient does not change, just as the ranges of the intensities do not.
   std::int64_t outside = 0;
   m.warped.clear();
   for (int z = own_.lo[0]; z < own_.hi[0]; z += planes_) {
@@ -145,8 +145,8 @@ void Level<T>::warp(Term& m, int keep_from, int hi) {
   if (!box.empty()) m.rims.fill(ctx_, box, sampling(m), m.warped.view());
 }
 
-/// The first pass of a metric that has two: its sums over all planes, and from them the slope that
-/// add_gradient looks up. With one slab the warped image stays for it.
+/// The first pass of a metric of two passes: the sums over all planes, and from them the slope that
+/// add_gradient reads. With one slab, the warped image is kept for add_gradient.
 template <class T>
 void Level<T>::measure(Term& m, int index) {
   const Box needed = around(halo_.gradient + m.reach);
@@ -164,15 +164,15 @@ void Level<T>::measure(Term& m, int index) {
   if (!one_slab()) m.warped.clear();
 }
 
-/// Makes or adds d(cost)/du of one metric for some planes, all or none of which this rank owns;
-/// `planes` follow those of the last call.
+/// Writes or adds d(cost)/du of one metric for some planes. This rank owns all of them or none, and
+/// they follow those of the last call.
 template <class T>
 void Level<T>::add_gradient(Term& m, int index, const Box& planes, sampler::Into into) {
   warp(m, planes.lo[0] - m.reach, std::min(planes.hi[0] + m.reach, domain_.hi[0]));
   const View<float> grad{grad_warped_.data(), planes, grad_warped_.view().stride_z,
                          grad_warped_.view().stride_y};
   const View<const float> f = m.pair->fixed(), w = m.warped.view();
-  // The planes of other ranks are counted by them.
+  // Other ranks count the cost of the planes that they own.
   MetricSum* sum =
       own_.contains(planes) ? sums(iteration_, index) : sums_.data() + sums_.size() - 1;
   float factor = m.factor;
@@ -192,10 +192,10 @@ void Level<T>::add_gradient(Term& m, int index, const Box& planes, sampler::Into
   m.pair->moving().add_gradient(ctx_, planes, factor, u_, grad, vectors_.vectors(), into);
 }
 
-/// The gradient of all metrics for the next planes: those that this rank owns, and its rims, apart.
+/// The gradient of all metrics for the next planes. Own planes and rims are computed separately.
 template <class T>
 void Level<T>::add_gradients(const Box& planes) {
-  // As many as there is room for, while the rims of the warped images travel.
+  // Samples as many planes as fit, while the rims of the warped images travel.
   for (Term& m : terms_) {
     const int lo = std::max(planes.lo[0] - m.reach, domain_.lo[0]);
     warp(m, lo, std::min({planes.hi[0] + m.reach, domain_.hi[0], lo + m.warped.room()}));
@@ -212,7 +212,7 @@ void Level<T>::add_gradients(const Box& planes) {
   }
 }
 
-/// The rims of u begin to come from their owners; what u needs of the moving images.
+/// Starts to fetch the rims of u, and fetches what u needs of the moving images.
 template <class T>
 void Level<T>::fetch_rims() {
   if (warp_rims_) coming_ = warp_rims_->start(ctx_, std::as_const(u_).view(), u_.view());
@@ -222,7 +222,7 @@ void Level<T>::fetch_rims() {
   }
 }
 
-/// Metric, gradient, first smoothing, moments: slab by slab.
+/// Metric, gradient, smoothing of the gradient and update of the moments, slab by slab.
 template <class T>
 void Level<T>::update_moments() {
   for (Term& term : terms_) term.rims.start(ctx_, sampling(term));
@@ -230,8 +230,7 @@ void Level<T>::update_moments() {
     terms_[i].warped.clear();
     if (two_pass::is(terms_[i].metric.config.kind)) measure(terms_[i], static_cast<int>(i));
   }
-  const Smoothing smoothing =
-      smoothing_of(stage_.knots_update, fallen(stage_.sigma_update, stage_.update_fall), domain_);
+  const Smoothing smoothing = update_smoothing(stage_, done(), domain_);
   const int lead = smoothing.lead();
   zero_bytes(ctx_, size_.data(), sizeof(descent::Sums));
   vectors_.clear();
@@ -255,7 +254,7 @@ void Level<T>::update_moments() {
   }
 }
 
-/// Epsilon is a multiple of the first gradient of the level, known only now; so is the direction.
+/// Sets epsilon from the size of the level's first gradient, then makes the longest direction.
 template <class T>
 void Level<T>::choose_epsilon() {
   // The first moments are (1 - beta1) times the gradient.
@@ -263,7 +262,7 @@ void Level<T>::choose_epsilon() {
       dist::ordered_sum(comm_, cut_,
                         vectors::sum_squares(ctx_, own_, VectorView<const T>(moments_.first))) /
       std::pow(1 - adam_.beta1, 2);
-  // Images that match already leave next to nothing: that must not be blown up to full steps.
+  // Images that match already have almost no gradient, which must not be scaled up to full steps.
   const double scale = std::max(std::sqrt(squares / static_cast<double>(domain_.volume())),
                                 least_gradient(stage_.metrics));
   adam_.epsilon = std::max(stage_.epsilon * scale, 1e-20);
@@ -271,7 +270,7 @@ void Level<T>::choose_epsilon() {
   descent::longest(ctx_, adam_, domain_, own_, moments_, size_.data());
 }
 
-/// The rims of the moments from their owners, and the longest direction of all ranks.
+/// Fetches the rims of the moments, and makes the longest direction over all ranks.
 template <class T>
 void Level<T>::share_moments() {
   if (cut_.whole()) return;
@@ -287,10 +286,10 @@ void Level<T>::share_moments() {
   all_sizes_.max(ctx_, comm_, &size_.data()->longest);
 }
 
-/// What is left of a setting that falls by `share` over the iterations of the level.
+/// The share of the iterations that is done, 0 to 1.
 template <class T>
-double Level<T>::fallen(double value, double share) const {
-  return value * (1 - share * iteration_ / std::max(iterations_ - 1, 1));
+double Level<T>::done() const {
+  return static_cast<double>(iteration_) / std::max(iterations_ - 1, 1);
 }
 
 /// Composes the warp with the step and smooths it, in place.
@@ -302,8 +301,7 @@ void Level<T>::take_step() {
   const descent::Step step{.length = stage_.step,
                            .least = stage_.optimizer == Optimizer::adam ? 1.0 : 0.0,
                            .face_ramp = face_ramp};
-  const Smoothing smoothing =
-      smoothing_of(stage_.knots_warp, fallen(stage_.sigma_warp, stage_.warp_fall), domain_);
+  const Smoothing smoothing = warp_smoothing(stage_, done(), domain_);
   const int halo = smoothing.lead(), lead = halo_.moments;
   vectors_.clear();
   for (int z = own_.lo[0]; z < own_.hi[0]; z += planes_) {
@@ -320,7 +318,7 @@ void Level<T>::take_step() {
   hold_faces();
 }
 
-/// Smoothing leaks over the faces of the domain, where the warp is to stay 0 (see descent::Step).
+/// Sets u to 0 on the faces of the domain, which smoothing has changed (see descent::Step).
 template <class T>
 void Level<T>::hold_faces() {
   for (int a = 0; a < 3; ++a)
@@ -384,7 +382,7 @@ std::vector<double> Level<T>::costs() {
   std::vector<double> result(static_cast<std::size_t>(iteration_), 0);
   for (std::size_t k = 0; k < count; ++k) {
     const MetricConfig& config = terms_[k % terms_.size()].metric.config;
-    // Of a metric of two passes, every rank has the whole.
+    // Of a metric of two passes, every rank has the cost of the whole image.
     const double mean = two_pass::is(config.kind)
                             ? -host[k].value
                             : totals[2 * k] / std::max(totals[2 * k + 1], 1.0);

@@ -18,12 +18,12 @@
 
 namespace ffdp::registration {
 
-/// How far the planes of a shard reach beyond those that it owns, in an iteration [voxels].
+/// How many planes beyond its own a rank needs in an iteration [voxels].
 struct Halo {
-  int gradient = 0;  ///< the gradient, which is smoothed
-  int warped = 0;    ///< images, fixed and warped
-  int moments = 0;   ///< moments, from which steps around are made anew
-  int warp = 0;      ///< u
+  int gradient = 0;  ///< of the gradient, before it is smoothed
+  int warped = 0;    ///< of the fixed and the warped image
+  int moments = 0;   ///< of the moments, from which a rank computes the steps around its part
+  int warp = 0;      ///< of u
   explicit Halo(const DeformableStage& stage);
 };
 
@@ -33,12 +33,12 @@ inline double most_step(const DeformableStage& stage) { return 1.001 * stage.ste
 /// The greedy iteration of one level (docs/algorithm.md): a warp u, its moments, and slabs of
 /// planes through which warped image, metric gradient and smoothed update pass.
 ///
-/// An iteration of several ranks begins with the rims of u, what a rank lacks of the moving images,
-/// and the rims of the warped images. The rims travel while the rank samples planes that need none.
-/// In the middle follow the rims of the moments and the size of the step.
+/// With several ranks, an iteration begins with messages: the rims of u, missing parts of the
+/// moving images, and the rims of the warped images. The rims travel while the rank samples planes
+/// that need none. In the middle, the rims of the moments and the size of the step follow.
 ///
 /// The first iteration waits for the device once, to read the size of the gradient. The later ones
-/// allocate nothing and, with one rank, wait for nothing.
+/// allocate nothing and, with one rank, do not wait.
 /// @tparam T  storage of the moments: float, or Half
 template <class T>
 class Level {
@@ -47,21 +47,21 @@ class Level {
   /// @param cut         the level, and what this rank owns of it
   /// @param pairs       with fixed images over at least grow(own, Halo::warped)
   /// @param u           [3,z,y,x] to start from, over at least what this rank owns [voxels]
-  /// @param planes      planes a slab advances by
-  /// @param iterations  most calls of iterate()
+  /// @param planes      planes per step of a slab
+  /// @param iterations  largest number of calls of iterate()
   Level(Context& ctx, dist::Comm& comm, const DeformableStage& stage, const dist::Cut& cut,
         std::vector<LevelPair>& pairs, VectorField<float> u, int planes, int iterations);
 
   void iterate();
-  /// Costs of the iterations so far, each that before its step; waits for them. Collective.
+  /// Costs of the iterations so far, each before its step. Waits for the device. Collective.
   std::vector<double> costs();
   /// The fields that a checkpoint keeps: u and its moments.
   std::vector<OwnPlanes> fields();
-  /// Adds what it keeps beside them.
+  /// Adds the state that a checkpoint keeps besides the fields.
   void describe(Standing& standing) const;
-  /// Goes on from a checkpoint, whose fields have been loaded.
+  /// Resumes from a checkpoint whose fields have been loaded.
   void resume(const Standing& standing);
-  /// The warp; no more iterations.
+  /// The warp. No iteration may follow.
   VectorField<float> take();
 
  private:
@@ -71,7 +71,7 @@ class Level {
     Metric metric;
     LevelPair* pair;
     int reach = 0;     ///< planes of the warped image that a gradient needs around it
-    float factor = 1;  ///< of the gradient: N times that of a mean over the voxels inside
+    float factor = 1;  ///< of the gradient, which is N times that of a mean over the voxels inside
     Slab warped;
     WarpedRims rims;
     Buffer<std::int64_t> sums;  ///< of a metric of two passes, and its slope
@@ -89,7 +89,7 @@ class Level {
     return slab;
   }
   bool one_slab() const { return planes_ >= own_.size(0); }
-  /// The planes of this rank and `planes` more on both sides, within the domain.
+  /// The planes of this rank and `planes` more on each side, within the domain.
   Box around(int planes) const { return intersect(grow(own_, Int3{planes, 0, 0}), domain_); }
   WarpedRims::Sample sampling(const Term& term) const;
   void measure(Term& term, int index);
@@ -106,7 +106,7 @@ class Level {
   void take_step();
   void hold_faces();
   void choose_epsilon();
-  double fallen(double value, double share) const;
+  double done() const;
   MetricSum* sums(int iteration, int index) {
     return sums_.data() + static_cast<std::size_t>(iteration) * terms_.size() + index;
   }

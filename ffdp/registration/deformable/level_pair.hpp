@@ -13,22 +13,22 @@
 
 namespace ffdp::registration {
 
-/// One image pair at one level, as far as this rank needs it, and the constants of its metrics. All
-/// ranks make and use it together.
+/// One image pair at one level: the voxels that this rank needs, and the constants of its metrics.
+/// All calls are collective.
 class LevelPair {
  public:
-  /// The pair on the grid of a level; moving is shrunk by as much as fixed.
+  /// The pair on the grid of a level. The moving image is shrunk as much as the fixed one.
   /// @param pair       outlives the level
   /// @param grid       of the level
   /// @param spacing    of the level [mm]
   /// @param affine     fixed to moving, LPS mm
-  /// @param fixed_box  voxels of the fixed image that this rank will look at
+  /// @param fixed_box  voxels of the fixed image that this rank will read
   /// @param limit      what a rank may hold of the moving image
   LevelPair(Context& ctx, dist::Comm& comm, const Pair& pair, const Grid& grid, double spacing,
             const Affine& affine, const Box& fixed_box, const MovingLimit& limit = {});
 
-  /// The matrix that keeps a share of a vector in voxels (z, y, x) along each axis x, y, z of the
-  /// world; nothing where all is kept.
+  /// The matrix that multiplies a vector in voxels (z, y, x) by `shares` along the axes x, y, z of
+  /// the world; none if all shares are 1.
   std::optional<Mat3> restriction(const std::array<double, 3>& shares) const;
   View<const float> fixed() const { return fixed_window_.view().as<float>(); }
   MovingSamples& moving() { return *samples_; }
@@ -36,8 +36,8 @@ class LevelPair {
   const IntensityModel& moving_model() const { return moving_model_; }
 
  private:
-  /// An image on the grid of the level and its mask there, or null; the images themselves where
-  /// that is their own grid.
+  /// An image and its mask (or null) on the grid of the level. If that is their own grid, these are
+  /// the originals, not copies.
   struct AtLevel {
     ImageRef image;
     std::shared_ptr<const Image<float>> own;

@@ -11,8 +11,8 @@
 namespace ffdp::registration {
 namespace {
 
-/// Displacements are looked at anew when they may have changed by so much: not in every iteration,
-/// which they change by half of one [voxels].
+/// Displacements are measured again when they may have changed by this much [voxels]. An iteration
+/// changes them by at most half a voxel.
 constexpr double most_drift = 6;
 
 }  // namespace
@@ -22,7 +22,8 @@ double fetched_margin(double motion) { return std::min(2 * most_drift, motion); 
 MovingAccess choose_access(const MovingLimit& limit, const MovingNeeds& needs) {
   if (limit.access != MovingAccess::automatic) return limit.access;
   const auto fits = [&](std::int64_t bytes) { return limit.bytes <= 0 || bytes <= limit.bytes; };
-  // A GPU has its memory for itself, and is waited for where the box is looked at anew.
+  // A GPU's memory is not shared with other programs, and measuring the box again waits for the
+  // GPU.
   const bool roomy = limit.backend == Backend::cuda && limit.bytes > 0;
   if (fits(needs.replicate) && (roomy || needs.replicate <= needs.fetch))
     return MovingAccess::replicate;
@@ -45,8 +46,8 @@ MovingSamples::MovingSamples(const sampler::Params& params, const Box& domain,
       fixed_mask_(fixed_mask),
       limit_(limit) {}
 
-/// The least and the largest displacement of all ranks. A step composes and averages vectors, so
-/// that none leaves these bounds by more than the step is long, wherever the rank is that made it.
+/// Measures the smallest and the largest displacement over all ranks. A step composes and averages
+/// vectors of any rank. So no vector exceeds these bounds by more than the length of the step.
 void MovingSamples::measure(Context& ctx, dist::Comm& comm, const Box& box,
                             VectorView<const float> displacement) {
   const vectors::Extent extent = vectors::extent(ctx, box, displacement);
@@ -63,7 +64,7 @@ void MovingSamples::measure(Context& ctx, dist::Comm& comm, const Box& box,
   drift_ = 0;
 }
 
-/// What a box of voxels reaches of the moving image while displacements change by `change`.
+/// The box of the moving image that a box of voxels reaches while displacements change by `change`.
 Box MovingSamples::reached(const Box& box, double change) const {
   Vec3 least = least_, most = most_;
   for (std::size_t c = 0; c < 3; ++c) {

@@ -17,34 +17,36 @@ namespace ffdp::registration {
 /// What a rank may hold of the moving image.
 struct MovingLimit {
   MovingAccess access = MovingAccess::automatic;
-  std::int64_t bytes = 0;  ///< that there is room for, the same for all ranks; 0: unknown
+  std::int64_t bytes = 0;  ///< room for it, the same on all ranks; 0: unknown
   Backend backend = Backend::cpu;
-  double motion = std::numeric_limits<double>::infinity();  ///< most of a whole level [voxels]
+  double motion = std::numeric_limits<double>::infinity();  ///< most that displacements change in a
+                                                            ///< whole level [voxels]
 };
 
-/// By how much displacements may change before a box that has been fetched is too small [voxels].
+/// How much displacements may change before a fetched box is too small [voxels].
 double fetched_margin(double motion);
 
-/// What the ways to the moving image take of the rank that needs most [bytes].
+/// The memory of each way to the moving image on the rank that needs most [bytes].
 struct MovingNeeds {
   std::int64_t replicate = 0, fetch = 0, ring = 0;
 };
 
-/// The way that `limit` asks for; where that is automatic: replicate where it fits and, on CPUs,
-/// takes no more than fetch; else fetch where it fits or takes no more than the ring; else the
-/// ring. Where the room is unknown, all fit but, on a GPU, replicate.
+/// The way that `limit` asks for. If that is automatic: replicate if it fits and, on CPUs, needs no
+/// more than fetch; else fetch if it fits or needs no more than the ring; else ring. If the room is
+/// unknown, all ways fit, except replicate on a GPU.
 MovingAccess choose_access(const MovingLimit& limit, const MovingNeeds& needs);
 
-/// Bytes of the ring beside what a rank owns of the moving image: parts of it, and the samples.
+/// Memory of the ring besides what a rank owns of the moving image: two parts, and the samples
+/// [bytes].
 /// @param cut       of the moving image
-/// @param voxel     bytes of a voxel of it and of its mask
+/// @param voxel     bytes per voxel of the moving image and its mask
 /// @param warped    voxels that are warped
 /// @param gradient  voxels whose gradient is asked for
 std::int64_t ring_bytes(const dist::Cut& cut, std::int64_t voxel, std::int64_t warped,
                         std::int64_t gradient);
 
-/// Samples of the moving image of a level, of which every rank owns a part. Their bits do not
-/// depend on the way that a rank gets at the image.
+/// Samples the moving image of a level, of which every rank owns a part. The bits of the samples do
+/// not depend on the way in which a rank gets at the image.
 class MovingSamples {
  public:
   /// @param params      the map from fixed to moving voxels
@@ -56,35 +58,38 @@ class MovingSamples {
                 const Image<std::uint8_t>* mask, View<const std::uint8_t> fixed_mask,
                 const MovingLimit& limit);
 
-  /// From now on voxels of other ranks are not copied together with one's own: see
-  /// Pair::widen_moving.
+  /// Uses Pair::widen_moving from now on, so that a fetched box needs no second copy of the voxels
+  /// that this rank owns.
   void widen_with(std::function<const ImageRef&(const Box&)> widen) { widen_ = std::move(widen); }
 
-  /// Makes ready what the calls below need with this displacement, which must stay as it is until
-  /// then. Collective.
-  /// @param warped        voxels that will be warped, the same ones at every call, as `gradient`
-  /// @param gradient      voxels whose gradient will be asked for; these hold those in `warped`, or
-  ///                      the other way round, and both hold what this rank owns
-  /// @param displacement  [3,z,y,x] u [voxels], over at least those in both, and over all of them
-  ///                      where samples_at_once()
-  /// @param change        length of the step that made it from that of the last call, by
-  ///                      composition and averages; infinity: it may be any [voxels]
+  /// Fetches what the calls below need for this displacement, which must not change before them.
+  /// Collective.
+  /// @param warped        voxels that will be warped; the same at every call
+  /// @param gradient      voxels whose gradient will be computed; the same at every call. One of
+  ///                      `warped` and `gradient` contains the other; both contain what this rank
+  ///                      owns
+  /// @param displacement  [3,z,y,x] u [voxels], stored over at least the intersection of both, and
+  ///                      over both if samples_at_once()
+  /// @param change        length of the step by which the displacement differs from that of the
+  /// last
+  ///                      call, after composition and smoothing [voxels]; infinity: unknown
   void prepare(Context& ctx, dist::Comm& comm, const Box& warped, const Box& gradient,
                VectorView<const float> displacement, double change);
-  /// Whether prepare() may sample all that will be asked for.
+  /// Whether prepare() may already sample all voxels of `warped` and `gradient`.
   bool samples_at_once() const {
     const MovingAccess way = access_.value_or(limit_.access);
     return way == MovingAccess::ring || way == MovingAccess::automatic;
   }
-  /// The warped image over `box`; NaN where a sample is outside or masked.
+  /// Writes the warped image over `box`; NaN where a sample is outside or masked.
   void warp(Context& ctx, const Box& box, VectorView<const float> displacement,
             View<float> warped) const;
-  /// d(cost)/du over `box`, from `scale` times that w.r.t. the warped image.
+  /// Adds to grad_u (or writes, by `into`) d(cost)/du over `box`, where d(cost)/d(warped) is
+  /// `scale` times grad_warped.
   void add_gradient(Context& ctx, const Box& box, float scale, VectorView<const float> displacement,
                     View<const float> grad_warped, VectorView<float> grad_u,
                     sampler::Into into) const;
 
-  /// How this and all other ranks get at the image; known after the first prepare().
+  /// The way in which all ranks get at the image; known after the first prepare().
   std::optional<MovingAccess> access() const { return access_; }
 
  private:

@@ -26,7 +26,7 @@ Box Slab::advance(const Context& ctx, int keep_from, int hi) {
               " with room for " + std::to_string(planes_));
   const std::int64_t plane = std::int64_t{extent_.size(1)} * extent_.size(2);
   const int shift = keep_from - lo_;
-  // Pieces of at most `shift` planes do not overlap where they go.
+  // Pieces of at most `shift` planes do not overlap their destination.
   for (int c = 0; c < components_; ++c)
     for (int k = keep_from; shift > 0 && k < hi_; k += shift) {
       float* from = data_.data() + (std::int64_t{c} * planes_ + (k - lo_)) * plane;

@@ -6,20 +6,20 @@
 
 namespace ffdp::registration {
 
-/// A few planes of a field that an iteration makes and uses up, bottom to top: the memory of a
-/// whole field is never needed. Holds the planes [lo, hi) of `extent`; advance() drops planes below
-/// and adds unmade ones above.
+/// Holds the planes [lo, hi) of a field that an iteration makes and uses from bottom to top, so
+/// that no memory for the whole field is needed. advance() drops planes below and adds
+/// uninitialised planes above.
 class Slab {
  public:
   Slab() = default;
-  /// @param extent      all planes that it may be asked for
+  /// @param extent      all planes that may be requested
   /// @param components  1 or 3
   /// @param planes      most planes held at once
   Slab(Backend backend, const Box& extent, int components, int planes);
 
-  /// Keeps the planes from `keep_from` on and makes room up to `hi`.
-  /// @return the planes to be made now: those from the previous hi on; where none is held, those
-  ///         from `keep_from`, or from where the extent begins
+  /// Keeps the planes from `keep_from` on and adds planes up to `hi`.
+  /// @return the planes to be made now: those from the previous hi on. If none was held, those from
+  ///         `keep_from`, or from the beginning of the extent
   Box advance(const Context& ctx, int keep_from, int hi);
   /// Forgets all planes.
   void clear();

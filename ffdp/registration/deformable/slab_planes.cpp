@@ -23,7 +23,7 @@ SlabPlanes::SlabPlanes(const DeformableStage& stage, int planes) {
   const int smoothing = update_reach(stage);
   gradient = planes + smoothing;
   vectors = planes + 2 * std::max(smoothing, compose_lead(stage));
-  workspace = planes;
+  workspace = stage.damping > 0 ? planes + 2 * warp_reach(stage) : planes;
   const int widest = std::max(smoothing, warp_reach(stage));
   const bool splines = !stage.knots_update.empty() || !stage.knots_warp.empty();
   if (widest > widest_stencil || splines) axis_fields = 2, axis_planes = planes + 2 * widest;
@@ -39,9 +39,9 @@ SlabPlanes::SlabPlanes(const DeformableStage& stage, int planes) {
 }
 
 std::int64_t slab_budget(MemoryMode mode, Backend backend, std::int64_t own, std::int64_t level) {
-  // With images, warp and moments this makes 48 B/voxel in standard mode, 36 in compact mode. Small
-  // levels may take more and run as one slab, since short kernels are slow. On CPUs the ranks of a
-  // level divide what one rank may take, and keep some of it for their rims.
+  // Together with images, warp and moments this is 48 bytes per voxel in standard mode and 36 in
+  // compact mode. Small levels may take more and run as one slab, because short kernels are slow.
+  // On CPUs the ranks divide what one rank may take, and keep some of it for their rims.
   const auto voxels = static_cast<double>(own);
   constexpr double mib = 1 << 20U;
   if (mode == MemoryMode::compact) return static_cast<std::int64_t>(std::max(64 * mib, 8 * voxels));

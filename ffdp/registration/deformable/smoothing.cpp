@@ -22,6 +22,13 @@ DeformableStage at_level(const DeformableStage& stage, int level) {
   DeformableStage here = stage;
   keep_one(here.knots_update, level);
   keep_one(here.knots_warp, level);
+  const int above = static_cast<int>(stage.iterations.size()) - 1 - level;  // 0: the finest
+  for (MetricConfig& metric : here.metrics) {
+    const int count = static_cast<int>(metric.coarse_radii.size());
+    if (above > 0 && count > 0)
+      metric.radius = metric.coarse_radii[static_cast<std::size_t>(std::max(count - above, 0))];
+    metric.coarse_radii.clear();
+  }
   return here;
 }
 
@@ -30,12 +37,14 @@ int update_reach(const DeformableStage& stage) {
 }
 
 int warp_reach(const DeformableStage& stage) {
-  return reach_of(stage.knots_warp, stage.sigma_warp);
+  return reach_of(stage.knots_warp, stage.sigma_warp) + (stage.damping > 0 ? 1 : 0);
 }
 
 int Smoothing::lead() const {
   return spline ? spline::halo(*spline)[0] : smooth::halo(gaussian)[0];
 }
+
+namespace {
 
 Smoothing smoothing_of(const std::vector<Vec3>& knots, double sigma, const Box& domain) {
   const bool by_spline = !knots.empty();
@@ -46,6 +55,20 @@ Smoothing smoothing_of(const std::vector<Vec3>& knots, double sigma, const Box& 
     smoothing.gaussian.sigma[a] = flat || by_spline ? 0 : sigma;
     if (by_spline) smoothing.spline->knots[a] = flat ? 0 : knots.front()[a];
   }
+  return smoothing;
+}
+
+}  // namespace
+
+Smoothing update_smoothing(const DeformableStage& stage, double done, const Box& domain) {
+  return smoothing_of(stage.knots_update, stage.sigma_update * (1 - stage.update_fall * done),
+                      domain);
+}
+
+Smoothing warp_smoothing(const DeformableStage& stage, double done, const Box& domain) {
+  Smoothing smoothing =
+      smoothing_of(stage.knots_warp, stage.sigma_warp * (1 - stage.warp_fall * done), domain);
+  smoothing.gaussian.damping = stage.damping;
   return smoothing;
 }
 

@@ -9,25 +9,29 @@
 
 namespace ffdp::registration {
 
-/// The stage as one of its levels sees it: with the knots of that level alone.
+/// The stage with the knots and radii of one level only.
 DeformableStage at_level(const DeformableStage& stage, int level);
 
-/// Planes on both sides that smoothing looks at, at the level that needs most [voxels].
+/// Planes on each side that smoothing of the gradient (of the warp) reads, at the level that needs
+/// most [voxels].
 int update_reach(const DeformableStage& stage);
 int warp_reach(const DeformableStage& stage);
 
 /// How a field is smoothed at a level.
 struct Smoothing {
-  smooth::Params gaussian;  ///< leaves all as it is where there is a spline
+  smooth::Params gaussian;  ///< does nothing if there is a spline
   std::optional<spline::Params> spline;
-  int lead() const;  ///< planes on both sides that it looks at [voxels]
+  int lead() const;  ///< planes on each side that it reads [voxels]
 };
 
-/// @param knots   of one level [voxels], or none: a Gaussian of `sigma` [voxels]
-/// @param domain  of the level; axes of one voxel stay as they are
-Smoothing smoothing_of(const std::vector<Vec3>& knots, double sigma, const Box& domain);
+/// How a level smooths the gradient and the warp.
+/// @param done    share of the iterations of the level, 0 to 1: Gaussians narrow by it
+/// @param domain  of the level; axes of one voxel are not smoothed
+Smoothing update_smoothing(const DeformableStage& stage, double done, const Box& domain);
+Smoothing warp_smoothing(const DeformableStage& stage, double done, const Box& domain);
 
-/// Smooths a field by whichever of both; shapes as of spline::forward and smooth::forward.
+/// Smooths a field by the spline or the Gaussian; shapes as for spline::forward and
+/// smooth::forward.
 void smooth_field(Context& ctx, const Smoothing& smoothing, const Box& domain, const Box& compute,
                   VectorView<const float> in, VectorView<float> out);
 

@@ -47,7 +47,7 @@ void WarpedRims::start(const Context& ctx, const Sample& sample) {
     const Box rest = planes_of(edge, std::max(low_, edge.lo[0]), edge.hi[0]);
     if (!rest.empty()) sample(rest, above_.view());
   }
-  // Who is above has its lower rim from those below.
+  // A rank above gets its lower rim from the ranks below.
   coming_.push_back(to_below_->start(ctx, above_.view(), below_.view()));
   coming_.push_back(to_above_->start(ctx, below_.view(), above_.view()));
 }

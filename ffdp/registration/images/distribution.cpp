@@ -15,8 +15,8 @@ constexpr double low = 0.001, high = 0.999;  // [1]
 
 }  // namespace
 
-/// A few voxels far from all others leave the others one bin: then the part between the robust
-/// quantiles is counted again, with as much room on both sides.
+/// If a few voxels are far from all others, the others share one bin. Then the range between the
+/// robust quantiles is counted again, with a margin of the same width on each side.
 Distribution::Distribution(Context& ctx, dist::Comm& comm, const std::string& name,
                            const ImageRef& image, View<const std::uint8_t> mask) {
   const dist::Cut cut(comm, image.grid.domain());

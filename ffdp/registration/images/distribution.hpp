@@ -11,12 +11,12 @@
 
 namespace ffdp::registration {
 
-/// How the intensities of the finite voxels of an image are distributed: counts of equal bins,
-/// whole numbers, so that the parts of an image add up to the same bits as the whole.
+/// The distribution of the intensities of the finite voxels of an image: a histogram of equal bins.
+/// Counts are whole numbers, so the parts of an image add up to the same bits as the whole.
 class Distribution {
  public:
-  /// Of all voxels, or of those where `mask` is not 0. Throws InvalidArgument naming the image
-  /// where none counts or all are equal. Collective.
+  /// Of all voxels, or of those where `mask` is not 0. Throws InvalidArgument, which names the
+  /// image, if no voxel counts or all are equal. Collective.
   /// @param image, mask  stored over at least what this rank owns
   Distribution(Context& ctx, dist::Comm& comm, const std::string& name, const ImageRef& image,
                View<const std::uint8_t> mask);
@@ -27,7 +27,8 @@ class Distribution {
   double quantile(double q) const;
   /// The share of the voxels below an intensity.
   double share_below(double value) const;
-  /// The quantiles of 0.1 % and 99.9 %; smallest and largest where nearly all voxels are equal.
+  /// The quantiles of 0.1 % and 99.9 %; smallest and largest intensity if nearly all voxels are
+  /// equal.
   intensity::Range robust() const;
 
  private:

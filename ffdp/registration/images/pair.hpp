@@ -8,13 +8,14 @@
 
 namespace ffdp::registration {
 
-/// What a stage works on: a pair of images and their masks (empty where none).
+/// What a stage works on: a pair of images and their masks (null: none).
 struct Pair {
   ImageRef fixed, moving;
   const Image<std::uint8_t>* fixed_mask = nullptr;
   const Image<std::uint8_t>* moving_mask = nullptr;
-  /// Stores a box of the moving image on this rank besides what it owns, and returns `moving`,
-  /// which lies elsewhere from then on. Collective. May be empty: then a box is a copy.
+  /// Extends the memory of the moving image on this rank from what it owns to `box`, and returns
+  /// `moving`, whose address changes. So a box needs no second copy of the rank's own voxels.
+  /// Collective. May be empty: then a box is a copy.
   std::function<const ImageRef&(const Box& box)> widen_moving{};
 };
 

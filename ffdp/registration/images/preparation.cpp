@@ -18,8 +18,8 @@ Distribution distribution(Context& ctx, dist::Comm& comm, const Prepared& in) {
   return {ctx, comm, in.name, in.image, in.mask};
 }
 
-/// What the mask hides becomes a continuation of what it shows: of the voxel's neighbours, some of
-/// which other ranks have.
+/// Replaces voxels that the mask hides by a continuation of their neighbours inside, some of which
+/// other ranks own.
 void extend(Context& ctx, dist::Comm& comm, const Prepared& in) {
   const Box domain = in.image.grid.domain();
   const dist::Cut cut(comm, domain);

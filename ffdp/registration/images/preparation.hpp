@@ -9,12 +9,12 @@
 
 namespace ffdp::registration {
 
-/// An image to be prepared: what its mask hides, where there is one, has no say in anything. Image
-/// and mask are stored over what this rank owns; all functions here are collective.
+/// An image to be prepared, and its mask. Voxels that the mask hides influence nothing. Image and
+/// mask are stored over what this rank owns; all functions here are collective.
 struct Prepared {
   const std::string& name;  ///< for messages
   Image<float>& image;
-  View<const std::uint8_t> mask;  ///< [z,y,x] stored as the image; null: all counts
+  View<const std::uint8_t> mask;  ///< [z,y,x] stored as the image; null: all voxels count
 };
 
 /// Throws InvalidArgument unless the image can be registered: at least two voxels along x and y,
@@ -29,9 +29,9 @@ void winsorize(Context& ctx, dist::Comm& comm, const Prepared& in, double lo, do
 /// with ThresholdAtMeanIntensity).
 void match_histogram(Context& ctx, dist::Comm& comm, const Prepared& in, const Prepared& reference);
 
-/// Shifts and scales the robust range of the image (0.1 to 99.9 %) to [0, 1], in place. An image
-/// with intensities that lie further from that range than twice its width, hot voxels, is clamped
-/// to it first. What the mask hides becomes a continuation of what it shows.
+/// Shifts and scales the robust range of the image (0.1 to 99.9 %) to [0, 1], in place. If an
+/// intensity (of a hot voxel) is further from that range than twice its width, the image is clamped
+/// to it first. Voxels that the mask hides are replaced by a continuation of those inside.
 void normalize(Context& ctx, dist::Comm& comm, const Prepared& in);
 
 }  // namespace ffdp::registration

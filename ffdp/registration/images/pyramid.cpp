@@ -35,7 +35,7 @@ Grid level_grid(const Grid& full, double spacing, int least) {
 
 namespace {
 
-/// The part of a level that this rank makes, also of a level that all ranks get whole: nobody
+/// The part of a level that this rank computes, also if all ranks get the whole level. So no rank
 /// shrinks a whole image.
 struct Share {
   dist::Cut work;
@@ -47,7 +47,7 @@ struct Share {
   }
 };
 
-/// What all ranks made, as far as this rank owns it.
+/// What this rank owns of a level, from the parts that all ranks have computed.
 template <class T>
 Field<T> distributed(Context& ctx, dist::Comm& comm, const Share& share, Field<T> made) {
   const dist::Cut cut(comm, share.work.domain());
@@ -55,8 +55,8 @@ Field<T> distributed(Context& ctx, dist::Comm& comm, const Share& share, Field<T
                            : dist::fetched(ctx, comm, share.work, made, cut.own(comm));
 }
 
-/// An image as far as its mask lets it through on a level grid, and how much of each voxel the mask
-/// covers; over what this rank owns of the level.
+/// An image shrunk to a level with its mask, and the share of each voxel that the mask covers, over
+/// what this rank owns of the level.
 struct Masked {
   Field<float> image, coverage;
   Masked(Context& ctx, dist::Comm& comm, const ImageRef& full, const Image<std::uint8_t>& mask,
@@ -81,14 +81,14 @@ double count(Context& ctx, dist::Comm& comm, const Box& domain, View<const std::
       dist::sum_count(comm, cut, intensity::count(ctx, cut.own(comm), mask)));
 }
 
-/// Voxels of a level that a mask covers as a share of the full grid says they should be [voxels].
+/// How many voxels of a level a mask should cover, by its share of the full grid [voxels].
 double expected(Context& ctx, dist::Comm& comm, const Image<std::uint8_t>& mask, const Box& level) {
   const Box full = mask.grid.domain();
   return count(ctx, comm, full, mask.data) * static_cast<double>(level.volume()) /
          static_cast<double>(full.volume());
 }
 
-/// Voxels of which a mask covers at least `share` [voxels]; marks them.
+/// Marks the voxels of which a mask covers at least `share`; returns their number [voxels].
 double mark(Context& ctx, dist::Comm& comm, const Box& level, const Field<float>& coverage,
             float share, Field<std::uint8_t>& mask) {
   intensity::store_mask(ctx, mask.stored(), share, coverage, mask);

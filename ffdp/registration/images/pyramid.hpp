@@ -8,17 +8,16 @@
 
 namespace ffdp::registration {
 
-/// Grid of a level of about `spacing` [mm]: axes already coarser stay as they are, so that
-/// anisotropic images shrink towards isotropy; the extent stays the same. No axis drops below
-/// `least` voxels unless it has fewer.
+/// Grid of a level of about `spacing` [mm]. Axes that are already coarser do not shrink, so that
+/// anisotropic images shrink towards isotropy. The extent stays the same. No axis shrinks below
+/// `least` voxels.
 Grid level_grid(const Grid& full, double spacing, int least);
 
 /// Smallest spacing of the axes that have more than one voxel [mm].
 double finest_spacing(const Grid& grid);
 
-/// The spacing wanted of a level [mm], or a finer one where a mask would lose a quarter of its
-/// volume there or keep fewer voxels than a cube (in a slice: square) eight wide.
-/// Collective.
+/// The spacing of a level [mm]: `wanted`, or a finer one if a mask would lose a quarter of its
+/// volume or keep fewer voxels than a cube (in a slice: a square) eight voxels wide. Collective.
 double masked_spacing(Context& ctx, dist::Comm& comm, const Pair& pair, double wanted);
 
 /// The image on the level grid (Gaussian and resampling, ops/resize). Collective.
@@ -32,10 +31,10 @@ struct MaskedImage {
   Image<std::uint8_t> mask;
 };
 
-/// The image on the level grid as far as its mask lets it through (normalised convolution): what
-/// the mask hides leaves no trace. A voxel counts where the mask covers half of it; where a mask is
-/// so thin that this loses half of its volume, where it covers a quarter, an eighth, ...
-/// Collective, stored as above.
+/// The image and its mask on the level grid (normalised convolution). Voxels that the mask hides
+/// have no influence. A voxel of the level counts if the mask covers half of it; if the mask is so
+/// thin that this loses half of its volume, a quarter of it, an eighth, ... Collective, stored as
+/// above.
 /// @param mask  on the grid of the image, not empty
 MaskedImage shrink_to(Context& ctx, dist::Comm& comm, const ImageRef& image,
                       const Image<std::uint8_t>& mask, const Grid& level);

@@ -63,7 +63,8 @@ Affine about(const Matrix3d& rotation, const Vector3d& from, const Vector3d& to)
   return a;
 }
 
-/// Rotations that take the principal axes of fixed to those of moving: four proper sign choices.
+/// Rotations that map the principal axes of the fixed image to those of the moving one: the four
+/// choices of signs that are rotations.
 std::vector<Matrix3d> principal_rotations(const Mass& fixed, const Mass& moving) {
   const Eigen::SelfAdjointEigenSolver<Matrix3d> f(fixed.covariance), m(moving.covariance);
   std::vector<Matrix3d> rotations;
@@ -107,8 +108,8 @@ void add_turns(const Vector3d& from, const Vector3d& to, bool flat,
           candidates.push_back({about(euler(k * turn, j * turn, i * turn), from, to)});
 }
 
-/// Points of fixed and moving that may be the same: the centres of mass; where the mask of one
-/// image alone says what counts, also where that centre lies in the other image by the headers.
+/// Pairs of points, fixed and moving, that may correspond: the centres of mass. If only one image
+/// has a mask, also its centre of mass and the place that the headers give it in the other image.
 std::vector<std::pair<Vector3d, Vector3d>> common_points(const Pair& pair, const Mass& fixed,
                                                          const Mass& moving,
                                                          const Affine& geometric) {
@@ -121,7 +122,7 @@ std::vector<std::pair<Vector3d, Vector3d>> common_points(const Pair& pair, const
   return points;
 }
 
-/// Refines the candidates, rigid then with scale, and sorts them.
+/// Refines the candidates (rigid, then with scale, the best also by an affine) and sorts them.
 void refine(LinearProblem& problem, LinearKind most, std::vector<Candidate>& candidates,
             const ProgressSink& progress) {
   const auto begun = std::chrono::steady_clock::now();
@@ -140,10 +141,11 @@ void refine(LinearProblem& problem, LinearKind most, std::vector<Candidate>& can
   sort(candidates);
 }
 
-/// The orientation that the headers give is evidence: round or symmetric objects fit themselves in
-/// many, and which of them fits best is chance. A turn is taken where it is clearly better than
-/// none. Judged at twice the resolution of the search, where small differences show, and over the
-/// voxels that both see: a turn that hides background from a metric looks better than it is.
+/// Takes a turn only if it is clearly better than no turn. The orientation in the headers is
+/// evidence: round or symmetric objects fit themselves in many orientations, and chance decides
+/// which fits best. Costs are compared at twice the resolution of the search, where small
+/// differences show, and over voxels that all maps see, because a turn that hides background looks
+/// better than it is.
 /// @param best      of all candidates, refined
 /// @param straight  candidates that do not turn
 Affine unless_needless(LinearProblem& problem, LinearProblem finer, LinearKind most,
@@ -154,7 +156,7 @@ Affine unless_needless(LinearProblem& problem, LinearProblem finer, LinearKind m
   for (Candidate& c : straight) shift(problem, c);
   sort(straight);
   if (!std::isfinite(straight.front().cost)) return best.map;
-  // From little to much turning.
+  // In ascending order of turning.
   std::array<std::vector<Candidate>, 3> choices{{{straight[0]}, {straight[0]}, {best}}};
   refine(problem, most, choices[1], {});
   shift(finer, choices[0][0]);
@@ -216,7 +218,7 @@ Affine initialize(Context& ctx, dist::Comm& comm, Initialization kind, LinearKin
   require(std::isfinite(candidates.front().cost),
           "initialization: no start makes the images overlap inside their masks");
 
-  // The best by cost alone can sit in a side basin: refine several.
+  // The best one by cost may be in the basin of a local minimum, so several are refined.
   candidates.resize(std::min<std::size_t>(8, candidates.size()));
   refine(problem, most, candidates, progress);
   const Candidate& best = candidates.front();

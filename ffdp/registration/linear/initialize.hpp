@@ -5,9 +5,9 @@
 
 namespace ffdp::registration {
 
-/// A first map, fixed to moving points (LPS mm). `automatic` scores identity, centres and moments,
-/// searches rotations about the best of them at a coarse level, refines a few and returns the one
-/// with the most mutual information.
+/// A first map, fixed to moving points (LPS mm). `automatic` scores the identity, the centres, the
+/// moments and rotations at a coarse level, refines the best, and returns the one with the most
+/// mutual information (docs/algorithm.md).
 /// @param most  the most general kind of map `automatic` may return
 Affine initialize(Context& ctx, dist::Comm& comm, Initialization kind, LinearKind most,
                   const Pair& pair, const ProgressSink& progress);

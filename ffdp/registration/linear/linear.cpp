@@ -52,9 +52,9 @@ double corner_motion(const Grid& grid, const Affine& a, const Affine& b) {
   return largest;
 }
 
-/// What a search pays for stretching: nothing up to a quarter more or less along any axis, then the
-/// square of the logarithm [1]. Mutual information alone may want the whole fixed image in one
-/// corner of the moving one: a few grey values say much about each other.
+/// The cost of stretching: 0 for up to a quarter more or less along any axis, then the square of
+/// the logarithm [1]. Without it, mutual information may move the whole fixed image into one corner
+/// of the moving one, where a few grey values predict each other well.
 double stretch_cost(const Affine& map) {
   Eigen::Matrix3d m;
   for (int i = 0; i < 3; ++i)
@@ -82,8 +82,8 @@ struct Family {
   }
   Affine map(const std::vector<double>& theta) const { return start * delta(theta); }
 
-  /// Of cost and stretch. The maps are smooth closed forms: a central difference of them is exact
-  /// to 1e-9.
+  /// Gradient of cost and stretch_cost. The maps are smooth functions of the parameters, so a
+  /// central difference of them is exact to 1e-9.
   Eigen::VectorXd gradient(const std::vector<double>& theta, const Affine& cost_gradient) const {
     const Affine inner = pull_back(start, cost_gradient, Affine{});
     Eigen::VectorXd g(theta.size());
@@ -104,7 +104,7 @@ struct Family {
 
 std::vector<double> to_std(const Eigen::VectorXd& v) { return {v.data(), v.data() + v.size()}; }
 
-/// Parameters of a family and what they cost.
+/// Parameters of a family, with their cost.
 struct Point {
   Eigen::VectorXd theta;
   double cost = 0;
@@ -122,9 +122,10 @@ Point evaluate(LinearProblem& problem, const Family& family, Eigen::VectorXd the
   return p;
 }
 
-/// A step to two binary digits: the largest component is two, three or four units. Where minima lie
-/// close to each other, a difference in the last bits of a gradient grows from step to step until
-/// two searches part. A coarse step drops it; the next gradient makes up for the lost digits.
+/// Rounds a step to two binary digits: its largest component is two, three or four units. Rounding
+/// removes differences in the last bits, except in the rare case that a component lies exactly
+/// between two values. If minima are close together, such a difference would grow from step to step
+/// until two searches end in different minima. The next gradient makes up for the lost digits.
 Eigen::VectorXd rounded(const Eigen::VectorXd& step) {
   int exponent = 0;
   std::frexp(step.lpNorm<Eigen::Infinity>(), &exponent);
@@ -132,11 +133,12 @@ Eigen::VectorXd rounded(const Eigen::VectorXd& step) {
   return (step / unit).array().round() * unit;
 }
 
-/// The first point from + step * direction, for smaller and smaller steps, with the Armijo
-/// condition or the approximate Wolfe condition (Hager and Zhang 2005, doi:10.1137/030601880): the
-/// slope is smaller and the cost hardly larger. The cost jumps where a sample leaves the view or a
-/// window of LNCC loses its contrast; near the minimum the jumps are larger than what a step gains,
-/// and where they stop a search depends on the last bits. The gradient leaves the jumps out.
+/// The first point from + step * direction, for smaller and smaller steps, that meets the Armijo
+/// condition or the approximate Wolfe condition (Hager and Zhang 2005, doi:10.1137/030601880): a
+/// smaller slope and a cost that is hardly larger. The second condition is needed because the cost
+/// jumps where a sample leaves the view or a window of LNCC loses its contrast. Near the minimum
+/// the jumps are larger than the gain of a step, so that the Armijo condition alone would stop the
+/// search at a point that depends on the last bits. The gradient does not have these jumps.
 std::optional<Point> line_search(LinearProblem& problem, const Family& family, const Point& from,
                                  const Eigen::VectorXd& direction, double step) {
   constexpr int trials = 8;
@@ -152,7 +154,7 @@ std::optional<Point> line_search(LinearProblem& problem, const Family& family, c
       const bool less = next.cost <= from.cost + armijo * slope;
       const bool same = next.cost <= from.cost + larger * std::abs(from.cost);
       if (less || (same && std::abs(next_slope) <= flatter * -slope)) return next;
-      // Beyond the minimum: the secant says where.
+      // The minimum was passed; the secant estimates where it is.
       if (slope < 0 && next_slope > 0) shorten = std::clamp(slope / (slope - next_slope), 0.1, 0.6);
     }
     step *= shorten;
@@ -160,11 +162,11 @@ std::optional<Point> line_search(LinearProblem& problem, const Family& family, c
   return std::nullopt;
 }
 
-/// BFGS, with a cautious update: little curvature along the step is noise, and would make the next
-/// step huge.
+/// BFGS with a cautious update: small curvature along the step is noise and would make the next
+/// step huge, so it is ignored.
 class InverseHessian {
  public:
-  /// Starts anew: the first step is of this length.
+  /// Restarts; the first step has this length.
   void reset(const Eigen::VectorXd& gradient, double length) {
     const auto n = gradient.size();
     matrix_ = Eigen::MatrixXd::Identity(n, n) * (length / gradient.norm());
@@ -188,9 +190,9 @@ class InverseHessian {
   bool fresh_ = true;
 };
 
-/// One Newton step on the gradient, near the minimum. Interpolation and windows at the edge of
-/// contrast make the gradient wiggle, so that it has several zeros within 0.01 voxel. Mean and
-/// Jacobian over a tenth of a voxel hardly know of that.
+/// One Newton step on the gradient, near the minimum. Interpolation, and windows with just enough
+/// contrast, make the gradient fluctuate, so that it has several zeros within 0.01 voxel. Its mean
+/// and Jacobian over a tenth of a voxel hardly depend on these fluctuations.
 Affine newton_step(LinearProblem& problem, LinearKind kind, const Affine& start) {
   const Grid& grid = problem.fixed_grid();
   const double voxel = finest_spacing(grid);
@@ -249,8 +251,8 @@ Affine minimize(LinearProblem& problem, const Freedom& freedom, const Affine& st
 
 namespace {
 
-/// Whether a map is clearly better than another one, over the voxels that both see: a turn that
-/// hides background from a metric looks better than it is.
+/// Whether a map is clearly better than another one. Only voxels that both see count, because a
+/// turn that hides background from a metric looks better than it is.
 bool clearly_better(LinearProblem problem, MetricKind kind, const Affine& map, const Affine& than) {
   problem.keep_overlap(std::array{map, than});
   const double other = problem.evaluate(than, nullptr);

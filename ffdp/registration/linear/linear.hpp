@@ -17,23 +17,23 @@
 
 namespace ffdp::registration {
 
-/// A pair at one resolution, with the cost of an affine map and its gradient. All ranks make and
-/// ask it together.
+/// A pair at one resolution, with the cost of an affine map and its gradient. All calls are
+/// collective.
 class LinearProblem {
  public:
   /// @param spacing  wanted spacing of the level [mm]
   LinearProblem(Context& ctx, dist::Comm& comm, const Pair& pair, const MetricConfig& metric,
                 double spacing);
 
-  /// From now on the cost is that of all of them, each with the weight of its metric.
+  /// Adds the cost of another problem; each has the weight of its metric.
   void add(LinearProblem&& other) { further_.push_back(std::move(other)); }
 
-  /// Cost of fixed -> moving `map` (LPS mm) and, where `gradient` is given, d(cost)/d(map) as a 3x4
-  /// matrix in an Affine. Infinite where the images hardly overlap.
+  /// Cost of `map`, fixed to moving (LPS mm), and, if `gradient` is not null, d(cost)/d(map) as a
+  /// 3x4 matrix in an Affine. The cost is infinite if the images hardly overlap.
   double evaluate(const Affine& map, Affine* gradient);
 
-  /// From now on counts the fixed voxels only that lie inside the moving image under all of `maps`,
-  /// so that their costs can be compared.
+  /// From now on, only those fixed voxels count that lie inside the moving image under all of
+  /// `maps`, so that the costs of these maps can be compared.
   void keep_overlap(std::span<const Affine> maps);
 
   const Grid& fixed_grid() const { return fixed_.image.grid; }
@@ -64,7 +64,7 @@ class LinearProblem {
   std::vector<LinearProblem> further_;
 };
 
-/// Which maps a search is over.
+/// The maps that a search is allowed to reach.
 struct Freedom {
   LinearKind kind;
   std::vector<double> restriction;  ///< as in LinearStage
@@ -74,14 +74,15 @@ struct Freedom {
 };
 
 /// Minimises the cost over the maps of `freedom` from `start` at one resolution; BFGS with the
-/// exact gradient. Ends at a zero of the gradient, whatever the last bits of the cost.
+/// exact gradient. It ends at a zero of the gradient, which does not depend on the last bits of the
+/// cost.
 /// @return the map reached, LPS mm
 Affine minimize(LinearProblem& problem, const Freedom& freedom, const Affine& start, int iterations,
                 double tolerance, const std::function<void(int, double, double)>& progress,
                 double* cost);
 
-/// Runs a linear stage over its levels, and one Newton step at the last of them. A level that turns
-/// by more than a few degrees without being clearly better shifts only: round objects fit
+/// Runs a linear stage over its levels, with one Newton step at the end. If a level turns by more
+/// than 10 degrees without a clearly better cost, it only shifts instead: round objects fit
 /// themselves in many orientations.
 /// @param pairs   image pairs; metrics name them by index
 /// @param traces  gets the costs of every search

@@ -16,13 +16,13 @@ int parameters(LinearKind kind, int dimension);
 Affine parametric_map(LinearKind kind, int dimension, const std::vector<double>& theta,
                       const Vec3& centre, double radius);
 
-/// Gradient w.r.t. b of a function of a o b o c, from its gradient w.r.t. the product.
+/// The gradient w.r.t. b of a function of a o b o c, from its gradient `grad` w.r.t. a o b o c.
 Affine pull_back(const Affine& a, const Affine& grad, const Affine& c);
 
 /// Angle between the rotations nearest to two maps [degrees].
 double turn_between(const Affine& a, const Affine& b);
 
-/// Turns beyond this need a reason [degrees]: a cost that is less by this share of it.
+/// A turn of more than `needs_reason` degrees must lower the cost by the share `clear_gain`.
 constexpr double needs_reason = 5, clear_gain = 0.03;
 
 }  // namespace ffdp::registration

@@ -54,8 +54,8 @@ LinearProblem::LinearProblem(Context& ctx, dist::Comm& comm, const Pair& pair,
   least_samples_ = 0.05 * static_cast<double>(inside);
 }
 
-/// Fetches the moving image anew where this map takes any rank beyond what it has. Every rank knows
-/// what the others have and need, so nothing is sent to find that out.
+/// Fetches the moving image again if this map takes any rank beyond what it has. Every rank
+/// computes what all ranks have and need, so no message is sent to find that out.
 void LinearProblem::reach_moving(const sampler::Params& p) {
   const Box domain = fixed_.image.grid.domain();
   const Vec3 still{};

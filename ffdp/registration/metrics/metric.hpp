@@ -13,7 +13,7 @@
 
 namespace ffdp::registration {
 
-/// A metric with what it knows of its two images: the parameters of its op follow from it.
+/// A metric and what it knows about its two images. The parameters of its op follow from them.
 struct Metric {
   MetricConfig config;
   IntensityModel fixed, moving;
@@ -34,16 +34,16 @@ bool slopes_between_voxels(const MetricConfig& config);
 /// Planes of the warped image that a gradient w.r.t. the displacement needs around it [voxels].
 int warped_reach(const MetricConfig& config);
 
-/// The least root mean square that the smoothed gradient of metrics counts as [1/voxel]: with less,
-/// the images match already. Pairs of brains and lungs start with more than twice as much; their
-/// intensities are normalised.
+/// A lower limit for the root mean square of the smoothed gradient of metrics [1/voxel]. A smaller
+/// gradient, of images that match already, counts as this much. Pairs of brains and lungs, with
+/// normalised intensities, start with more than twice as much.
 double least_gradient(const std::vector<MetricConfig>& metrics);
 
-/// A cost to be minimised, and how many voxels it was made of.
+/// A cost to be minimised, and the number of voxels that it was computed from.
 struct Cost {
   double value = 0;    ///< mean over the counted voxels
   double samples = 0;  ///< [voxels]
-  /// samples x d(cost)/d(warped) is this factor times what was written to grad [1].
+  /// samples x d(cost)/d(warped) is this factor times the values written to grad [1].
   float grad_factor = 1;
 };
 

@@ -3,20 +3,22 @@
 
 #include "ffdp/registration/metrics/metric.hpp"
 
-/// Metrics of a whole image, whose gradient needs sums over the domain first: MI and GC. All
-/// memory here is the backend's, and nothing waits.
+/// MI and GC: metrics whose gradient needs sums over the whole image first. All pointers here are
+/// to memory of the backend, and nothing waits for the device.
 namespace ffdp::registration::two_pass {
 
 constexpr bool is(MetricKind kind) { return kind == MetricKind::mi || kind == MetricKind::gc; }
 
-/// Numbers of 64 bits that are summed over the ranks, and of 32 that the gradient looks up.
+/// How many 64-bit sums a metric has, which are added over the ranks, and how many 32-bit values of
+/// the slope its gradient reads.
 std::size_t sum_count(const MetricConfig& config);
 std::size_t slope_count(const MetricConfig& config);
 
 /// Adds the voxels of `box` to the sums.
 void accumulate(Context& ctx, const Metric& metric, const Box& domain, const Box& box,
                 View<const float> fixed, View<const float> warped, std::int64_t* sums);
-/// The measure, larger is better, and the number of voxels as its weight; and the slope.
+/// From the sums: the slope, and the measure (larger is better) with the number of voxels as its
+/// weight.
 void evaluate(Context& ctx, const Metric& metric, const std::int64_t* sums, float* slope,
               MetricSum* result);
 /// d(measure)/d(warped), times `scale`, written over `box`.

@@ -2,7 +2,7 @@
 """Operators for the training of registration networks, with exact gradients, on CPU and CUDA.
 
 Images are (batch, channel, [z,] y, x); displacements (batch, axes, [z,] y, x) in voxels, components in the order of
-the axes. All are custom operators: torch.compile and CUDA graphs go through; nothing waits for the device.
+the axes. All are custom operators: they work with torch.compile and CUDA graphs, and never wait for the device.
 
 >>> import torch, ffdp.torch as ft
 >>> image = torch.rand(1, 1, 8, 9, 10)

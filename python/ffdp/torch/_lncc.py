@@ -57,7 +57,7 @@ def _native_params(taps, sizes, *rule):
 
 
 def centres_of(a, b):
-    """(batch, channel, 2): near the means of both images, from a sample of their voxels. The CPU needs none."""
+    """(batch, channel, 2) numbers near the means of both images, from a sample of their voxels. The CPU needs none."""
     if not a.is_cuda:
         return a.new_zeros(*a.shape[:2], 2)
     step = max(1, a[0, 0].numel() // _CENTRE_SAMPLES)
@@ -197,8 +197,8 @@ def lncc(pred, target, window=9, *, kernel="box", sigma=None, eps=1e-5, eps_mode
          smooth_nr=0.0, squared=True, reduction="mean", mask=None):
     """Local normalised cross-correlation; larger is more alike. Gradients to both images, exact.
 
-    pred, target: (batch, channel, [z,] y, x); float64 on the CPU stays, all else is summed in float32.
-    window: odd size, or one an axis; zeros outside the image. kernel: box, triangular, gaussian of `sigma`
+    pred, target: (batch, channel, [z,] y, x). Sums are in float64 for float64 on the CPU, else in float32.
+    window: odd size, or one size per axis; zeros outside the image. kernel: box, triangular, gaussian of `sigma`
     (window / 3), or a list of weights for every axis. moments: whether eps and smooth_nr stand beside sums over the window, as in VoxelMorph and MONAI,
     or beside means. eps_mode, of variances vf and vm: product (vf vm + eps), clamped_product (max(vf vm, eps)),
     clamped_each (max(vf, eps) max(vm, eps)) or added_each ((vf + eps) (vm + eps)).

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Mutual information without anything of the size of the image but its gradient.
+"""Mutual information. Nothing of the size of the image is stored except the gradient.
 
 On float32, "mattes" and "cubic" run the library's kernels. "gaussian" (soft bins over the whole range, normalised
-per voxel) and all of float64 go through the voxels in pieces: weights of a piece, joint += Wp^T Wt.
+per voxel) and all of float64 process the voxels in pieces: the weights W of a piece give joint += Wp^T Wt.
 """
 import math
 from typing import List, Tuple
@@ -251,7 +251,7 @@ def mi(pred, target, bins=32, *, kernel="mattes", pred_range=(0.0, 1.0), target_
     gets no gradient), cubic for both (two bins of padding at each end, intensities beyond the range in the last
     bins), or gaussian (centres from end to end of the range, sigma_ratio bins wide, normalised per voxel, as MONAI
     and TransMorph). smooth_nr, smooth_dr: as in MONAI's formula. reduction: mean over the batch, sum or none.
-    Extra memory does not grow with the image, but for the gradients; mattes and cubic on float32 are the fast ones.
+    Memory does not grow with the image, except for the gradients. mattes and cubic on float32 are the fastest.
     """
     require_pair("mi", pred, target)
     if bins < (6 if kernel != "gaussian" else 2):

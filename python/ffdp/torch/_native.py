@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From tensors to the addresses that the library takes, and where it is to run."""
+"""Converts tensors to the addresses that the library takes, and chooses the backend."""
 import contextlib
 
 import torch
@@ -12,8 +12,8 @@ _WORTH_THREADS = 1 << 15  # elements; below, starting threads takes longer than 
 class Where:
     """The backend of a tensor: threads of the CPU, or torch's current stream with scratch memory from torch.
 
-    Tensors that scratch memory was lent from live until the block is left; the allocator of torch then gives the
-    memory to later work of the same stream only.
+    Scratch memory is tensors, which live until the block ends. After that, the allocator of torch gives the memory
+    only to later work of the same stream.
     """
 
     def __init__(self, tensor):

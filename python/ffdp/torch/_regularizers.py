@@ -135,7 +135,7 @@ def _reduced_energy(name, x, kind, power, reduction):
 
 def diffusion(displacement, penalty="l2", reduction="mean"):
     """Mean of squared (l2) or absolute (l1) forward differences, mean over axes, components and batch.
-    reduction none: one value a sample and component."""
+    reduction none: one value per sample and component."""
     if penalty not in ("l1", "l2"):
         raise ValueError(f"diffusion: penalty is {penalty!r}, must be l1 or l2")
     return _reduced_energy("diffusion", displacement, "gradient", 1 if penalty == "l1" else 2, reduction)
@@ -188,7 +188,7 @@ _mse.register_autograd(_mse_vjp, setup_context=_save_mse)
 
 
 def mse(pred, target, reduction="mean"):
-    """Mean squared difference. reduction: mean, sum (of squares), or none (one mean a sample)."""
+    """Mean squared difference. reduction: mean, sum (of squares), or none (one mean per sample)."""
     require_pair("mse", pred, target)
     dtype, count = pred.dtype, pred[0].numel()
     pred, target = working(pred, target)

@@ -126,8 +126,8 @@ def grid_sample(image, displacement, affine=None, padding="zeros", mode="linear"
     image: (batch, channel, [z,] y, x); displacement u: (batch, axes, size of the result), voxels, components in the
     order of the axes; None: 0, and the result has the size of the image. affine: (batch, d, d + 1), A | t, index of
     the result to index of the image [voxels]; None: the identity. padding: zeros, or border (the edge value, no
-    gradient to the position there). Voxel centres are whole numbers (align_corners=True). Sums in float32, or
-    float64 on the CPU. The gradient of the image is scattered: on CUDA its last bits differ from run to run.
+    gradient to the position there). Voxel centres are whole numbers (align_corners=True). Sums are in float32, or
+    float64 on the CPU. On CUDA, the last bits of the gradient of the image differ from run to run.
     """
     require_volume("grid_sample", image, "image")
     axes = image.ndim - 2
@@ -180,7 +180,7 @@ _compose.register_autograd(_compose_vjp, setup_context=_save_compose)
 
 
 def compose(u, step, padding="border"):
-    """Displacement of x -> phi(x + step(x)), phi(x) = x + u(x): step(x) + u(x + step(x)) [voxels]."""
+    """Displacement of x -> phi(x + step(x)), with phi(x) = x + u(x): step(x) + u(x + step(x)) [voxels]."""
     axes = u.ndim - 2
     _require_displacement("compose", u, axes)
     _require_displacement("compose", step, axes)
@@ -240,8 +240,8 @@ _integrate.register_autograd(lambda ctx, grad: (_integrate_backward(grad, *ctx.s
 
 def integrate_svf(velocity, steps=7, padding="zeros"):
     """Displacement of the flow of a stationary velocity over unit time, by scaling and squaring: v / 2^steps, then
-    `steps` times v <- v + v(x + v). velocity: (batch, axes, [z,] y, x) [voxels]. Keeps nothing for backward but the
-    velocity; there all steps are made again."""
+    `steps` times v <- v + v(x + v). velocity: (batch, axes, [z,] y, x) [voxels]. Keeps only the velocity for
+    backward, which computes all steps again."""
     if steps < 0:
         raise ValueError(f"integrate_svf: steps is {steps}, must not be negative")
     _require_displacement("integrate_svf", velocity, velocity.ndim - 2)
@@ -249,7 +249,7 @@ def integrate_svf(velocity, steps=7, padding="zeros"):
 
 
 def resize_displacement(displacement, factor, align_corners=True):
-    """A displacement [voxels] on a grid that is `factor` times as fine, linear in between, in voxels of that grid."""
+    """Interpolates a displacement linearly on a grid that is `factor` times as fine, in voxels of that grid."""
     _require_displacement("resize_displacement", displacement, displacement.ndim - 2)
     if factor == 1:
         return displacement

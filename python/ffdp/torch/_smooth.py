@@ -71,8 +71,9 @@ _smooth_backward.register_autograd(lambda ctx, grad: (_smooth(grad, ctx.sigma), 
 
 
 def gaussian_smooth(x, sigma):
-    """Separable Gaussian of `sigma` [voxels] (a number, or one an axis; 0 leaves an axis): taps integrated over the
-    voxel, cut at 3 sigma, renormalised at the edge, so that a constant stays constant. x: (batch, channel, [z,] y, x).
+    """Separable Gaussian of `sigma` [voxels] (a number, or one per axis; 0 does not smooth along an axis). Taps are
+    integrated over the voxel, cut at 3 sigma and renormalised at the edge, so that a constant stays constant.
+    x: (batch, channel, [z,] y, x).
     """
     require_volume("gaussian_smooth", x, "x")
     axes = x.ndim - 2

@@ -43,7 +43,7 @@ class SquaredLNCC(LNCC):
 
 
 class LNCCOnlyInterpolated(LNCC):
-    """LNCC where the window lies inside the moving image: the last channel of image_A says where that is."""
+    """LNCC over windows inside the moving image; the last channel of image_A marks where that is."""
 
     def __init__(self, sigma):
         super().__init__(sigma)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Drop-ins for MIR's losses of the names that TransMorph does not have, or has with other formulas."""
+"""Drop-ins for MIR's losses that TransMorph does not have, or has under the same name with other formulas."""
 import torch
 from torch import nn
 
@@ -26,7 +26,7 @@ class NCC_vxm(nn.Module):  # noqa: N801
 
 
 class NCC(NCC_vxm):
-    """The same with means over the window instead of sums: eps weighs more."""
+    """The same with means over the window instead of sums, so that eps has more weight."""
 
     def __init__(self, win=None):
         super().__init__(win)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Drop-ins for TransMorph's losses.py and TransMorph.py (and for MIR's of the same names). They run where their inputs
-lie, and take any number of channels."""
+"""Drop-ins for TransMorph's losses.py and TransMorph.py (and for MIR's of the same names). They run on the device of
+their inputs and take any number of channels."""
 import torch
 from torch import nn
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Drop-ins for voxelmorph: the losses of its PyTorch versions up to 0.2, which raise upstream now, and its layers of
+"""Drop-ins for voxelmorph: the losses of its PyTorch versions up to 0.2 (later versions raise an error), and the layers of
 all versions. Images may have any number of channels."""
 import torch
 from torch import nn
@@ -59,7 +59,7 @@ class Grad:
 
 
 class SpatialTransformer(nn.Module):
-    """forward(src, flow), flow in voxels; zeros outside. `size` of the older versions is taken and not needed: state
+    """forward(src, flow), flow in voxels; zeros outside. `size` of older versions is accepted and ignored. State
     dicts load with and without its buffer `grid`."""
 
     def __init__(self, size=None, mode="bilinear", interpolation_mode=None, align_corners=True, device=None):
@@ -93,7 +93,7 @@ class VecInt(nn.Module):
 
 
 class ResizeTransform(nn.Module):
-    """A displacement on a grid 1 / vel_resize as fine, in its voxels."""
+    """Resizes a displacement to a grid 1 / vel_resize times as fine, in voxels of that grid."""
 
     def __init__(self, vel_resize, ndims):
         super().__init__()

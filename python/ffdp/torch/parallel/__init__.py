@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Grid Parallel for training: a volume cut along one axis, a shard a rank of torch.distributed (gloo or NCCL).
+"""Grid Parallel for training: a volume is cut along one axis, one shard per rank of torch.distributed (gloo or NCCL).
 
 Every rank runs the same code on its shard. Convolutions and their like get the planes they need from their
 neighbours; sums over the volume are sums over ranks. Values and gradients are those of the whole volume.
@@ -11,8 +11,8 @@ neighbours; sums over the volume are sums over ranks. Values and gradients are t
     loss.backward()                                        # of every rank; the loss is the same number on all
     shards.add_gradients(net.parameters())                 # then step the optimiser
 
-A loss must be made of the functions here (or `shards.total` of a local sum): its value is that of the whole on every
-rank, and its backward gives each rank the gradient of the whole w.r.t. what that rank holds.
+A loss must be made from the functions here (or `shards.total` of a local sum). Its value is that of the whole volume on
+every rank; its backward gives each rank the gradient of the whole w.r.t. the voxels that the rank holds.
 """
 from ._layers import Sharded
 from ._losses import diffusion, lncc, mi, mse

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Networks on shards: what convolutions, pooling, up-sampling and normalisation do where a volume is cut."""
+"""Networks on shards: convolutions, pooling, up-sampling and normalisation of a volume that is cut."""
 import math
 
 import torch
@@ -13,7 +13,7 @@ HANDLED = {}
 
 
 def handles(*functions):
-    """The decorated function takes the place of these on sharded tensors."""
+    """The decorated function replaces these functions on sharded tensors."""
     def register(function):
         for f in functions:
             HANDLED[f] = function
@@ -24,8 +24,8 @@ def handles(*functions):
 class Sharded(torch.nn.Module):
     """A network run on shards: Sharded(net, shards)(x) is this rank's part of net(whole x), for networks made of
     convolutions (zeros as padding), transposed convolutions, pooling, nearest and linear up-sampling, batch, instance
-    and group normalisation, concatenation, and what works voxel by voxel. Anything else that looks at neighbours or at
-    the whole volume is refused. Parameters are the network's own, and the same on every rank."""
+    and group normalisation, concatenation, and functions of single voxels. Any other function that reads neighbours or
+    the whole volume is refused. The parameters are those of `net` and must be equal on every rank."""
 
     def __init__(self, net, shards):
         super().__init__()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Losses of sharded volumes: values of the whole on every rank, gradients of each rank's own voxels."""
+"""Losses of sharded volumes. Every rank gets the value of the whole volume, and the gradient of its own voxels."""
 import math
 
 import torch
@@ -11,7 +11,7 @@ from ._shards import fetch, halo_exchange
 
 
 class _Scaled(torch.autograd.Function):
-    """A value with gradients that are known already: backward multiplies them."""
+    """A value whose gradients are known already; backward multiplies them."""
 
     @staticmethod
     def forward(ctx, value, pred, target, grad_pred, grad_target):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""grid_sample of a sharded image at points of a sharded volume: the shards of the image pass round the ranks, each
-adds the corners that lie in it."""
+"""grid_sample of a sharded image at points of a sharded volume. The shards of the image pass round the ranks; each rank
+adds the corners that lie in the shard it holds."""
 import torch
 
 from .._native import boxed, working

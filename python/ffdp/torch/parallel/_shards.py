@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a volume is cut, and what ranks say to each other about it."""
+"""How a volume is cut, and the messages between ranks."""
 import torch
 import torch.distributed as dist
 
@@ -7,8 +7,8 @@ import torch.distributed as dist
 class Shards:
     """Cuts of a volume along one axis.
 
-    size: voxels of the whole, (z, y, x) or (y, x). axis: which of them is cut. multiple: cuts lie at multiples of
-    this many planes, so that a network may halve the size that often; size[axis] must be one, too.
+    size: voxels of the whole volume, (z, y, x) or (y, x). axis: the axis that is cut. multiple: cuts are at multiples of
+    this many planes, so that a network can halve the size several times; size[axis] must be a multiple, too.
     """
 
     def __init__(self, size, axis=0, multiple=1, group=None):
@@ -41,7 +41,7 @@ class Shards:
         return whole.narrow(self.dim, lo, hi - lo).contiguous()
 
     def gather_whole(self, shard):
-        """The whole tensor on every rank; for tests and for the end. No gradient."""
+        """The whole tensor on every rank, for tests and for final results. No gradient."""
         bounds = self.bounds(shard.shape[self.dim])
         shape = list(shard.shape)
         parts = []
@@ -155,8 +155,9 @@ def fetch(x, shards, wanted):
 
 
 def halo_exchange(x, shards, lo, hi, edge=None):
-    """A shard with `lo` planes before and `hi` after it. At the ends of the volume there are none (edge=None), or
-    planes of the value `edge`. Adjoint: gradients of the halo go to their owners. Negative: planes are left out."""
+    """A shard with `lo` more planes before and `hi` more after it; negative numbers remove planes. Beyond the ends of
+    the volume there are no planes (edge=None) or planes of the value `edge`. Backward adds gradients of the halo to
+    their owners."""
     bounds = shards.bounds(x.shape[shards.dim])
     last = bounds[-1][1]
     wanted = [(max(0, a - lo), min(last, b + hi)) for a, b in bounds]
