@@ -24,6 +24,7 @@ int reach_of(const registration::DeformableStage& stage) {
 
 double nanoseconds_of(const Speed& speed, const registration::DeformableStage& stage) {
   double sum = speed.vectors + speed.reach * std::max(0, reach_of(stage) - reach_of({}));
+  if (stage.damping > 0) sum += speed.damping;
   for (const registration::MetricConfig& metric : stage.metrics) sum += of_metric(speed, metric);
   return sum;
 }

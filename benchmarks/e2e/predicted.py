@@ -39,11 +39,12 @@ def predicted(ffdp, case, size, gpus):
     """Seconds of an iteration, from the line of the deformable stage."""
     parts = CASE.match(case)
     metric = f"lncc,radius={parts['radius']}" if parts["radius"] else "mi" if "mi_32" in case else "mse"
-    # The rows were made with the Gaussians of the default preset, but where they say others.
+    # The rows were made with these Gaussians, unless they say others, and without damping.
     update, warp = parts["update"] or "0.8", parts["warp"] or "0.7071"
     command = [ffdp, "plan", "--size", size, "--shrink", "1", "--iterations", "1", "--metric", metric,
                "--memory", "compact" if parts["compact"] else "standard",
-               "--set", f"deformable/0/sigma_update={update}", "--set", f"deformable/0/sigma_warp={warp}"]
+               "--set", f"deformable/0/sigma_update={update}", "--set", f"deformable/0/sigma_warp={warp}",
+               "--set", "deformable/0/damping=0"]
     command += ["--gpus", str(gpus)] if gpus > 1 else ["--device", "cuda", "--available", "141"]
     out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     return float(next(line.split()[4] for line in out.splitlines() if line.startswith("deformable  ")))

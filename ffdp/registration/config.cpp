@@ -53,15 +53,20 @@ Config preset(const std::string& name) {
   config.preset = name;
   config.linear = linear_stages(name == "rigid" ? LinearKind::rigid : LinearKind::affine);
   if (name == "rigid" || name == "affine") return config;
+  // Chosen from benchmarks/results/front_h200.jsonl (docs/performance.md).
   DeformableStage stage;
   stage.metrics[0].radius = 5;
-  stage.iterations = {100, 50, 10};
+  stage.metrics[0].coarse_radii = {3};
+  stage.iterations = {100, 50, 15};
+  stage.sigma_warp = 0.58;
+  stage.damping = 0.12;
+  stage.update_fall = 0.5;
   if (name == "fast") {
     stage.iterations = {100, 40, 2};
   } else if (name == "accurate") {
     stage.iterations = {100, 100, 20};
-    stage.metrics[0].radius = 3;
-    stage.sigma_update = 1;
+    stage.sigma_warp = 0.44;
+    stage.damping = 0.11;
     config.symmetric = true;
     config.refine = 8;
   } else {
@@ -78,6 +83,7 @@ void use_global_metrics(Config& config) {
   for (DeformableStage& stage : config.deformable) {
     stage.sigma_update = 5;
     stage.sigma_warp = 3;
+    stage.damping = stage.update_fall = 0;
   }
 }
 
