@@ -17,12 +17,20 @@ using registration::LinearStage;
 
 /// Factor from ANTs' sigma of the update to ours: 1 voxel for the usual variance of 3.
 const double update_share = std::sqrt(1.0 / 3);
-constexpr double least_sigma_warp = 0.7071;  // [voxels]
 
 /// Gaussian sigma of a variance [voxels of a level].
 double sigma_of(double variance) {
   constexpr double most = 12;  // [voxels]
   return std::min(std::sqrt(variance), most);
+}
+
+/// The least Gaussian sigma of the warp [voxels]. Without CC, which compares shapes, costs say
+/// little about each voxel, and the warp has to be smoother (measured: docs/ants.md).
+double least_sigma_warp(const StageLine& stage) {
+  const bool by_shape = std::ranges::any_of(stage.metrics, [](const MetricLine& metric) {
+    return metric.config.kind == registration::MetricKind::lncc;
+  });
+  return by_shape ? 0.7071 : 1;
 }
 
 /// Spline elements along an axis x, y, z at the first level, which the line gives or which the
@@ -97,7 +105,7 @@ DeformableStage deformable_stage(const StageLine& stage, const Grid& fixed) {
   // Steps are larger here than in ANTs, so that the same variance would smooth too much of each
   // step and none at all too little of the warp (measured: docs/ants.md).
   deformable.sigma_update = sigma_of(stage.update_variance) * update_share;
-  deformable.sigma_warp = std::max(sigma_of(stage.warp_variance), least_sigma_warp);
+  deformable.sigma_warp = std::max(sigma_of(stage.warp_variance), least_sigma_warp(stage));
   deformable.knots_update = knots_of(stage, stage.update_mesh, fixed);
   deformable.knots_warp = knots_of(stage, stage.warp_mesh, fixed);
   return deformable;

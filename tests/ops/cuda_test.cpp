@@ -22,6 +22,7 @@
 #include "ffdp/ops/points/points.hpp"
 #include "ffdp/ops/resize/resize.hpp"
 #include "ffdp/ops/sampler/sampler.hpp"
+#include "ffdp/ops/slopes/slopes.hpp"
 #include "ffdp/ops/smooth/smooth.hpp"
 #include "ffdp/ops/spline/spline.hpp"
 #include "ffdp/ops/vectors/vectors.hpp"
@@ -472,6 +473,20 @@ TEST_P(CudaMatchesCpu, SamplerScatters) {
                                with_u ? displacement.view() : VectorView<const float>{}, s.in(g),
                                grad_moving);
       s.out(grad_moving, r);
+      return r;
+    });
+}
+
+TEST_P(CudaMatchesCpu, Slopes) {
+  auto warped = image(3, slopes::halo);
+  for (float& value : warped)
+    if (value < 0.2F) value = test::nan;
+  for (const Into into : {Into::add, Into::overwrite})
+    expect_same([&](Side& s) {
+      Result r;
+      auto grad = s.in(test::displacement(domain, compute, 0.1, 5));
+      slopes::backward(s.ctx, domain, compute, 0.7F, s.in(warped), s.in(image(9, 0)), grad, into);
+      s.out(grad, r);
       return r;
     });
 }

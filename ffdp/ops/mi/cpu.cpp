@@ -20,24 +20,37 @@ void row_bins(const BinMap& fixed_map, const BinMap& moving_map, const float* fi
   }
 }
 
+/// Adds one row. Weights are made for a few voxels at once, which vectorises; additions to the
+/// histogram do not.
 template <int FixedTaps, int MovingTaps>
 std::int64_t add_row(const float* fixed_bin, const float* moving_bin, int n, int bins,
                      std::int64_t* joint) {
   constexpr auto one = static_cast<float>(Histogram::one);
+  constexpr int length = 64;
+  float weight[length][MovingTaps];
+  int first[length];
   std::int64_t samples = 0;
-  for (int x = 0; x < n; ++x) {
-    if (fixed_bin[x] < 0) continue;
-    ++samples;
-    const int f0 = first_bin(fixed_bin[x], FixedTaps), m0 = first_bin(moving_bin[x], MovingTaps);
-    float weight[MovingTaps];
-    for (int k = 0; k < MovingTaps; ++k)
-      weight[k] = one * window(MovingTaps, static_cast<float>(m0 + k) - moving_bin[x]);
-    for (int j = 0; j < FixedTaps; ++j) {
-      const float scale = window(FixedTaps, static_cast<float>(f0 + j) - fixed_bin[x]);
-      std::int64_t* row = joint + static_cast<std::ptrdiff_t>(f0 + j) * bins + m0;
+  for (int begin = 0; begin < n; begin += length) {
+    const int count = std::min(length, n - begin);
+#pragma omp simd
+    for (int i = 0; i < count; ++i) {
+      const float b = moving_bin[begin + i];
+      first[i] = first_bin(b, MovingTaps);
       for (int k = 0; k < MovingTaps; ++k)
-        // NOLINTNEXTLINE(bugprone-incorrect-roundings): not negative; this one vectorises
-        row[k] += static_cast<std::int32_t>(scale * weight[k] + 0.5F);
+        weight[i][k] = one * window(MovingTaps, static_cast<float>(first[i] + k) - b);
+    }
+    for (int i = 0; i < count; ++i) {
+      const float b = fixed_bin[begin + i];
+      if (b < 0) continue;
+      ++samples;
+      const int f0 = first_bin(b, FixedTaps);
+      for (int j = 0; j < FixedTaps; ++j) {
+        const float scale = window(FixedTaps, static_cast<float>(f0 + j) - b);
+        std::int64_t* row = joint + static_cast<std::ptrdiff_t>(f0 + j) * bins + first[i];
+        for (int k = 0; k < MovingTaps; ++k)
+          // NOLINTNEXTLINE(bugprone-incorrect-roundings): not negative; this one vectorises
+          row[k] += static_cast<std::int32_t>(scale * weight[i][k] + 0.5F);
+      }
     }
   }
   return samples;

@@ -3,6 +3,7 @@
 
 #include "ffdp/core/context.hpp"
 #include "ffdp/core/view.hpp"
+#include "ffdp/ops/common/into.hpp"
 
 /// Resampling as networks do it: out(c, x) = I_c(q(x)) with q(x) = A (x + u(x)) + t, any number of
 /// channels, and gradients to the image, the displacement and the affine. Registration uses the op
@@ -39,9 +40,8 @@ struct Inputs {
   AffineView<const T> affine = nullptr;  ///< output index to image index [voxels]
 };
 
-/// Whether `out` is added to or overwritten. The samples of all shards of an image add up to those
-/// of the whole.
-enum class Into { add, overwrite };
+/// The samples of all shards of an image add up to those of the whole.
+using ffdp::Into;
 
 /// @param image_domain  the whole image; decides what is outside
 /// @param compute       voxels this call makes

@@ -8,6 +8,7 @@
 #include "ffdp/core/context.hpp"
 #include "ffdp/core/image_view.hpp"
 #include "ffdp/core/plane_sums.hpp"
+#include "ffdp/ops/common/into.hpp"
 
 namespace ffdp::sampler {
 
@@ -53,8 +54,7 @@ void forward_uncounted(Context&, const Params&, Box domain, Box compute, const I
                        VectorView<const float> displacement, const Masks& masks,
                        View<float> warped);
 
-/// Whether a gradient is added to the old values or replaces them.
-enum class Into { add, overwrite };
+using ffdp::Into;
 
 /// Gradient w.r.t. u: grad_u(x) += S^T grad I(q(x)) scale grad_warped(x); with Into::overwrite, =
 /// in place of +=.

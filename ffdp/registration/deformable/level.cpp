@@ -11,21 +11,17 @@
 #include "ffdp/core/timeline.hpp"
 #include "ffdp/dist/ordered_sum.hpp"
 #include "ffdp/ops/intensity/intensity.hpp"
+#include "ffdp/ops/slopes/slopes.hpp"
 #include "ffdp/ops/vectors/vectors.hpp"
 #include "ffdp/registration/deformable/slab_planes.hpp"
 #include "ffdp/registration/metrics/two_pass.hpp"
 
 namespace ffdp::registration {
-namespace {
-
-constexpr int face_ramp = 4;  // [voxels]
-
-}  // namespace
 
 Halo::Halo(const DeformableStage& stage) {
   gradient = update_reach(stage);
   for (const MetricConfig& metric : stage.metrics)
-    warped = std::max(warped, gradient + metric_reach(metric));
+    warped = std::max(warped, gradient + warped_reach(metric));
   moments = compose_lead(stage);
   warp = std::max(gradient, moments + descent::halo(descent::Step{}));
 }
@@ -107,9 +103,9 @@ VectorField<float> Level<T>::take() {
 template <class T>
 void Level<T>::start_term(Term& m, int planes) {
   const MetricConfig& config = m.metric.config;
-  m.reach = metric_reach(config);
+  m.reach = warped_reach(config);
   int held = planes + 2 * m.reach;
-  if (one_slab()) held = std::max(held, around(halo_.gradient).size(0));
+  if (one_slab()) held = std::max(held, around(halo_.gradient + m.reach).size(0));
   m.warped = Slab(ctx_.backend, around(halo_.gradient + m.reach), 1, held);
   m.rims = WarpedRims(ctx_, comm_, cut_, halo_.gradient + m.reach);
   if (two_pass::is(config.kind)) {
@@ -153,7 +149,7 @@ void Level<T>::warp(Term& m, int keep_from, int hi) {
 /// add_gradient reads. With one slab, the warped image is kept for add_gradient.
 template <class T>
 void Level<T>::measure(Term& m, int index) {
-  const Box needed = around(halo_.gradient);
+  const Box needed = around(halo_.gradient + m.reach);
   zero_bytes(ctx_, m.sums.data(), m.sums.size() * sizeof(std::int64_t));
   m.warped.clear();
   for (int z = own_.lo[0]; z < own_.hi[0]; z += planes_) {
@@ -190,6 +186,8 @@ void Level<T>::add_gradient(Term& m, int index, const Box& planes, sampler::Into
     factor *= -static_cast<float>(domain_.volume());
     two_pass::backward(ctx_, m.metric, domain_, planes, 1.0F, m.slope.data(), f, w, grad);
   }
+  if (slopes_between_voxels(m.metric.config))
+    return slopes::backward(ctx_, domain_, planes, factor, w, grad, vectors_.vectors(), into);
   if (!own_.contains(planes)) finish_rims();
   m.pair->moving().add_gradient(ctx_, planes, factor, u_, grad, vectors_.vectors(), into);
 }
@@ -297,6 +295,7 @@ double Level<T>::done() const {
 /// Composes the warp with the step and smooths it, in place.
 template <class T>
 void Level<T>::take_step() {
+  constexpr int face_ramp = 4;  // [voxels]
   finish_rims();
   share_moments();
   const descent::Step step{.length = stage_.step,

@@ -28,7 +28,7 @@ SlabPlanes::SlabPlanes(const DeformableStage& stage, int planes) {
   const bool splines = !stage.knots_update.empty() || !stage.knots_warp.empty();
   if (widest > widest_stencil || splines) axis_fields = 2, axis_planes = planes + 2 * widest;
   for (const MetricConfig& metric : stage.metrics) {
-    const int reach = metric_reach(metric);
+    const int reach = warped_reach(metric);
     warped = std::max(warped, gradient + 2 * reach);
     if (!reach) continue;
     workspace = std::max(workspace, gradient + reach);

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "ffdp/dist/ordered_sum.hpp"
+#include "ffdp/ops/slopes/slopes.hpp"
 
 namespace ffdp::registration {
 
@@ -44,6 +45,12 @@ gc::Params Metric::gc() const {
 int metric_reach(const MetricConfig& config) {
   if (config.kind != MetricKind::lncc) return 0;
   return lncc::halo({.window = config.window, .radius = config.radius, .sigma = config.sigma});
+}
+
+bool slopes_between_voxels(const MetricConfig& config) { return config.kind == MetricKind::mi; }
+
+int warped_reach(const MetricConfig& config) {
+  return std::max(metric_reach(config), slopes_between_voxels(config) ? slopes::halo : 0);
 }
 
 double least_gradient(const std::vector<MetricConfig>& metrics) {

@@ -25,8 +25,14 @@ struct Metric {
   gc::Params gc() const;
 };
 
-/// Planes of the warped image that a gradient needs around it [voxels].
+/// Planes of the warped image that a gradient w.r.t. it needs around it [voxels].
 int metric_reach(const MetricConfig& config);
+/// Whether a deformable stage takes the slope of the warped image between its voxels and not that
+/// of the interpolant: with mutual information, which rewards what interpolation does to noise
+/// (ops/slopes).
+bool slopes_between_voxels(const MetricConfig& config);
+/// Planes of the warped image that a gradient w.r.t. the displacement needs around it [voxels].
+int warped_reach(const MetricConfig& config);
 
 /// A lower limit for the root mean square of the smoothed gradient of metrics [1/voxel]. A smaller
 /// gradient, of images that match already, counts as this much. Pairs of brains and lungs, with
