@@ -36,7 +36,7 @@ inline constexpr Speed h200{.vectors = 0.0364,
 /// share of `vectors` as on the GPU. `link` is nearly that of a 100 Gbit/s network.
 inline constexpr Speed epyc_thread{.vectors = 28.3,
                                    .reach = 2.5,
-                                   .damping = 0,
+                                   .damping = 0.53,
                                    .lncc = 25.4,
                                    .lncc_radius = 2.0,
                                    .mi = 31.5,

@@ -53,16 +53,22 @@ Grid block(Int3 size) {
   return grid;
 }
 
+/// A stage of two metrics; the widest Gaussians narrow, and damp the divergence.
+DeformableStage two_metrics(MetricKind kind, double sigma) {
+  DeformableStage stage;
+  stage.metrics = {{.kind = kind, .radius = 3}, {.kind = MetricKind::mse, .weight = 0.5}};
+  stage.sigma_update = sigma;
+  stage.sigma_warp = sigma;
+  if (sigma > 1) stage.update_fall = 0.6, stage.warp_fall = 0.4, stage.damping = 0.3;
+  return stage;
+}
+
 /// Slabs decide memory alone: the same bits of warp and cost.
 TEST(Level, SlabsOfAnyThicknessGiveTheSameWarp) {
   const Grid grid = block({29, 14, 17});
   for (const MetricKind kind : {MetricKind::lncc, MetricKind::mi, MetricKind::mse, MetricKind::gc})
     for (const double sigma : {0.0, 0.8, 2.0}) {
-      DeformableStage stage;
-      stage.metrics = {{.kind = kind, .radius = 3}, {.kind = MetricKind::mse, .weight = 0.5}};
-      stage.sigma_update = sigma;
-      stage.sigma_warp = sigma;
-      if (sigma > 1) stage.update_fall = 0.6, stage.warp_fall = 0.4;
+      const DeformableStage stage = two_metrics(kind, sigma);
       const Outcome whole = iterate(stage, grid, 29);
       for (const int planes : {2, 7, 28}) {
         const Outcome got = iterate(stage, grid, planes);
@@ -78,11 +84,7 @@ TEST(Level, ManyRanksGiveTheBitsOfOne) {
   const Grid grid = block({29, 14, 17});
   for (const MetricKind kind : {MetricKind::lncc, MetricKind::mi, MetricKind::mse, MetricKind::gc})
     for (const double sigma : {0.0, 0.8, 2.0}) {
-      DeformableStage stage;
-      stage.metrics = {{.kind = kind, .radius = 3}, {.kind = MetricKind::mse, .weight = 0.5}};
-      stage.sigma_update = sigma;
-      stage.sigma_warp = sigma;
-      if (sigma > 1) stage.update_fall = 0.6, stage.warp_fall = 0.4;
+      const DeformableStage stage = two_metrics(kind, sigma);
       const Outcome whole = iterate(stage, grid, 29);
       for (const int ranks : {2, 3, 4, 6})
         for (const int planes : {4, 29})

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Draws Dice against SDlogJ of the rows of run.py, one panel a pair; rows of a preset alone bear its name.
-Usage: draw.py ROWS.jsonl PICTURE.png [PAIR...]  (needs matplotlib)"""
+"""Draws Dice against SDlogJ of the rows of run.py, one panel a pair; rows of a preset alone bear its name, and where there
+are several, the last is filled.
+Usage: draw.py PICTURE.png ROWS.jsonl... [--pairs a1a2,a2a1]  (needs matplotlib)"""
+import argparse
 import json
-import sys
 
 import matplotlib
 matplotlib.use("Agg")
@@ -14,26 +15,37 @@ PEERS = {"a1a2": {"ANTs SyNQuick": (0.31, 0.675), "ANTs SyN": (0.42, 0.700), "Gr
 
 
 def main():
-    with open(sys.argv[1], encoding="utf-8") as file:
-        rows = [row for row in map(json.loads, file) if row.get("dice") and row.get("sdlogj")]
-    pairs = sys.argv[3:] or sorted({row["pair"] for row in rows})
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("picture")
+    parser.add_argument("rows", nargs="+")
+    parser.add_argument("--pairs")
+    options = parser.parse_args()
+    rows = [row for name in options.rows for row in map(json.loads, open(name, encoding="utf-8"))]
+    rows = [row for row in rows if row.get("dice") and row.get("sdlogj")]
+    pairs = options.pairs.split(",") if options.pairs else sorted({row["pair"] for row in rows})
     figure, axes = plt.subplots(1, len(pairs), figsize=(5 * len(pairs), 4), squeeze=False)
     for axis, pair in zip(axes[0], pairs):
         here = [row for row in rows if row["pair"] == pair and row["sdlogj"] < 0.6]
         tried = [row for row in here if len(row["settings"]) > 1]
-        axis.plot([r["sdlogj"] for r in tried], [r["dice"] for r in tried], ".", color="0.75", label="settings tried")
+        for damped, color in ((False, "0.75"), (True, "tab:blue")):
+            some = [r for r in tried if bool(r["settings"].get("deformable/0/damping")) == damped]
+            axis.plot([r["sdlogj"] for r in some], [r["dice"] for r in some], ".", color=color, markersize=4,
+                      label="with damping" if damped else "without damping")
+        presets = {}
         for row in here:
-            if len(row["settings"]) > 1:
-                continue
-            axis.plot(row["sdlogj"], row["dice"], "o", color="tab:red")
-            axis.annotate(row["settings"]["preset"], (row["sdlogj"], row["dice"]), textcoords="offset points",
-                          xytext=(6, -10), fontsize=8)
+            if len(row["settings"]) == 1:
+                presets.setdefault(row["settings"]["preset"], []).append((row["sdlogj"], row["dice"]))
+        for name, points in presets.items():
+            for point in points:
+                axis.plot(*point, "o", color="tab:red", fillstyle="full" if point == points[-1] else "none")
+            axis.annotate(name, points[-1], textcoords="offset points", xytext=(6, -10), fontsize=8)
         for name, (smooth, dice) in PEERS.get(pair, {}).items():
             axis.plot(smooth, dice, "^", color="black")
             axis.annotate(name, (smooth, dice), textcoords="offset points", xytext=(6, -3), fontsize=8)
+        axis.legend(fontsize=8, loc="lower right")
         axis.set(title=pair, xlabel="SDlogJ (smoother to the left)", ylabel="mean Dice")
     figure.tight_layout()
-    figure.savefig(sys.argv[2], dpi=110)
+    figure.savefig(options.picture, dpi=110)
 
 
 if __name__ == "__main__":

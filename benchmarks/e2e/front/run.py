@@ -23,9 +23,10 @@ def drawn(rng):
     pick, stage = rng.choice, "deformable/0/"
     setting = {"preset": pick(["default", "accurate"])}
     setting |= {stage + "metrics/0/radius": pick([2, 3, 4, 5, 6]), stage + "sigma_update": pick([0.4, 0.5, 0.6, 0.7, 0.8, 1.0]),
-                stage + "sigma_warp": pick([0.5, 0.55, 0.6, 0.65, 0.7071, 0.8]), stage + "step": pick([0.3, 0.5, 0.7, 1.0]),
+                stage + "sigma_warp": pick([0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7071]), stage + "step": pick([0.3, 0.5, 0.7, 1.0]),
                 stage + "epsilon": pick([0.5, 1, 2, 4]),
                 stage + "iterations": pick([[100, 50, 10], [100, 100, 20], [100, 100, 30], [150, 100, 50], [60, 60, 60]])}
+    setting |= {stage + "damping": pick([0, 0.08, 0.12, 0.16, 0.2, 0.25]), stage + "metrics/0/coarse_radii": pick([[], [3], [2, 3]])}
     for name, values in (("update_fall", [0.3, 0.6]), ("warp_fall", [0.2, 0.4]),
                          ("metrics/0/floor", [1e-4, 1e-2, 3e-2])):
         if rng.random() < 0.4:
