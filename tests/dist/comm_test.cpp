@@ -127,10 +127,17 @@ TEST(Threads, TellWhichRankHasFailed) {
       run_threads(3,
                   [&](Comm& comm) {
                     const std::function<int()> failures = comm.failures();
+                    if (comm.rank() == 1) return;
+                    // Rank 2 fails when rank 0 waits for no message any more.
+                    int word = 0;
+                    const Send send{2, &word, sizeof(word)};
+                    const Receive receive{0, &word, sizeof(word)};
                     if (comm.rank() == 0) before = failures();
-                    comm.barrier();
-                    if (comm.rank() == 2) throw std::runtime_error("lost");
-                    if (comm.rank() != 0) return;
+                    if (comm.rank() == 0) comm.exchange({&send, 1}, {});
+                    if (comm.rank() == 2) {
+                      comm.exchange({}, {&receive, 1});
+                      throw std::runtime_error("lost");
+                    }
                     const auto begin = std::chrono::steady_clock::now();
                     while (failures() < 0 && std::chrono::steady_clock::now() < begin + most)
                       std::this_thread::yield();
