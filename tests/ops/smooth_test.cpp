@@ -39,6 +39,7 @@ INSTANTIATE_TEST_SUITE_P(Settings, Smooth,
                                          Setting{Box{{-3, 5, 2}, {4, 12, 21}}, {0.5, 1.7, 0.8}},
                                          Setting{Box{{0, 0, 0}, {1, 17, 33}}, {0, 1.3, 2}},
                                          Setting{Box{{0, 0, 0}, {7, 8, 9}}, {0, 0, 1.2}},
+                                         Setting{Box{{0, 0, 0}, {23, 9, 6}}, {1.2, 0.6, 0.5}},
                                          Setting{Box{{0, 0, 0}, {3, 4, 5}},
                                                  {2.5, 2.5, 2.5}}));  // smaller than the taps
 
