@@ -175,8 +175,8 @@ void all_descents(Bench& b) {
   if (b.ctx.backend == Backend::cuda) descents<Half>(b, "_half");
 }
 
-/// Iterations of the deformable stage of the default preset, with other metrics (LNCC of radius 2,
-/// MI of 32 bins, ...).
+/// Iterations of the deformable stage as it is without a preset, with the smoothing of all rows in
+/// benchmarks/results; metrics are LNCC of radius 2, MI of 32 bins, ...
 template <class T>
 void iterations(Bench& b, registration::MetricKind kind, registration::MemoryMode mode,
                 const std::string& name) {
@@ -185,12 +185,10 @@ void iterations(Bench& b, registration::MetricKind kind, registration::MemoryMod
   registration::Config config = registration::preset("default");
   config.memory = mode;
   registration::DeformableStage& stage = config.deformable[0];
+  stage = {};
   stage.metrics[0].kind = kind;
-  stage.metrics[0].radius = 2;
   stage.shrink = {1};
   stage.iterations = {calls};
-  stage.sigma_warp = 0.7071;  // the smoothing of all rows in benchmarks/results
-  stage.damping = stage.update_fall = stage.widening = 0;
   Grid grid;
   grid.size = {b.domain.size(0), b.domain.size(1), b.domain.size(2)};
   const Image<float> fixed{grid, b.stored_image<float>(1)};

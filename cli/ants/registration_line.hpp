@@ -57,9 +57,9 @@ struct RegistrationLine {
 /// The options of antsRegistration.
 const std::vector<OptionName>& registration_options();
 
-/// Parses a line. Throws InvalidArgument, which names the option, what it got and how it is
-/// written, for everything that ANTs would refuse or that is not supported here. Prints a note()
-/// about everything that is done differently from ANTs.
+/// Parses the words of a command line. Throws InvalidArgument for everything that ANTs would refuse
+/// or that is not supported here; the message names the option, what was given, and the right way
+/// to write it. Prints a note() about everything that is done differently from ANTs.
 RegistrationLine parse_registration(std::span<const std::string> words);
 
 /// Parses one -t, and one -m.

@@ -61,8 +61,7 @@ class VectorField {
  private:
   template <class U>
   VectorView<U> make_view() const {
-    return {buffer_.data(), stored_, stored_.volume(),
-            std::int64_t{stored_.size(1)} * stored_.size(2), stored_.size(2)};
+    return dense_vectors<U>(buffer_.data(), stored_);
   }
   Buffer<T> buffer_;
   Box stored_;

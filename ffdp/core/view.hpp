@@ -53,4 +53,11 @@ struct VectorView {
   }
 };
 
+/// Components one after the other, each dense over `box`.
+template <class T>
+VectorView<T> dense_vectors(T* data, const Box& box) {
+  const std::int64_t row = box.size(2);
+  return {data, box, box.volume(), box.size(1) * row, row};
+}
+
 }  // namespace ffdp

@@ -2,6 +2,7 @@
 #include "ffdp/registration/config.hpp"
 
 #include "ffdp/core/error.hpp"
+#include "ffdp/ops/smooth/smooth.hpp"
 
 namespace ffdp::registration {
 namespace {
@@ -120,7 +121,7 @@ void validate(const Config& config) {
     within("sigma_update", stage.sigma_update, 0, 32);
     within("sigma_warp", stage.sigma_warp, 0, 32);
     within("widening", stage.widening, 0, 3);
-    within("damping", stage.damping, 0, 0.4);
+    within("damping", stage.damping, 0, smooth::most_damping);
     within("update_fall", stage.update_fall, 0, 1);
     within("warp_fall", stage.warp_fall, 0, 1);
     for (const auto* knots : {&stage.knots_update, &stage.knots_warp}) validate(*knots, stage);

@@ -118,8 +118,8 @@ struct Config {
   std::vector<LinearStage> linear;
   std::vector<DeformableStage> deformable;    ///< at most one; empty: linear only
   double winsorize_lo = 0, winsorize_hi = 1;  ///< quantiles the intensities are clamped to
-  bool match_histograms =
-      false;  ///< maps moving intensities to fixed ones; 256 levels, 12 match points
+  /// Maps moving intensities to fixed ones; 256 levels, 12 match points.
+  bool match_histograms = false;
   /// Averages the warp with that of the registration the other way; then `refine` iterations at the
   /// finest level follow (docs/algorithm.md).
   bool symmetric = false;

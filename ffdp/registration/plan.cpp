@@ -135,8 +135,7 @@ class Planner {
     std::vector<DeformableLevel> levels;
     std::int64_t most = 0, coarser = 0;
     for (std::size_t i = 0; i < stage.shrink.size(); ++i) {
-      const Grid grid =
-          level_grid(extent_.fixed, stage.shrink[i] * finest_spacing(extent_.fixed), 8);
+      const Grid grid = grid_at(stage, i, extent_.fixed);
       levels.push_back(level_of(at_level(stage, static_cast<int>(i), grid.size), grid, i, coarser));
       most = std::max(most, levels.back().running);
       coarser = levels.back().voxels;

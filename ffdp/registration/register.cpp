@@ -19,7 +19,6 @@
 #include "ffdp/registration/deformable/level.hpp"
 #include "ffdp/registration/deformable/smoothing.hpp"
 #include "ffdp/registration/images/preparation.hpp"
-#include "ffdp/registration/images/pyramid.hpp"
 #include "ffdp/registration/linear/initialize.hpp"
 #include "ffdp/registration/plan.hpp"
 
@@ -321,9 +320,9 @@ VectorField<float> run_deformable_passes(Context& ctx, dist::Comm& comm, const C
   }
   watch.before.pass = 2;
   watch.fields_before.clear();
-  const Grid& full = pairs[0].fixed.grid;
-  const Grid finest = level_grid(full, stage.shrink.back() * finest_spacing(full), 8);
-  DeformableStage refine = at_level(stage, static_cast<int>(stage.shrink.size()) - 1, finest.size);
+  const std::size_t finest = stage.shrink.size() - 1;
+  const Grid grid = grid_at(stage, finest, pairs[0].fixed.grid);
+  DeformableStage refine = at_level(stage, static_cast<int>(finest), grid.size);
   refine.shrink = {stage.shrink.back()};
   refine.iterations = {config.refine};
   u = run_deformable(ctx, comm, refine, pairs, affine, memory, {std::move(u), cut.domain()}, watch);

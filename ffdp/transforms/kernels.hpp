@@ -10,7 +10,7 @@
 #include "ffdp/core/view.hpp"
 
 /// Interpolation by separable kernels of any width, with ITK's definitions. The weight of a voxel
-/// is the product of one weight per axis. For resampling to a file, on the CPU.
+/// is the product of one weight per axis. `apply` uses them to resample images, on the CPU.
 namespace ffdp::transforms {
 
 enum class Window { hamming, cosine, welch, lanczos };

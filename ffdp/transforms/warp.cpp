@@ -18,11 +18,6 @@ namespace {
 
 constexpr float no_limit = std::numeric_limits<float>::infinity();
 
-/// A dense field over `box` in memory that others use, too.
-VectorView<float> view_of(float* data, const Box& box) {
-  return {data, box, box.volume(), std::int64_t{box.size(1)} * box.size(2), box.size(2)};
-}
-
 }  // namespace
 
 DisplacementImage to_world(Context& ctx, const Grid& grid, VectorField<float> displacement) {
@@ -85,9 +80,10 @@ jacobian::Statistics repair_folds(Context& ctx, dist::Comm& comm, const dist::Cu
     const Buffer<float> smoothed(ctx.backend, spots.size() * room);
     for (std::size_t i = 0; i < spots.size(); ++i)
       smooth::forward(ctx, p, domain, spots[i], u.view(),
-                      view_of(smoothed.data() + i * room, spots[i]));
+                      dense_vectors(smoothed.data() + i * room, spots[i]));
     for (std::size_t i = 0; i < spots.size(); ++i)
-      vectors::copy(ctx, spots[i], view_of(smoothed.data() + i * room, spots[i]), displacement);
+      vectors::copy(ctx, spots[i], dense_vectors(smoothed.data() + i * room, spots[i]),
+                    displacement);
     synchronize(ctx);
   }
 }

@@ -76,8 +76,9 @@ struct PipelineBlock {
   PipelineMemory<Sizes> memory;
   int x0, y0, z_lo, z_hi;  ///< of the tile
   /// Number of batches of planes, from z_lo - R on. Step k loads batch k, sums batch k - 1 and
-  /// hands over batch k - 2. A step has two halves with a barrier before each: in the first,
-  /// windows and a stage are read; in the second, windows are written and a stage is copied to.
+  /// hands over batch k - 2. A step has two halves, with a barrier before each. The first half
+  /// reads the windows and one stage of shared memory. The second half writes the windows, and
+  /// copies planes to a stage.
   int batches;
 
   __device__ PipelineBlock(const Op& what, const Box& from, const Box& to, const Int3& origin,

@@ -108,9 +108,7 @@ void On<Backend::cpu>::update(Context& ctx, const Params& p, const smooth::Param
                               Box domain, Box compute, VectorView<const float> grad,
                               const Moments<float>& moments, Sums* sums) {
   const std::int64_t volume = compute.volume();
-  const VectorView<float> smoothed{ctx.scratch<float>(smoothed_slot, 3 * volume), compute, volume,
-                                   std::int64_t{compute.size(1)} * compute.size(2),
-                                   compute.size(2)};
+  const auto smoothed = dense_vectors(ctx.scratch<float>(smoothed_slot, 3 * volume), compute);
   smooth::On<Backend::cpu>::forward(ctx, smoothing, domain, compute, grad, smoothed);
   const auto c = constants(p);
   take(with_second_moment(

@@ -224,9 +224,7 @@ void update_kind(Context& ctx, const Params& p, const smooth::Params& smoothing,
   if (std::max({radius[0], radius[1], radius[2]}) <= widest_fused)
     return update_fused(ctx, advance, smoothing, domain, compute, grad, sums);
   const std::int64_t volume = compute.volume();
-  const VectorView<float> smoothed{ctx.scratch<float>(smoothed_slot, 3 * volume), compute, volume,
-                                   std::int64_t{compute.size(1)} * compute.size(2),
-                                   compute.size(2)};
+  const auto smoothed = dense_vectors(ctx.scratch<float>(smoothed_slot, 3 * volume), compute);
   smooth::On<Backend::cuda>::forward(ctx, smoothing, domain, compute, grad, smoothed);
   // Two neighbours per thread, with one access if rows allow it.
   const int x_lo = compute.lo[2], width = compute.size(2);

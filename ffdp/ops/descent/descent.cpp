@@ -37,6 +37,7 @@ template <class T>
 void update(Context& ctx, const Params& p, const smooth::Params& smoothing, Box domain, Box compute,
             VectorView<const float> grad, const Moments<T>& moments, Sums* sums) {
   check(p, domain, compute, moments, sums);
+  require(smoothing.damping == 0, "descent: a gradient is smoothed without damping");
   for (double sigma : smoothing.sigma)
     require(sigma >= 0 && sigma <= 64,
             "descent: sigma is " + std::to_string(sigma) + " voxels, must be within 0 and 64");

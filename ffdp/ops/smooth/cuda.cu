@@ -84,9 +84,8 @@ void run(Context& ctx, const Params& p, const Box& domain, const Box& compute,
 VectorView<const float> damped_field(Context& ctx, const Params& p, const Box& domain,
                                      const Box& compute, VectorView<const float> in) {
   const Box box = intersect(grow(compute, reach(p)), domain);
-  const std::int64_t volume = box.volume();
-  const VectorView<float> out{ctx.scratch<float>(damped_slot, 3 * volume), box, volume,
-                              std::int64_t{box.size(1)} * box.size(2), box.size(2)};
+  const auto size = static_cast<std::size_t>(box.volume());
+  const auto out = dense_vectors(ctx.scratch<float>(damped_slot, 3 * size), box);
   const auto weight = static_cast<float>(p.damping);
   device::for_each_voxel(ctx, box, [=] __device__(int z, int y, int x) {
     const Neighbours n(in, domain, z, y, x);

@@ -14,10 +14,10 @@ void check(const Params& p, const Box& domain, const Box& compute, const In& in,
   for (double sigma : p.sigma)
     require(sigma >= 0 && sigma <= 64,
             "smooth: sigma is " + std::to_string(sigma) + " voxels, must be within 0 and 64");
-  const double most = std::is_same_v<Out, VectorView<float>> ? 0.4 : 0;
+  const double most = std::is_same_v<Out, VectorView<float>> ? most_damping : 0;
   require(p.damping >= 0 && p.damping <= most, "smooth: damping is " + std::to_string(p.damping) +
-                                                   ", must be within 0 and 0.4, and 0 " +
-                                                   "for an image");
+                                                   ", must be within 0 and " +
+                                                   std::to_string(most));
   require_stored("smooth", "in", in, intersect(grow(compute, halo(p)), domain));
   require_stored("smooth", "out", out, compute);
   require(static_cast<const void*>(in.data) != static_cast<const void*>(out.data),

@@ -8,12 +8,15 @@
 
 namespace ffdp::smooth {
 
+/// Largest damping; beyond 4/9 the shortest waves of compression grow.
+inline constexpr double most_damping = 0.4;
+
 /// Separable Gaussian smoothing. Taps are the Gaussian integrated over the voxel, truncated at
 /// 3 sigma or beyond, and renormalised at the domain edge: a constant stays constant.
 struct Params {
   Vec3 sigma{1, 1, 1};  ///< [voxels], z, y, x; 0 does not smooth along an axis
   /// Of vector fields alone: v + damping grad(div v) is smoothed in place of v. Changes of volume
-  /// are damped, shear and rotation are not. Within 0 and 0.4 [squared voxels].
+  /// are damped, shear and rotation are not. Within 0 and most_damping [squared voxels].
   double damping = 0;
   friend bool operator==(const Params&, const Params&) = default;
 };

@@ -139,7 +139,7 @@ VectorField<float> run_deformable(Context& ctx, dist::Comm& comm, const Deformab
   const Standing* standing = resumed(watch);
   for (int index = standing ? standing->level : 0; index < levels; ++index) {
     const auto begin = Clock::now();
-    const Grid grid = level_grid(full, stage.shrink[index] * finest_spacing(full), 8);
+    const Grid grid = grid_at(stage, static_cast<std::size_t>(index), full);
     const DeformableStage here = at_level(stage, index, grid.size);
     const Int3 around{Halo(here).warped, 0, 0};
     const dist::Cut cut(comm, grid.domain());

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "ffdp/registration/images/pyramid.hpp"
+
 namespace ffdp::registration {
 namespace {
 
@@ -18,6 +20,10 @@ int reach_of(const std::vector<Vec3>& knots, double sigma) {
 }
 
 }  // namespace
+
+Grid grid_at(const DeformableStage& stage, std::size_t level, const Grid& full) {
+  return level_grid(full, stage.shrink[level] * finest_spacing(full), 8);
+}
 
 DeformableStage at_level(const DeformableStage& stage, int level, const Int3& size) {
   constexpr double usual = 256, widest = 8.0 / 3;  // [voxels]

@@ -3,11 +3,16 @@
 
 #include <optional>
 
+#include "ffdp/core/grid.hpp"
 #include "ffdp/ops/smooth/smooth.hpp"
 #include "ffdp/ops/spline/spline.hpp"
 #include "ffdp/registration/config.hpp"
 
 namespace ffdp::registration {
+
+/// The grid of a level.
+/// @param full  fixed image
+Grid grid_at(const DeformableStage& stage, std::size_t level, const Grid& full);
 
 /// The stage with the knots, radii and sigmas of one level only; made again, it stays the same.
 /// @param size  of the level [voxels]

@@ -15,8 +15,9 @@ constexpr double low = 0.001, high = 0.999;  // [1]
 
 }  // namespace
 
-/// If a few voxels are far from all others, the others share one bin. Then the range between the
-/// robust quantiles is counted again, with a margin of the same width on each side.
+/// If a few voxels are far from all others, the others share one bin. Then the histogram is made
+/// again over a smaller range: from the low to the high robust quantile, and as far again on each
+/// side.
 Distribution::Distribution(Context& ctx, dist::Comm& comm, const std::string& name,
                            const ImageRef& image, View<const std::uint8_t> mask) {
   const dist::Cut cut(comm, image.grid.domain());

@@ -108,8 +108,9 @@ void add_turns(const Vector3d& from, const Vector3d& to, bool flat,
           candidates.push_back({about(euler(k * turn, j * turn, i * turn), from, to)});
 }
 
-/// Pairs of points, fixed and moving, that may correspond: the centres of mass. If only one image
-/// has a mask, also its centre of mass and the place that the headers give it in the other image.
+/// Pairs of points, fixed and moving, that may correspond: the centres of mass of both images. If
+/// only one image has a mask, two more: the centre of mass of that image with the point at the same
+/// place in the other image, once by the headers, once after the shift of `geometric`.
 std::vector<std::pair<Vector3d, Vector3d>> common_points(const Pair& pair, const Mass& fixed,
                                                          const Mass& moving,
                                                          const Affine& geometric) {
