@@ -86,8 +86,8 @@ void expect_the_whole(dist::Comm& comm, MovingAccess access, double degrees, boo
     Field<float> want(Backend::cpu, domain), got(Backend::cpu, around(5));
     VectorField<float> want_u(Backend::cpu, domain), got_u(Backend::cpu, around(2));
     sampler::forward(ctx, p, domain, domain, all.data, u, masks, want);
-    sampler::backward_displacement(ctx, p, domain, domain, 0.7F, all.data, u, g, want_u,
-                                   sampler::Into::overwrite);
+    sampler::backward_displacement(ctx, p, domain, domain, all.data, u, g,
+                                   {want_u, 0.7F, sampler::Into::overwrite});
     const auto mine_u = displacement(around(6), amplitude);
     samples.prepare(ctx, comm, around(5), around(2), mine_u, amplitude - last);
     last = amplitude;
