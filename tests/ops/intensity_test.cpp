@@ -178,6 +178,30 @@ TEST_P(Intensity, DropsMissingVoxelsFromImageAndMask) {
   }
 }
 
+TEST_P(Intensity, VoxelsBesideTheBoxStayAsTheyAre) {
+  const Box box = test::inner_part(domain);
+  const auto missing = test::make_field(domain, [](int, int, int) { return HUGE_VALF; });
+  const auto twos = test::make_field(domain, [](int, int, int) { return 2.0F; });
+  auto loaded = test::make_field(domain, [](int, int, int) { return -7.0F; });
+  auto dropped = test::make_field(domain, [](int, int, int) { return HUGE_VALF; });
+  auto hard = test::make_field<std::uint8_t>(domain, [](int, int, int) { return 9; });
+  auto counts = test::make_field<std::uint8_t>(domain, [](int, int, int) { return 9; });
+  Field<Half> half(Backend::cpu, domain);
+  for (Half& one : half) one = from_float<Half>(-7);
+  load(ctx, box, View<const float>(missing.view()), loaded);
+  store(ctx, box, twos, half);
+  store_mask(ctx, box, 0, missing, hard);
+  drop_missing(ctx, box, dropped, counts);
+  test::for_each_voxel(domain, [&](int z, int y, int x) {
+    const bool made = box.contains(z, y, x);
+    EXPECT_EQ(loaded.view()(z, y, x), made ? HUGE_VALF : -7);
+    EXPECT_EQ(to_float(half.view()(z, y, x)), made ? 2 : -7);
+    EXPECT_EQ(hard.view()(z, y, x), made ? 1 : 9);
+    EXPECT_EQ(dropped.view()(z, y, x), made ? 0 : HUGE_VALF);
+    EXPECT_EQ(counts.view()(z, y, x), made ? 0 : 9);
+  });
+}
+
 TEST_P(Intensity, ExtendsAnImageBeyondItsMaskByOneVoxel) {
   const auto sparse = test::make_field<std::uint8_t>(
       domain, [](int z, int y, int x) { return noise(z, y, x, 9) < 0.05F; });

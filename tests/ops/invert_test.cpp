@@ -186,6 +186,20 @@ TEST(InvertMath, ASampleHasTheValueAndTheSlopesOfTheInterpolant) {
   }
 }
 
+TEST(InvertMath, WhatLiesBesideAFlatAxisIsNotSampled) {
+  for (int flat = 0; flat < 3; ++flat) {
+    Box domain{{4, 4, 4}, {8, 8, 8}};
+    domain.hi[flat] = 5;
+    VectorField<float> u = test::displacement(domain, grow(domain, 1), 1.2, 1);
+    test::poison_outside(u, domain);
+    const Sample s = sample(u.view(), domain, {4, 4, 4}, {0.3F, 0.4F, 0.6F});
+    for (int c = 0; c < 3; ++c) {
+      EXPECT_TRUE(std::isfinite(s.u[c])) << flat;
+      EXPECT_EQ(s.jacobian[c][flat], 0);
+    }
+  }
+}
+
 TEST(InvertMath, ANeighbourhoodIsTheBoxAroundAVoxelWithinTheDomain) {
   const Box domain{{-3, 5, 2}, {2, 9, 8}};
   test::for_each_voxel(domain, [&](int z, int y, int x) {
