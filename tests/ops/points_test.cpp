@@ -225,8 +225,8 @@ TEST_P(Points, InvariantUnderShiftAndScaleOfIntensity) {
 
 INSTANTIATE_TEST_SUITE_P(Sizes, Points,
                          testing::Values(Box{{0, 0, 0}, {5, 6, 7}}, Box{{0, 0, 0}, {1, 9, 4}},
-                                         Box{{-3, 10, 2}, {4, 12, 3}}, Box{{0, 0, 0}, {2, 2, 2}},
-                                         Box{{0, 0, 0}, {1, 1, 1}}));
+                                         Box{{-3, 10, 2}, {4, 12, 3}}, Box{{4, -2, 1}, {11, 3, 5}},
+                                         Box{{0, 0, 0}, {2, 2, 2}}, Box{{0, 0, 0}, {1, 1, 1}}));
 
 TEST(PointsRules, NotANumberIsOutside) {
   const Box domain = box_of({3, 3, 3});
