@@ -74,6 +74,12 @@ FFDP_HD inline double energy(const Flat<T>& flat, const Box& domain, const View<
   return sum;
 }
 
+/// Derivative of |d|^p.
+template <class T>
+FFDP_HD inline T slope(bool squared, T d) {
+  return squared ? 2 * d : T((d > 0) - (d < 0));
+}
+
 /// Derivative of the energy w.r.t. u(z, y, x), from all stencils that have a tap there.
 template <class T>
 FFDP_HD inline T energy_vjp(const Flat<T>& flat, const Box& domain, const View<const T>& u, int z,
@@ -85,8 +91,7 @@ FFDP_HD inline T energy_vjp(const Flat<T>& flat, const Box& domain, const View<c
     for (int t = 0; t < s.taps; ++t) {
       const int bz = z - s.z[t], by = y - s.y[t], bx = x - s.x[t];
       if (s.coefficient[t] == 0 || !fits(s, domain, bz, by, bx)) continue;
-      const T d = difference(s, u, bz, by, bx);
-      part += s.coefficient[t] * (flat.squared ? 2 * d : T((d > 0) - (d < 0)));
+      part += s.coefficient[t] * slope(flat.squared, difference(s, u, bz, by, bx));
     }
     sum += s.weight * part;
   }
