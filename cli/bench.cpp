@@ -49,11 +49,11 @@ void two_pass_metric(Bench& b, const std::string& name, const registration::Metr
   dist::Reduction all(b.ctx, b.comm, bytes);
   b.row(name, 20, [&] {
     zero_bytes(b.ctx, sums.data(), bytes);
-    two_pass::accumulate(b.ctx, metric, b.domain, box, fixed, warped, sums.data());
+    two_pass::accumulate(b.ctx, metric, b.domain, box, {fixed, warped}, sums.data());
     if (!b.cut.whole()) all.sum(b.ctx, b.comm, sums.data());
     two_pass::evaluate(b.ctx, metric, sums.data(), slope.data(), value.data());
     two_pass::backward(b.ctx, metric, b.domain, box, static_cast<float>(b.domain.volume()),
-                       slope.data(), fixed, warped, grad);
+                       slope.data(), {fixed, warped}, grad);
   });
   b.show(name, grad.view());
 }
@@ -74,13 +74,13 @@ void metrics(Bench& b) {
       const std::string name = "lncc_r" + std::to_string(p.radius) + (missing ? "_missing" : "");
       b.row(name, 12, [&] {
         rims(b.ctx, warped.view(), warped.view());
-        lncc::forward_backward(b.ctx, p, b.domain, box, fixed, warped, grad);
+        lncc::forward_backward(b.ctx, p, b.domain, box, {fixed, warped}, grad);
       });
       b.show(name, grad.view());
     }
   }
   two_pass_metric(b, "mi_32", {.kind = registration::MetricKind::mi, .bins = 32}, fixed, warped);
-  b.row("mse", 12, [&] { mse::forward_backward(b.ctx, {}, b.domain, box, fixed, warped, grad); });
+  b.row("mse", 12, [&] { mse::forward_backward(b.ctx, {}, b.domain, box, {fixed, warped}, grad); });
   b.show("mse", grad.view());
   two_pass_metric(b, "gc", {.kind = registration::MetricKind::gc}, fixed, warped);
 }
@@ -101,8 +101,8 @@ void samplers(Bench& b) {
   auto grad_u = b.vector_room();
   b.row("sampler_forward_backward", 52, [&] {
     sampler::forward(b.ctx, p, b.domain, box, moving, u, {}, warped);
-    sampler::backward_displacement(b.ctx, p, b.domain, box, 1, moving, u, grad_warped, grad_u,
-                                   sampler::Into::overwrite);
+    sampler::backward_displacement(b.ctx, p, b.domain, box, moving, u, grad_warped,
+                                   {grad_u, 1, sampler::Into::overwrite});
   });
   b.show("sampler_forward_backward", grad_u.view());
 }
@@ -164,10 +164,10 @@ void descents(Bench& b, const std::string& suffix) {
   const double each = 4 * sizeof(T);
   b.row("descent_update" + suffix, 12 + 2 * each, update);
   b.show("descent_update" + suffix, first.view());
-  of_displacement(b, "descent_compose" + suffix, 24 + each, descent::halo({}),
-                  [&](auto u, auto out) {
-                    descent::compose(b.ctx, p, {}, b.domain, box, moments, sums.data(), u, out);
-                  });
+  of_displacement(
+      b, "descent_compose" + suffix, 24 + each, descent::halo({}), [&](auto u, auto out) {
+        descent::compose(b.ctx, p, {.sums = sums.data()}, b.domain, box, moments, u, out);
+      });
 }
 
 void all_descents(Bench& b) {

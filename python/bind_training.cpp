@@ -79,7 +79,7 @@ void run_correlation(Where& where, const correlation::Params& p, const Box& doma
                               reinterpret_cast<MetricSum*>(at[6])};
   where.run([&](Context& ctx) {
     correlation::forward_backward<T>(
-        ctx, p, domain, compute, view_at<const T>(at[0], stored), view_at<const T>(at[1], stored),
+        ctx, p, domain, compute, {view_at<const T>(at[0], stored), view_at<const T>(at[1], stored)},
         reinterpret_cast<const T*>(at[2]), view_at<const T>(at[3], stored), out);
   });
 }
@@ -183,7 +183,7 @@ void bind_mi(nb::module_& m) {
                             Address pred, Address counts) {
     where.run([&](Context& ctx) {
       const Box b = box_of(box);
-      mi::accumulate(ctx, p, b, b, view_at<const float>(target, b), view_at<const float>(pred, b),
+      mi::accumulate(ctx, p, b, b, {view_at<const float>(target, b), view_at<const float>(pred, b)},
                      reinterpret_cast<std::int64_t*>(counts));
     });
   });
@@ -199,7 +199,7 @@ void bind_mi(nb::module_& m) {
     where.run([&](Context& ctx) {
       const Box b = box_of(box);
       mi::backward(ctx, p, b, b, 1.0F, reinterpret_cast<const float*>(table),
-                   view_at<const float>(target, b), view_at<const float>(pred, b),
+                   {view_at<const float>(target, b), view_at<const float>(pred, b)},
                    view_at<float>(grad, b));
     });
   });
@@ -250,9 +250,9 @@ void bind_simple(nb::module_& m) {
                   Address sum) {
     where.run([&](Context& ctx) {
       const Box b = box_of(box);
-      mse::forward_backward(ctx, {}, b, b, view_at<const float>(target, b),
-                            view_at<const float>(pred, b), view_at<float>(grad, b),
-                            reinterpret_cast<MetricSum*>(sum));
+      mse::forward_backward(ctx, {}, b, b,
+                            {view_at<const float>(target, b), view_at<const float>(pred, b)},
+                            view_at<float>(grad, b), reinterpret_cast<MetricSum*>(sum));
     });
   });
   m.def("smooth",

@@ -127,7 +127,7 @@ void run_sampler(Settings& set, Data& d, double copy_rate) {
   row(set, "sampler_forward", 20, copy_rate,
       [&] { sampler::forward(ctx, sampling, box, box, d.moving, d.u, {}, d.warped); });
   row(set, "sampler_backward", 44, copy_rate, [&] {
-    sampler::backward_displacement(ctx, sampling, box, box, 1, d.moving, d.u, d.fixed, d.g);
+    sampler::backward_displacement(ctx, sampling, box, box, d.moving, d.u, d.fixed, {d.g, 1});
   });
   row(set, "sampler_backward_affine", 8, copy_rate,
       [&] { sampler::backward_affine(ctx, sampling, box, box, d.moving, {}, d.fixed); });
@@ -140,24 +140,24 @@ void run_metrics(Settings& set, Data& d, double copy_rate) {
     row(set, ("lncc_r" + std::to_string(radius)).c_str(), 12, copy_rate, [&] {
       lncc::Params p;
       p.radius = radius;
-      lncc::forward_backward(ctx, p, box, box, d.fixed, d.warped, d.grad);
+      lncc::forward_backward(ctx, p, box, box, {d.fixed, d.warped}, d.grad);
     });
   mi::Params mutual;
   row(set, "mi_32", 20, copy_rate, [&] {
     mi::Histogram histogram;
-    mi::accumulate(ctx, mutual, box, box, d.fixed, d.warped, histogram);
-    mi::backward(ctx, mutual, box, box, 1, mi::evaluate(mutual, histogram), d.fixed, d.warped,
+    mi::accumulate(ctx, mutual, box, box, {d.fixed, d.warped}, histogram);
+    mi::backward(ctx, mutual, box, box, 1, mi::evaluate(mutual, histogram), {d.fixed, d.warped},
                  d.grad);
   });
   const gc::Params centred{.fixed_centre = 0.5F, .moving_centre = 0.5F};
   row(set, "gc", 20, copy_rate, [&] {
     gc::Sums sums{};
-    gc::accumulate(ctx, centred, box, box, d.fixed, d.warped, sums);
-    gc::backward(ctx, centred, box, box, 1, gc::evaluate(centred, sums).slope, d.fixed, d.warped,
+    gc::accumulate(ctx, centred, box, box, {d.fixed, d.warped}, sums);
+    gc::backward(ctx, centred, box, box, 1, gc::evaluate(centred, sums).slope, {d.fixed, d.warped},
                  d.grad);
   });
   row(set, "mse", 12, copy_rate,
-      [&] { mse::forward_backward(ctx, {}, box, box, d.fixed, d.warped, d.grad); });
+      [&] { mse::forward_backward(ctx, {}, box, box, {d.fixed, d.warped}, d.grad); });
 }
 
 void run_fields(Settings& set, Data& d, double copy_rate) {
@@ -171,7 +171,7 @@ void run_fields(Settings& set, Data& d, double copy_rate) {
   row(set, "descent_update", 44, copy_rate,
       [&] { descent::update(ctx, adam, {{0.8, 0.8, 0.8}}, box, box, d.g, d.moments(), &sums); });
   row(set, "descent_compose", 40, copy_rate,
-      [&] { descent::compose(ctx, adam, {}, box, box, d.moments(), &sums, d.u, d.s); });
+      [&] { descent::compose(ctx, adam, {.sums = &sums}, box, box, d.moments(), d.u, d.s); });
   row(set, "invert", 24, copy_rate,
       [&] { invert::forward(ctx, {.tolerance = 0.02, .reach = 2}, box, box, d.u, d.g); });
   row(set, "jacobian_statistics", 12, copy_rate,
@@ -179,7 +179,7 @@ void run_fields(Settings& set, Data& d, double copy_rate) {
   const Box half = box_of({set.size[0] / 2, set.size[1] / 2, set.size[2] / 2});
   Field<float> small(Backend::cpu, half);
   row(set, "shrink_2", 4.5, copy_rate,
-      [&] { resize::shrink(ctx, {}, box, half, half, d.fixed, small); });
+      [&] { resize::shrink(ctx, {}, {box, half}, half, d.fixed, small); });
 }
 
 void run_iteration(Settings& set, Data& d, double copy_rate) {
@@ -191,12 +191,12 @@ void run_iteration(Settings& set, Data& d, double copy_rate) {
     sampler::forward(ctx, sampling, box, box, d.moving, d.u, {}, d.warped);
     lncc::Params p;
     p.radius = 3;
-    lncc::forward_backward(ctx, p, box, box, d.fixed, d.warped, d.grad, d.g);
+    lncc::forward_backward(ctx, p, box, box, {d.fixed, d.warped}, d.grad, d.g);
     std::fill(d.g.begin(), d.g.end(), 0.0F);
-    sampler::backward_displacement(ctx, sampling, box, box, -1, d.moving, d.u, d.grad, d.g);
+    sampler::backward_displacement(ctx, sampling, box, box, d.moving, d.u, d.grad, {d.g, -1});
     descent::Sums sums;
     descent::update(ctx, adam, {{0.8, 0.8, 0.8}}, box, box, d.g, d.moments(), &sums);
-    descent::compose(ctx, adam, {}, box, box, d.moments(), &sums, d.u, d.s);
+    descent::compose(ctx, adam, {.sums = &sums}, box, box, d.moments(), d.u, d.s);
     smooth::forward(ctx, {{0.7071, 0.7071, 0.7071}}, box, box, d.s, d.u);
   });
 }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <vector>
@@ -27,6 +28,16 @@ void parallel_for(const Context& ctx, std::int64_t n, Body&& body) {
     for (std::int64_t i = next++; i < n; i = next++) body(i, worker);
   };
   on_workers(static_cast<int>(std::min<std::int64_t>(ctx.threads, n)), std::ref(work));
+}
+
+/// Calls body(i) for every i in [0, n); for bodies so short that a worker takes many at a time.
+template <class Body>
+void parallel_for_many(const Context& ctx, std::size_t n, Body&& body) {
+  constexpr std::size_t piece = 2048;
+  parallel_for(ctx, static_cast<std::int64_t>((n + piece - 1) / piece), [&](std::int64_t p, int) {
+    const std::size_t begin = static_cast<std::size_t>(p) * piece;
+    for (std::size_t i = begin; i < std::min(n, begin + piece); ++i) body(i);
+  });
 }
 
 /// Calls body(i, worker) for every plane i in [0, n) of a box and returns what it returned.

@@ -133,7 +133,7 @@ Similarity compare_images(Context& ctx, dist::Comm& comm, const dist::Cut& cut,
   params.moving_lo = lo[1];
   params.moving_hi = hi[1];
   mi::Histogram histogram;
-  mi::accumulate(ctx, params, cut.domain(), box, fixed, values, histogram);
+  mi::accumulate(ctx, params, cut.domain(), box, {fixed, values}, histogram);
   dist::sum_counts(comm, cut, histogram.joint);
   histogram.samples = dist::sum_count(comm, cut, histogram.samples);
   result.mi = mi::evaluate(params, histogram).value;

@@ -16,6 +16,9 @@ void within(const char* what, double value, double lo, double hi) {
 void validate(const MetricConfig& metric) {
   within("metric weight", metric.weight, 0, 1e6);
   within("image_pair", metric.image_pair, 0, 1000);
+  require(metric.kind != MetricKind::lncc || metric.window != lncc::Window::zero_padded_box,
+          "config: the window of lncc is zero_padded_box, which is for training, box or gaussian "
+          "is wanted");
   within("radius", metric.radius, 1, 32);
   for (int radius : metric.coarse_radii) within("coarse_radii", radius, 1, 32);
   within("sigma of the window", metric.sigma, 0.1, 16);

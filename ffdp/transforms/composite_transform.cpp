@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ffdp/transforms/composite_transform.hpp"
 
-#include <algorithm>
 #include <utility>
 
 #include "ffdp/core/error.hpp"
@@ -11,33 +10,17 @@
 namespace ffdp::transforms {
 namespace {
 
-constexpr std::int64_t piece = 4096;  // points a task
-
-template <class Body>
-void for_each_piece(const Context& ctx, std::size_t count, Body&& body) {
-  const std::int64_t n = static_cast<std::int64_t>(count);
-  parallel_for(ctx, (n + piece - 1) / piece, [&](std::int64_t p, int) {
-    const std::size_t begin = static_cast<std::size_t>(p * piece);
-    body(begin, static_cast<std::size_t>(std::min(n, (p + 1) * piece)));
-  });
-}
-
 void map_affine(const Context& ctx, const Affine& affine, std::span<Vec3> points) {
-  for_each_piece(ctx, points.size(), [&](std::size_t begin, std::size_t end) {
-    for (std::size_t i = begin; i < end; ++i) points[i] = affine(points[i]);
-  });
+  parallel_for_many(ctx, points.size(), [&](std::size_t i) { points[i] = affine(points[i]); });
 }
 
 void map_displacement(Context& ctx, const DisplacementImage& d, std::span<Vec3> points) {
   const Affine to_index = d.grid.to_index();
   std::vector<Vec3> indices(points.size()), vectors(points.size());
-  for_each_piece(ctx, points.size(), [&](std::size_t begin, std::size_t end) {
-    for (std::size_t i = begin; i < end; ++i) indices[i] = to_index(points[i]);
-  });
+  parallel_for_many(ctx, points.size(), [&](std::size_t i) { indices[i] = to_index(points[i]); });
   points::sample_vectors(ctx, d.grid.domain(), d.data.view(), indices, vectors);
-  for_each_piece(ctx, points.size(), [&](std::size_t begin, std::size_t end) {
-    for (std::size_t i = begin; i < end; ++i)
-      for (std::size_t c = 0; c < 3; ++c) points[i][c] += vectors[i][c];
+  parallel_for_many(ctx, points.size(), [&](std::size_t i) {
+    for (std::size_t c = 0; c < 3; ++c) points[i][c] += vectors[i][c];
   });
 }
 

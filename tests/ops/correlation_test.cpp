@@ -44,7 +44,7 @@ class Correlation : public testing::TestWithParam<Setting> {
     ctx.threads = 2;
     MetricSum sum;
     const float centres[2] = {0.5F, 0.5F};
-    forward_backward<float>(ctx, params, domain, compute, fixed, warped, centres, weight,
+    forward_backward<float>(ctx, params, domain, compute, {fixed, warped}, centres, weight,
                             {map, grad, &sum});
     return sum;
   }
@@ -136,7 +136,7 @@ TEST(CorrelationInvariance, OffsetsOfTheInnerPartChangeNothing) {
     Field<double> grad(Backend::cpu, inner);
     const double centres[2] = {0, 0};
     Context ctx;
-    forward_backward<double>(ctx, p, domain, inner, f, m, centres, {}, {{}, grad, nullptr});
+    forward_backward<double>(ctx, p, domain, inner, {f, m}, centres, {}, {{}, grad, nullptr});
     return test::values(grad.view(), inner);
   };
   EXPECT_LT(test::compare(gradient(1000), gradient(0)).relative_l2, 1e-7);
@@ -156,7 +156,7 @@ TEST(CorrelationOfFlatPatches, IsZeroHoweverFarFromTheCentre) {
       for (const auto& [f, m] : {std::pair(&flat, &image), std::pair(&image, &flat)}) {
         Field<double> map(Backend::cpu, inner);
         forward_backward<double>(ctx, box(5, Floor::product, Power::squared, epsilon), domain,
-                                 inner, *f, *m, centres, {}, {map, {}, nullptr});
+                                 inner, {*f, *m}, centres, {}, {map, {}, nullptr});
         for (const double value : map) EXPECT_EQ(value, 0);
       }
     }
@@ -169,7 +169,7 @@ TEST(CorrelationRejects, WindowsAndViewsThatDoNotFit) {
   MetricSum sum;
   const float centres[2] = {0, 0};
   const auto run = [&](const Params& p, const Field<float>& f, const float* c) {
-    forward_backward<float>(ctx, p, domain, domain, f, image, c, {}, {{}, {}, &sum});
+    forward_backward<float>(ctx, p, domain, domain, {f, image}, c, {}, {{}, {}, &sum});
   };
   const Params good = box(3, Floor::product, Power::squared, 1e-5);
   EXPECT_NO_THROW(run(good, image, centres));

@@ -75,15 +75,15 @@ TYPED_TEST(CudaStorage, GivesWhatItsIntensitiesGiveAsFloats) {
     append(warped);
     sampler::forward_uncounted(ctx, p, domain, domain, from, u, {}, warped);
     append(warped);
-    sampler::backward_displacement(ctx, p, domain, domain, 0.7F, from, u, floats, grad,
-                                   sampler::Into::overwrite);
+    sampler::backward_displacement(ctx, p, domain, domain, from, u, floats,
+                                   {grad, 0.7F, sampler::Into::overwrite});
     append(grad);
     const auto affine = sampler::backward_affine(ctx, p, domain, domain, from, u, floats).total();
     for (int c = 0; c < 3; ++c) {
       result.push_back(affine.translation[c]);
       for (int k = 0; k < 3; ++k) result.push_back(affine.map[c][k]);
     }
-    resize::shrink(ctx, {}, domain, small, small, from, shrunk);
+    resize::shrink(ctx, {}, {domain, small}, small, from, shrunk);
     append(shrunk);
     return result;
   };
@@ -115,8 +115,8 @@ TYPED_TEST(CudaStorage, PartsAreReadWhereTheyAreStored) {
     VectorField<float> grad(Backend::cuda, domain);
     sampler::forward_uncounted(ctx, p, domain, domain, from, u, {}, warped);
     sampler::forward(ctx, p, domain, domain, from, u, {}, counted);
-    sampler::backward_displacement(ctx, p, domain, domain, 0.7F, from, u, g, grad,
-                                   sampler::Into::overwrite);
+    sampler::backward_displacement(ctx, p, domain, domain, from, u, g,
+                                   {grad, 0.7F, sampler::Into::overwrite});
     sampler::backward_affine(ctx, p, domain, domain, from, u, g);
     std::vector<float> result;
     const auto append = [&](const auto& field) {
@@ -170,7 +170,8 @@ TYPED_TEST(CudaStorage, PartsOneAfterTheOtherGiveTheBitsOfTheWhole) {
   sampler::forward_uncounted(ctx, p, domain, domain, scaled(whole), u, {mask.view(), mask.view()},
                              want);
   for (const auto into : {sampler::Into::overwrite, sampler::Into::add})
-    sampler::backward_displacement(ctx, p, domain, domain, 0.7F, scaled(whole), u, g, want_u, into);
+    sampler::backward_displacement(ctx, p, domain, domain, scaled(whole), u, g,
+                                   {want_u, 0.7F, into});
   const auto bits = [&](const auto& field) {
     const auto host = copy_to(ctx, Backend::cpu, field);
     std::vector<std::uint32_t> words;
@@ -187,11 +188,11 @@ TYPED_TEST(CudaStorage, PartsOneAfterTheOtherGiveTheBitsOfTheWhole) {
       const auto part = on_device(test::make_field<T>(box, stored_value<T>));
       const auto part_mask = on_device(test::make_field<std::uint8_t>(box, mask_at));
       sampler::forward_part(ctx, p, domain, domain, scaled(part), u,
-                            {mask.view(), part_mask.view()}, got, slopes);
+                            {mask.view(), part_mask.view()}, {got, slopes});
       synchronize(ctx);
     }
     for (const auto into : {sampler::Into::overwrite, sampler::Into::add})
-      sampler::backward_slopes(ctx, p, domain, domain, 0.7F, slopes, g, got_u, into);
+      sampler::backward_slopes(ctx, p, domain, domain, slopes, g, {got_u, 0.7F, into});
     EXPECT_EQ(bits(got), bits(want)) << count << " parts";
     EXPECT_EQ(bits(got_u), bits(want_u)) << count << " parts";
   }

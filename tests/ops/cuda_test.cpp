@@ -135,7 +135,7 @@ TEST_P(CudaMatchesCpu, Mse) {
   expect_same([&](Side& s) {
     Result r;
     Field<float> grad = s.room(compute);
-    const auto sum = mse::forward_backward(s.ctx, {}, domain, compute, s.in(f), s.in(m), grad);
+    const auto sum = mse::forward_backward(s.ctx, {}, domain, compute, {s.in(f), s.in(m)}, grad);
     r.numbers = {sum.value, sum.weight};
     s.out(grad, r);
     return r;
@@ -165,16 +165,16 @@ TEST_P(CudaMatchesCpu, SumsThatStayOnTheBackend) {
     const There<std::int64_t> gc_sums(s, 6);
     const There<float> slope(s, 3);
     for (const Box& slab : slabs(compute)) {
-      lncc::forward_backward(s.ctx, {}, domain, slab, fixed, moving, grad, {}, sum.data());
-      mse::forward_backward(s.ctx, {}, domain, slab, fixed, moving, grad_mse, sum.data() + 1);
-      mi::accumulate(s.ctx, p, domain, slab, fixed, moving, counts.data());
-      gc::accumulate(s.ctx, {}, domain, slab, fixed, moving, gc_sums.data());
+      lncc::forward_backward(s.ctx, {}, domain, slab, {fixed, moving}, grad, {}, sum.data());
+      mse::forward_backward(s.ctx, {}, domain, slab, {fixed, moving}, grad_mse, sum.data() + 1);
+      mi::accumulate(s.ctx, p, domain, slab, {fixed, moving}, counts.data());
+      gc::accumulate(s.ctx, {}, domain, slab, {fixed, moving}, gc_sums.data());
     }
     mi::evaluate(s.ctx, p, counts.data(), derivative.data(), result.data());
     gc::evaluate(s.ctx, {}, gc_sums.data(), slope.data(), result.data() + 1);
     for (const Box& slab : slabs(compute)) {
-      mi::backward(s.ctx, p, domain, slab, 3, derivative.data(), fixed, moving, grad_mi);
-      gc::backward(s.ctx, {}, domain, slab, 1000, slope.data(), fixed, moving, grad_gc);
+      mi::backward(s.ctx, p, domain, slab, 3, derivative.data(), {fixed, moving}, grad_mi);
+      gc::backward(s.ctx, {}, domain, slab, 1000, slope.data(), {fixed, moving}, grad_gc);
     }
     for (const MetricSum& v : sum.values()) {
       r.numbers.push_back(v.value);
@@ -189,10 +189,10 @@ TEST_P(CudaMatchesCpu, SumsThatStayOnTheBackend) {
     s.out(grad_mi, r);
     s.out(grad_gc, r);
     // The returning versions say the same.
-    const auto whole = lncc::forward_backward(s.ctx, {}, domain, compute, fixed, moving, grad);
+    const auto whole = lncc::forward_backward(s.ctx, {}, domain, compute, {fixed, moving}, grad);
     EXPECT_LT(test::relative_error(whole.value, r.numbers[0]), 1e-12);
     mi::Histogram histogram;
-    mi::accumulate(s.ctx, p, domain, compute, fixed, moving, histogram);
+    mi::accumulate(s.ctx, p, domain, compute, {fixed, moving}, histogram);
     EXPECT_LT(test::relative_error(mi::evaluate(p, histogram).value, r.numbers[4]), 1e-12);
     return r;
   });
@@ -220,8 +220,8 @@ Result descend(Side& s, const Box& domain, const Box& compute, descent::SecondMo
   const auto displacement = s.in(u);
   for (const Box& slab : slabs(compute)) {
     descent::longest(s.ctx, p, domain, slab, moments, sums.data() + 1);
-    descent::compose(s.ctx, p, {.length = 0.9, .least = 0.1}, domain, slab, moments, sums.data(),
-                     displacement, out);
+    const descent::Step step{.length = 0.9, .least = 0.1, .sums = sums.data()};
+    descent::compose(s.ctx, p, step, domain, slab, moments, displacement, out);
   }
   for (const auto& v : sums.values()) {
     r.numbers.push_back(static_cast<double>(v.longest));
@@ -351,8 +351,8 @@ TEST_P(CudaMatchesCpu, Lncc) {
     expect_same([&](Side& s) {
       Result r;
       Field<float> grad = s.room(compute);
-      const auto sum = lncc::forward_backward(s.ctx, p, domain, compute, s.in(f), s.in(m), grad);
-      const auto value = lncc::forward_backward(s.ctx, p, domain, compute, s.in(f), s.in(m), {});
+      const auto sum = lncc::forward_backward(s.ctx, p, domain, compute, {s.in(f), s.in(m)}, grad);
+      const auto value = lncc::forward_backward(s.ctx, p, domain, compute, {s.in(f), s.in(m)}, {});
       r.numbers = {sum.value, sum.weight, value.value, value.weight};
       s.out(grad, r);
       return r;
@@ -374,10 +374,10 @@ TEST_P(CudaMatchesCpu, MutualInformation) {
         Result r;
         const auto fixed = s.in(f), moving = s.in(m);
         mi::Histogram histogram;
-        mi::accumulate(s.ctx, p, domain, compute, fixed, moving, histogram);
+        mi::accumulate(s.ctx, p, domain, compute, {fixed, moving}, histogram);
         const auto table = mi::evaluate(p, histogram);
         Field<float> grad = s.room(compute);
-        mi::backward(s.ctx, p, domain, compute, 3, table, fixed, moving, grad);
+        mi::backward(s.ctx, p, domain, compute, 3, table, {fixed, moving}, grad);
         r.numbers = {table.value, static_cast<double>(histogram.samples)};
         s.out(grad, r);
         return r;
@@ -398,10 +398,10 @@ TEST_P(CudaMatchesCpu, GlobalCorrelation) {
     const auto fixed = s.in(f), moving = s.in(m);
     gc::Sums& sums = both[s.ctx.backend == Backend::cuda] = {};
     for (const Box& slab : slabs(compute))
-      gc::accumulate(s.ctx, p, domain, slab, fixed, moving, sums);
+      gc::accumulate(s.ctx, p, domain, slab, {fixed, moving}, sums);
     const gc::Correlation found = gc::evaluate(p, sums);
     Field<float> grad = s.room(compute);
-    gc::backward(s.ctx, p, domain, compute, 1000, found.slope, fixed, moving, grad);
+    gc::backward(s.ctx, p, domain, compute, 1000, found.slope, {fixed, moving}, grad);
     r.numbers = {found.value.value, found.value.weight};
     s.out(grad, r);
     return r;
@@ -443,8 +443,8 @@ TEST_P(CudaMatchesCpu, Sampler) {
       const auto excluded = sampler::forward(s.ctx, p, domain, compute, image, view,
                                              {fixed_mask.view(), other_mask.view()}, masked);
       auto grad_u = s.in(test::displacement(domain, compute, 0.1, 5));
-      sampler::backward_displacement(s.ctx, p, domain, compute, 0.7F, image, view, grad_warped,
-                                     grad_u);
+      sampler::backward_displacement(s.ctx, p, domain, compute, image, view, grad_warped,
+                                     {grad_u, 0.7F});
       const auto a =
           sampler::backward_affine(s.ctx, p, domain, compute, image, view, grad_warped).total();
       r.numbers = {static_cast<double>(outside), static_cast<double>(excluded)};
@@ -485,7 +485,7 @@ TEST_P(CudaMatchesCpu, Slopes) {
     expect_same([&](Side& s) {
       Result r;
       auto grad = s.in(test::displacement(domain, compute, 0.1, 5));
-      slopes::backward(s.ctx, domain, compute, 0.7F, s.in(warped), s.in(image(9, 0)), grad, into);
+      slopes::backward(s.ctx, domain, compute, s.in(warped), s.in(image(9, 0)), {grad, 0.7F, into});
       s.out(grad, r);
       return r;
     });
@@ -538,13 +538,13 @@ TEST_P(CudaMatchesCpu, Resize) {
     auto shrunk = s.room(small);
     auto masked = s.room(small), coverage = s.room(small);
     const auto mask_there = s.in(mask);
-    resize::shrink_masked(s.ctx, {}, domain, small, small, s.in(f), mask_there, masked, coverage);
+    resize::shrink_masked(s.ctx, {}, {domain, small}, small, s.in(f), mask_there, masked, coverage);
     s.out(masked, r);
     s.out(coverage, r);
     auto interpolated = s.vector_room(small), grown = s.vector_room(domain);
-    resize::shrink(s.ctx, {}, domain, small, small, s.in(f), shrunk);
-    resize::displacement(s.ctx, {}, domain, small, small, s.in(u), interpolated);
-    resize::displacement(s.ctx, {}, small, domain, domain, interpolated, grown);
+    resize::shrink(s.ctx, {}, {domain, small}, small, s.in(f), shrunk);
+    resize::displacement(s.ctx, {}, {domain, small}, small, s.in(u), interpolated);
+    resize::displacement(s.ctx, {}, {small, domain}, domain, interpolated, grown);
     s.out(shrunk, r);
     s.out(interpolated, r);
     s.out(grown, r);
@@ -765,7 +765,7 @@ TEST_P(Cuda, PartsHaveTheBitsOfTheWhole) {
       p.radius = radius;
       p.missing_values = missing;
       expect_parts_as_whole<Field<float>>(large, [&](Side& side, const Box& box, auto& grad) {
-        lncc::forward_backward(side.ctx, p, large, box, f, missing ? holes : m, grad);
+        lncc::forward_backward(side.ctx, p, large, box, {f, missing ? holes : m}, grad);
       });
     }
   for (const double sigma : {1.0, 2.6}) {
@@ -794,8 +794,8 @@ TEST_P(Cuda, PartsHaveTheBitsOfTheWhole) {
     sampler::forward(side.ctx, p, large, box, m, u, {}, warped);
   });
   expect_parts_as_whole<VectorField<float>>(large, [&](Side& side, const Box& box, auto& grad) {
-    sampler::backward_displacement(side.ctx, p, large, box, 1, m, u, f, grad,
-                                   sampler::Into::overwrite);
+    sampler::backward_displacement(side.ctx, p, large, box, m, u, f,
+                                   {grad, 1, sampler::Into::overwrite});
   });
 }
 
@@ -827,7 +827,7 @@ TEST_P(Cuda, CountsBeyondTwoToThe31) {
   EXPECT_EQ(test::values(got.view(), last), test::values(values.view(), last));
   copy_bytes(s.ctx, Backend::cuda, warped.data() + 1299 * plane, Backend::cpu, zeros.data(),
              plane * sizeof(float));
-  const auto sum = mse::forward_backward(s.ctx, none, large, large, fixed, warped, grad);
+  const auto sum = mse::forward_backward(s.ctx, none, large, large, {fixed, warped}, grad);
   double want = 0;
   for (float v : values) want += static_cast<double>(v) * static_cast<double>(v);
   EXPECT_LT(test::relative_error(sum.value, want), 1e-12);

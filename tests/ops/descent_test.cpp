@@ -40,6 +40,11 @@ class Descent : public testing::TestWithParam<Setting> {
   Params adam{.epsilon = 0.01, .second_moment = GetParam().second_moment};
   smooth::Params smoothing{domain.size(0) == 1 ? Vec3{0, 0.8, 1} : Vec3{0.8, 0.5, 1}};
   Step step{.length = 0.7, .least = 0.4, .face_ramp = 3};
+  Step step_of(const Sums& sums) const {
+    Step with_sums = step;
+    with_sums.sums = &sums;
+    return with_sums;
+  }
   VectorField<float> u = test::displacement(domain, domain, 4, 9);
   double scale = 1;  ///< of the gradient
 
@@ -69,7 +74,7 @@ class Descent : public testing::TestWithParam<Setting> {
       VectorField<float> shard = test::make_vector_field(
           domain, [&](int c, int z, int y, int x) { return u.view()[c](z, y, x); });
       test::poison_outside(shard, intersect(grow(box, halo(step)), domain));
-      compose(ctx, adam, step, domain, box, r.moments(), &r.sums, shard, r.out);
+      compose(ctx, adam, step_of(r.sums), domain, box, r.moments(), shard, r.out);
     }
     return r;
   }
@@ -148,7 +153,7 @@ TEST(DescentOfVectors, TurnsWithTheFrame) {
   const auto direction_of = [&](const double(&gradient)[3]) {
     std::array<double, 3> d;
     double m[3] = {}, v[3] = {}, out[3];
-    advance<SecondMoment::vector>(c, true, gradient, m, v);
+    advance<SecondMoment::vector>(c, Iteration::first, gradient, m, v);
     directions<SecondMoment::vector>(c, m, v, out);
     std::copy(std::begin(out), std::end(out), d.begin());
     return d;
@@ -169,8 +174,8 @@ TEST_P(Descent, TheStepVanishesAtTheFacesAndWithItsDivisor) {
   VectorField<float> zero = filled(0), out = filled(test::nan);
   step.least = 0;
   const Sums none_found;
-  compose(ctx, adam, step, domain, domain, Moments<float>{zero.view(), zero.view()}, &none_found, u,
-          out);
+  compose(ctx, adam, step_of(none_found), domain, domain, Moments<float>{zero.view(), zero.view()},
+          u, out);
   const auto kept = test::compare(test::values(out.view(), domain), test::values(u.view(), domain));
   EXPECT_LT(kept.relative_max, 1e-6) << kept;
 }
@@ -189,9 +194,9 @@ TEST_P(Descent, Rejects) {
   for (const Params& p :
        {Params{.beta1 = 1}, Params{.beta2 = -0.1}, Params{.epsilon = -1}, Params{.iteration = 0}})
     EXPECT_THROW(update(ctx, p, smoothing, domain, domain, g, moments, &sums), InvalidArgument);
-  EXPECT_THROW(compose(ctx, adam, {.length = 1.1}, domain, domain, moments, &sums, u, out),
+  EXPECT_THROW(compose(ctx, adam, {.length = 1.1, .sums = &sums}, domain, domain, moments, u, out),
                InvalidArgument);
-  EXPECT_THROW(compose(ctx, adam, step, domain, domain, moments, &sums, u, u), InvalidArgument);
+  EXPECT_THROW(compose(ctx, adam, step_of(sums), domain, domain, moments, u, u), InvalidArgument);
   const Moments<Half> half{{nullptr, domain, 0, 0, 0}, {}};
   EXPECT_THROW(longest(ctx, adam, domain, domain, half, &sums), InvalidArgument);
 }

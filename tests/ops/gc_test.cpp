@@ -31,7 +31,7 @@ class Gc : public testing::TestWithParam<Box> {
     Context ctx;
     ctx.threads = threads;
     Sums s{};
-    accumulate(ctx, params, domain, compute, f, m, s);
+    accumulate(ctx, params, domain, compute, {f, m}, s);
     return s;
   }
   Correlation evaluated(const Sums& s) const { return evaluate(params, s); }
@@ -60,7 +60,7 @@ TEST_P(Gc, GradientMatchesFiniteDifferencesOfReference) {
   Field<float> grad(Backend::cpu, domain);
   Context ctx;
   ctx.threads = 2;
-  backward(ctx, params, domain, domain, scale, slope, fixed, warped, grad);
+  backward(ctx, params, domain, domain, scale, slope, {fixed, warped}, grad);
   std::vector<double> got, want;
   for (const auto& [z, y, x] : test::sampled_voxels(domain, 60)) {
     got.push_back(static_cast<double>(grad.view()(z, y, x)));
@@ -79,7 +79,7 @@ TEST_P(Gc, ShardedEqualsWholeBitForBit) {
   const Slope slope = evaluated(whole).slope;
   Context ctx;
   Field<float> want(Backend::cpu, domain);
-  backward(ctx, params, domain, domain, 3, slope, fixed, warped, want);
+  backward(ctx, params, domain, domain, 3, slope, {fixed, warped}, want);
   for (const auto& boxes : test::splits(domain)) {
     Sums total{};
     Field<float> grad(Backend::cpu, domain);
@@ -88,8 +88,8 @@ TEST_P(Gc, ShardedEqualsWholeBitForBit) {
         return test::make_field(box, [&](int z, int y, int x) { return from.view()(z, y, x); });
       };
       const Field<float> f = shard(fixed), m = shard(warped);
-      accumulate(ctx, params, domain, box, f, m, total);
-      backward(ctx, params, domain, box, 3, slope, f, m, grad);
+      accumulate(ctx, params, domain, box, {f, m}, total);
+      backward(ctx, params, domain, box, 3, slope, {f, m}, grad);
     }
     EXPECT_EQ(total, whole);
     EXPECT_EQ(test::values(grad.view(), domain), test::values(want.view(), domain));
@@ -166,12 +166,12 @@ TEST(GcRejects, ViewsThatAreTooSmallAndScalesThatAreNoScales) {
   Sums sums{};
   std::int64_t* const null = nullptr;
   const Slope slope{};
-  EXPECT_THROW(accumulate(ctx, {}, domain, domain, small, image, sums), InvalidArgument);
-  EXPECT_THROW(accumulate(ctx, {}, domain, domain, image, small, sums), InvalidArgument);
-  EXPECT_THROW(accumulate(ctx, {}, domain, domain, image, image, null), InvalidArgument);
-  EXPECT_THROW(backward(ctx, {}, domain, domain, 1, slope, image, image, grad), InvalidArgument);
+  EXPECT_THROW(accumulate(ctx, {}, domain, domain, {small, image}, sums), InvalidArgument);
+  EXPECT_THROW(accumulate(ctx, {}, domain, domain, {image, small}, sums), InvalidArgument);
+  EXPECT_THROW(accumulate(ctx, {}, domain, domain, {image, image}, null), InvalidArgument);
+  EXPECT_THROW(backward(ctx, {}, domain, domain, 1, slope, {image, image}, grad), InvalidArgument);
   for (const float scale : {0.0F, -1.0F, test::nan, std::numeric_limits<float>::infinity()})
-    EXPECT_THROW(accumulate(ctx, {.moving_scale = scale}, domain, domain, image, image, sums),
+    EXPECT_THROW(accumulate(ctx, {.moving_scale = scale}, domain, domain, {image, image}, sums),
                  InvalidArgument);
 }
 

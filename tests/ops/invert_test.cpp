@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 
 #include "ffdp/core/error.hpp"
+#include "ffdp/ops/invert/math.hpp"
 #include "ffdp/ops/invert/reference.hpp"
 
 namespace ffdp::invert {
@@ -120,6 +121,94 @@ TEST(InvertOf, AFoldIsReported) {
   const Residual r = forward(ctx, {.reach = 6}, domain, domain, u, v).total();
   for (float value : v) EXPECT_TRUE(std::isfinite(value));
   EXPECT_GE(r.max, 0);
+}
+
+/// Residuals of (I + jacobian) step = right side, of random systems.
+TEST(InvertMath, ANewtonStepSolvesItsSystem) {
+  for (int i = 0; i < 200; ++i) {
+    float jacobian[3][3], right[3], step[3];
+    for (int a = 0; a < 3; ++a) {
+      right[a] = noise(i, a, 9, 3) - 0.5F;
+      for (int b = 0; b < 3; ++b) jacobian[a][b] = 0.6F * (noise(i, a, b, 4) - 0.5F);
+    }
+    ASSERT_TRUE(newton_step(jacobian, right, step)) << i;
+    for (int a = 0; a < 3; ++a) {
+      double left = static_cast<double>(step[a]);
+      for (int b = 0; b < 3; ++b) left += double{jacobian[a][b]} * double{step[b]};
+      EXPECT_NEAR(left, double{right[a]}, 2e-6) << i << " row " << a;
+    }
+  }
+}
+
+TEST(InvertMath, ANewtonStepRefusesFoldsAndWhatIsNearlyOne) {
+  const float right[3] = {1, 0, 0};
+  float step[3];
+  const auto made = [&](float determinant) {
+    const float jacobian[3][3] = {{0, 0, 0}, {0, determinant - 1, 0}, {0, 0, 0}};
+    return newton_step(jacobian, right, step);
+  };
+  EXPECT_TRUE(made(0.03F));
+  EXPECT_FALSE(made(0.01F));
+  EXPECT_FALSE(made(0));
+  EXPECT_FALSE(made(-1));
+  EXPECT_FALSE(made(test::nan));
+}
+
+TEST(InvertMath, ASampleHasTheValueAndTheSlopesOfTheInterpolant) {
+  const Box domain{{-3, 5, 2}, {2, 9, 8}};
+  const VectorField<float> u = test::displacement(domain, domain, 1.2, 1);
+  const auto value = [&](int c, const Vec3& q) {
+    return ffdp::reference::interpolate(domain, u.view()[c], q);
+  };
+  for (int i = 0; i < 300; ++i) {
+    int at[3];
+    float offset[3];
+    Vec3 q;
+    for (int a = 0; a < 3; ++a) {
+      at[a] = domain.lo[a] + i * (a + 3) % domain.size(a);
+      offset[a] = 3 * (noise(i, a, 0, 7) - 0.5F);
+      q[a] = at[a] + double{offset[a]};
+    }
+    const Sample s = sample(u.view(), domain, at, offset);
+    for (int c = 0; c < 3; ++c) {
+      EXPECT_NEAR(double{s.u[c]}, value(c, q), 2e-6) << i;
+      for (int a = 0; a < 3; ++a) {
+        // The interpolant is linear along an axis within a cell, and constant beyond the edge.
+        const double cell = std::floor(q[a]);
+        const bool beyond = q[a] < domain.lo[a] || q[a] > domain.hi[a] - 1;
+        Vec3 below = q, above = q;
+        below[a] = cell + 0.25;
+        above[a] = cell + 0.75;
+        const double slope = beyond ? 0 : 2 * (value(c, above) - value(c, below));
+        EXPECT_NEAR(double{s.jacobian[c][a]}, slope, 1e-5) << i << " axis " << a;
+      }
+    }
+  }
+}
+
+TEST(InvertMath, ANeighbourhoodIsTheBoxAroundAVoxelWithinTheDomain) {
+  const Box domain{{-3, 5, 2}, {2, 9, 8}};
+  test::for_each_voxel(domain, [&](int z, int y, int x) {
+    for (int around : {0, 1, 2, 9}) {
+      const Box voxel{{z, y, x}, {z + 1, y + 1, x + 1}};
+      EXPECT_EQ(neighbourhood(domain, {z, y, x}, around), intersect(grow(voxel, around), domain));
+    }
+  });
+}
+
+/// Newton's steps close in within few iterations; fixed-point steps alone would need many.
+TEST(InvertMath, FewIterationsSolveASteepField) {
+  const Box domain = box_of({12, 14, 23});
+  const VectorField<float> u = test::displacement(domain, domain, 1.2, 1);
+  VectorField<float> v(Backend::cpu, domain);
+  Context ctx;
+  const auto unconverged = [&](int iterations) {
+    const Params params{.tolerance = 1e-3, .max_iterations = iterations, .reach = 1.2};
+    return forward(ctx, params, domain, domain, u, v).total().unconverged;
+  };
+  EXPECT_GT(unconverged(4), 1000);
+  EXPECT_LT(unconverged(8), 50);
+  EXPECT_EQ(unconverged(12), 0);
 }
 
 TEST(InvertRejects, BadParametersAndViewsWithoutHalo) {

@@ -49,7 +49,7 @@ class Lncc : public testing::TestWithParam<Setting> {
   MetricSum run(const Box& compute, const Field<float>& f, const Field<float>& m,
                 View<float> grad) const {
     Context ctx = test::two_threads();
-    return forward_backward(ctx, params, domain, compute, f, m, grad);
+    return forward_backward(ctx, params, domain, compute, {f, m}, grad);
   }
 };
 INSTANTIATE_TEST_SUITE_P(
@@ -155,7 +155,7 @@ TEST(LnccOf, FlatWindowsCountNothing) {
   const Field<float> image = test::image(domain, 3);
   Context ctx = test::two_threads();
   Field<float> grad(Backend::cpu, domain);
-  forward_backward(ctx, {}, domain, domain, half, image, grad);
+  forward_backward(ctx, {}, domain, domain, {half, image}, grad);
   // A window reaches 2 voxels, and so does its gradient.
   for (double g : test::values(grad.view(), {{0, 0, 0}, {5, 20, 6}})) EXPECT_EQ(g, 0);
   for (double g : test::values(grad.view(), {{0, 0, 10}, {5, 20, 20}})) EXPECT_NE(g, 0);
@@ -167,7 +167,7 @@ TEST(LnccOf, AnImageWithItselfIsOnePerVoxel) {
   Context ctx = test::two_threads();
   Params params;
   params.fixed_centre = params.moving_centre = 0.5F;
-  const MetricSum sum = forward_backward(ctx, params, domain, domain, image, image, {});
+  const MetricSum sum = forward_backward(ctx, params, domain, domain, {image, image}, {});
   EXPECT_LT(test::relative_error(sum.value, static_cast<double>(domain.volume())), 1e-5);
 }
 
@@ -177,16 +177,16 @@ TEST(LnccRejects, BadParametersAndViewsWithoutHalo) {
   Field<float> grad(Backend::cpu, domain);
   Context ctx = test::two_threads();
   Params p;
-  EXPECT_THROW(forward_backward(ctx, p, domain, compute, small, image, grad), InvalidArgument);
-  EXPECT_THROW(forward_backward(ctx, p, domain, compute, image, small, grad), InvalidArgument);
-  EXPECT_NO_THROW(forward_backward(ctx, p, domain, compute, small, small, {}));
+  EXPECT_THROW(forward_backward(ctx, p, domain, compute, {small, image}, grad), InvalidArgument);
+  EXPECT_THROW(forward_backward(ctx, p, domain, compute, {image, small}, grad), InvalidArgument);
+  EXPECT_NO_THROW(forward_backward(ctx, p, domain, compute, {small, small}, {}));
   p.radius = 0;
-  EXPECT_THROW(forward_backward(ctx, p, domain, compute, image, image, grad), InvalidArgument);
+  EXPECT_THROW(forward_backward(ctx, p, domain, compute, {image, image}, grad), InvalidArgument);
   p = {};
   p.moving_floor = -1;
-  EXPECT_THROW(forward_backward(ctx, p, domain, compute, image, image, grad), InvalidArgument);
+  EXPECT_THROW(forward_backward(ctx, p, domain, compute, {image, image}, grad), InvalidArgument);
   p = {.window = Window::zero_padded_box, .missing_values = true};
-  EXPECT_THROW(forward_backward(ctx, p, domain, compute, image, image, grad), InvalidArgument);
+  EXPECT_THROW(forward_backward(ctx, p, domain, compute, {image, image}, grad), InvalidArgument);
 }
 
 }  // namespace

@@ -50,14 +50,14 @@ class Mi : public testing::TestWithParam<Setting> {
                       int threads) const {
     Context ctx = context(threads);
     Histogram h;
-    accumulate(ctx, params, domain, box, f, m, h);
+    accumulate(ctx, params, domain, box, {f, m}, h);
     return h;
   }
   Field<float> gradient(float scale) const {
     Context ctx = context(2);
     const Table table = evaluate(params, histogram(domain, fixed, warped, 2));
     Field<float> grad(Backend::cpu, domain);
-    backward(ctx, params, domain, domain, scale, table, fixed, warped, grad);
+    backward(ctx, params, domain, domain, scale, table, {fixed, warped}, grad);
     return grad;
   }
 };
@@ -113,8 +113,8 @@ TEST_P(Mi, ShardedEqualsWholeBitForBit) {
         return test::make_field(box, [&](int z, int y, int x) { return from.view()(z, y, x); });
       };
       const Field<float> f = shard(fixed), m = shard(warped);
-      accumulate(ctx, params, domain, box, f, m, h);
-      backward(ctx, params, domain, box, 3, table, f, m, grad);
+      accumulate(ctx, params, domain, box, {f, m}, h);
+      backward(ctx, params, domain, box, 3, table, {f, m}, grad);
     }
     EXPECT_EQ(h.joint, whole.joint);
     EXPECT_EQ(h.samples, whole.samples);
@@ -157,12 +157,12 @@ TEST(MiRejects, BadBinsRangesAndEmptyHistograms) {
   const auto none = test::make_field(domain, [](int, int, int) { return test::nan; });
   Context ctx = context(1);
   Histogram h;
-  EXPECT_THROW(accumulate(ctx, {.bins = 5}, domain, domain, image, image, h), InvalidArgument);
-  EXPECT_THROW(accumulate(ctx, {.bins = 500}, domain, domain, image, image, h), InvalidArgument);
-  EXPECT_THROW(accumulate(ctx, {.fixed_lo = 1, .fixed_hi = 1}, domain, domain, image, image, h),
+  EXPECT_THROW(accumulate(ctx, {.bins = 5}, domain, domain, {image, image}, h), InvalidArgument);
+  EXPECT_THROW(accumulate(ctx, {.bins = 500}, domain, domain, {image, image}, h), InvalidArgument);
+  EXPECT_THROW(accumulate(ctx, {.fixed_lo = 1, .fixed_hi = 1}, domain, domain, {image, image}, h),
                InvalidArgument);
-  EXPECT_THROW(accumulate(ctx, {}, domain, domain, image, small, h), InvalidArgument);
-  accumulate(ctx, {}, domain, domain, image, none, h);
+  EXPECT_THROW(accumulate(ctx, {}, domain, domain, {image, small}, h), InvalidArgument);
+  accumulate(ctx, {}, domain, domain, {image, none}, h);
   EXPECT_THROW(evaluate({}, h), InvalidArgument);
 }
 

@@ -27,7 +27,7 @@ class Mse : public testing::TestWithParam<Box> {
                        const Field<float>& m, View<float> grad) {
     Context ctx;
     ctx.threads = 2;
-    return forward_backward(ctx, {}, domain, compute, f, m, grad);
+    return forward_backward(ctx, {}, domain, compute, {f, m}, grad);
   }
 };
 INSTANTIATE_TEST_SUITE_P(Sizes, Mse,
@@ -95,9 +95,9 @@ TEST(MseRejects, ViewsThatAreTooSmall) {
   const Field<float> image = test::image(domain, 1), small = test::image(box_of({4, 8, 7}), 1);
   Field<float> grad(Backend::cpu, box_of({3, 8, 8}));
   Context ctx;
-  EXPECT_THROW(forward_backward(ctx, {}, domain, domain, small, image, {}), InvalidArgument);
-  EXPECT_THROW(forward_backward(ctx, {}, domain, domain, image, small, {}), InvalidArgument);
-  EXPECT_THROW(forward_backward(ctx, {}, domain, domain, image, image, grad), InvalidArgument);
+  EXPECT_THROW(forward_backward(ctx, {}, domain, domain, {small, image}, {}), InvalidArgument);
+  EXPECT_THROW(forward_backward(ctx, {}, domain, domain, {image, small}, {}), InvalidArgument);
+  EXPECT_THROW(forward_backward(ctx, {}, domain, domain, {image, image}, grad), InvalidArgument);
 }
 
 }  // namespace

@@ -30,7 +30,7 @@ class Shrink : public testing::TestWithParam<Setting> {
   Field<float> whole(const Field<float>& in) const {
     Context ctx = test::two_threads();
     Field<float> out(Backend::cpu, to);
-    shrink(ctx, params, from, to, to, in, out);
+    shrink(ctx, params, {from, to}, to, in, out);
     return out;
   }
 };
@@ -62,8 +62,8 @@ TEST_P(Shrink, ShardedEqualsWholeAndReadsOnlyItsReach) {
     Field<float> out(Backend::cpu, to);
     for (const Box& box : boxes) {
       Field<float> poisoned = test::image(from, 1);
-      test::poison_outside(poisoned, shrink_reach(params, from, to, box));
-      shrink(ctx, params, from, to, box, poisoned, out);
+      test::poison_outside(poisoned, shrink_reach(params, {from, to}, box));
+      shrink(ctx, params, {from, to}, box, poisoned, out);
     }
     EXPECT_EQ(test::values(out.view(), to), test::values(want.view(), to));
   }
@@ -80,7 +80,7 @@ TEST_P(Shrink, MaskedMatchesReferenceWhateverTheMaskHides) {
   const Field<std::uint8_t> mask = half_mask(from);
   Context ctx = test::two_threads();
   Field<float> out(Backend::cpu, to), coverage(Backend::cpu, to);
-  shrink_masked(ctx, params, from, to, to, image, mask, out, coverage);
+  shrink_masked(ctx, params, {from, to}, to, image, mask, out, coverage);
   std::vector<double> values, shares;
   test::for_each_voxel(to, [&](int z, int y, int x) {
     const auto want =
@@ -99,7 +99,7 @@ TEST_P(Shrink, MaskedMatchesReferenceWhateverTheMaskHides) {
       return mask.view()(z, y, x) ? image.view()(z, y, x) : hidden;
     });
     Field<float> again(Backend::cpu, to), share(Backend::cpu, to);
-    shrink_masked(ctx, params, from, to, to, other, mask, again, share);
+    shrink_masked(ctx, params, {from, to}, to, other, mask, again, share);
     EXPECT_EQ(test::values(again.view(), to), test::values(out.view(), to));
     EXPECT_EQ(test::values(share.view(), to), test::values(coverage.view(), to));
   }
@@ -109,7 +109,7 @@ TEST_P(Shrink, MaskedIsShrinkWhereEverythingCounts) {
   const auto all = test::make_field<std::uint8_t>(from, [](int, int, int) { return 1; });
   Context ctx = test::two_threads();
   Field<float> out(Backend::cpu, to), coverage(Backend::cpu, to);
-  shrink_masked(ctx, params, from, to, to, image, all, out, coverage);
+  shrink_masked(ctx, params, {from, to}, to, image, all, out, coverage);
   EXPECT_LT(test::compare(test::values(out.view(), to), test::values(whole(image).view(), to))
                 .relative_l2,
             1e-6);
@@ -119,13 +119,13 @@ TEST_P(Shrink, MaskedInPartsEqualsWhole) {
   const Field<std::uint8_t> mask = half_mask(from);
   Context ctx = test::two_threads();
   Field<float> want(Backend::cpu, to), coverage(Backend::cpu, to);
-  shrink_masked(ctx, params, from, to, to, image, mask, want, coverage);
+  shrink_masked(ctx, params, {from, to}, to, image, mask, want, coverage);
   for (const auto& boxes : test::splits(to)) {
     Field<float> out(Backend::cpu, to), share(Backend::cpu, to);
     for (const Box& box : boxes) {
       Field<float> poisoned = test::image(from, 1);
-      test::poison_outside(poisoned, shrink_reach(params, from, to, box));
-      shrink_masked(ctx, params, from, to, box, poisoned, mask, out, share);
+      test::poison_outside(poisoned, shrink_reach(params, {from, to}, box));
+      shrink_masked(ctx, params, {from, to}, box, poisoned, mask, out, share);
     }
     EXPECT_EQ(test::values(out.view(), to), test::values(want.view(), to));
     EXPECT_EQ(test::values(share.view(), to), test::values(coverage.view(), to));
@@ -143,7 +143,7 @@ TEST(Shrink, KeepsWhereThingsAre) {
   const auto ramp = test::make_field(from, [](int, int, int x) { return x; });
   Context ctx = test::two_threads();
   Field<float> out(Backend::cpu, to);
-  shrink(ctx, {}, from, to, to, ramp, out);
+  shrink(ctx, {}, {from, to}, to, ramp, out);
   for (int x = 3; x < 17; ++x)
     EXPECT_LT(test::relative_error(static_cast<double>(out.view()(0, 0, x)), 3 * x + 1), 1e-6);
 }
@@ -156,7 +156,7 @@ class ResizeDisplacement : public testing::TestWithParam<Setting> {
   VectorField<float> whole() const {
     Context ctx = test::two_threads();
     VectorField<float> out(Backend::cpu, to);
-    displacement(ctx, {}, from, to, to, u, out);
+    displacement(ctx, {}, {from, to}, to, u, out);
     return out;
   }
 };
@@ -187,8 +187,8 @@ TEST_P(ResizeDisplacement, ShardedEqualsWholeAndReadsOnlyItsReach) {
     VectorField<float> out(Backend::cpu, to);
     for (const Box& box : boxes) {
       VectorField<float> poisoned = test::displacement(from, from, 3, 1);
-      test::poison_outside(poisoned, interpolate_reach(from, to, box));
-      displacement(ctx, {}, from, to, box, poisoned, out);
+      test::poison_outside(poisoned, interpolate_reach({from, to}, box));
+      displacement(ctx, {}, {from, to}, box, poisoned, out);
     }
     EXPECT_EQ(test::values(out.view(), to), test::values(want.view(), to));
   }
@@ -199,13 +199,13 @@ TEST(ResizeRejects, GrowingAnImageAndSmallViews) {
   const Field<float> image = test::image(from, 1), small = test::image(to, 1);
   Field<float> out(Backend::cpu, to), large(Backend::cpu, from);
   Context ctx = test::two_threads();
-  EXPECT_THROW(shrink(ctx, {}, to, from, from, small, large), InvalidArgument);
-  EXPECT_THROW(shrink(ctx, {}, from, to, to, small, out), InvalidArgument);
-  EXPECT_THROW(shrink(ctx, {}, from, to, grow(to, 1), image, out), InvalidArgument);
-  EXPECT_THROW(shrink(ctx, {-1}, from, to, to, image, out), InvalidArgument);
+  EXPECT_THROW(shrink(ctx, {}, {to, from}, from, small, large), InvalidArgument);
+  EXPECT_THROW(shrink(ctx, {}, {from, to}, to, small, out), InvalidArgument);
+  EXPECT_THROW(shrink(ctx, {}, {from, to}, grow(to, 1), image, out), InvalidArgument);
+  EXPECT_THROW(shrink(ctx, {-1}, {from, to}, to, image, out), InvalidArgument);
   const VectorField<float> u = test::displacement(from, to, 1, 1);
   VectorField<float> out_u(Backend::cpu, to);
-  EXPECT_THROW(displacement(ctx, {}, from, to, to, u, out_u), InvalidArgument);
+  EXPECT_THROW(displacement(ctx, {}, {from, to}, to, u, out_u), InvalidArgument);
 }
 
 }  // namespace

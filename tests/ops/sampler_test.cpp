@@ -115,7 +115,7 @@ TEST_P(Sampler, GradientToUMatchesFiniteDifferencesOfReference) {
   Context ctx = test::two_threads();
   VectorField<float> grad_u =
       test::make_vector_field(c.domain, [](int, int, int, int) { return 0; });
-  backward_displacement(ctx, c.params, c.domain, c.domain, 2, c.moving, c.u, c.grad, grad_u);
+  backward_displacement(ctx, c.params, c.domain, c.domain, c.moving, c.u, c.grad, {grad_u, 2});
   std::vector<double> got, want;
   for (const Int3& at : test::sampled_voxels(c.domain, 200)) {
     const auto [z, y, x] = at;
@@ -195,7 +195,7 @@ TEST_P(Sampler, ShardedEqualsWhole) {
   Field<float> whole(Backend::cpu, c.domain);
   VectorField<float> whole_u = zeros();
   const auto outside = forward(ctx, c.params, c.domain, c.domain, c.moving, c.u, {}, whole);
-  backward_displacement(ctx, c.params, c.domain, c.domain, 1, c.moving, c.u, c.grad, whole_u);
+  backward_displacement(ctx, c.params, c.domain, c.domain, c.moving, c.u, c.grad, {whole_u, 1});
   const auto g = backward_affine(ctx, c.params, c.domain, c.domain, c.moving, c.u, c.grad).total();
   for (const auto& boxes : test::splits(c.domain)) {
     Field<float> out(Backend::cpu, c.domain);
@@ -206,7 +206,7 @@ TEST_P(Sampler, ShardedEqualsWhole) {
       const VectorField<float> shard = test::make_vector_field(
           box, [&](int a, int z, int y, int x) { return c.u.view()[a](z, y, x); });
       sum += forward(ctx, c.params, c.domain, box, c.moving, shard, {}, out);
-      backward_displacement(ctx, c.params, c.domain, box, 1, c.moving, shard, c.grad, grad_u);
+      backward_displacement(ctx, c.params, c.domain, box, c.moving, shard, c.grad, {grad_u, 1});
       total += backward_affine(ctx, c.params, c.domain, box, c.moving, shard, c.grad).total();
     }
     EXPECT_EQ(test::values(out.view(), c.domain), test::values(whole.view(), c.domain));
@@ -230,7 +230,7 @@ TEST_P(Sampler, ReadsOnlyItsHalo) {
   EXPECT_EQ(test::values(out.view(), compute), test::values(whole.view(), compute));
   VectorField<float> grad_u =
       test::make_vector_field(compute, [](int, int, int, int) { return 0; });
-  backward_displacement(ctx, c.params, c.domain, compute, 1, moving, u, c.grad, grad_u);
+  backward_displacement(ctx, c.params, c.domain, compute, moving, u, c.grad, {grad_u, 1});
   for (float g : grad_u) EXPECT_TRUE(std::isfinite(g));
 }
 
@@ -260,8 +260,8 @@ TEST_P(Sampler, ReadsOnlyWhatIsStored) {
     EXPECT_EQ(test::values(got.view(), c.domain), test::values(want.view(), c.domain));
     VectorField<float> want_u(Backend::cpu, c.domain), got_u(Backend::cpu, c.domain);
     const auto to_u = [&](const View<const float>& moving, VectorField<float>& grad_u) {
-      backward_displacement(ctx, c.params, c.domain, c.domain, 1, moving, c.u, c.grad, grad_u,
-                            Into::overwrite);
+      backward_displacement(ctx, c.params, c.domain, c.domain, moving, c.u, c.grad,
+                            {grad_u, 1, Into::overwrite});
     };
     to_u(poisoned, want_u);
     to_u(alone, got_u);
@@ -315,8 +315,8 @@ TEST(SamplerParts, OneAfterTheOtherGiveTheBitsOfTheWhole) {
       EXPECT_LT(missing, c.domain.volume() * 3 / 4);
       VectorField<float> whole_u(Backend::cpu, c.domain);
       for (const Into into : {Into::overwrite, Into::add})
-        backward_displacement(ctx, c.params, c.domain, c.domain, 0.7F, c.moving, c.u, c.grad,
-                              whole_u, into);
+        backward_displacement(ctx, c.params, c.domain, c.domain, c.moving, c.u, c.grad,
+                              {whole_u, 0.7F, into});
       for (const int count : {1, 2, 3, 4, 6}) {
         Field<float> got = test::make_field(c.domain, [](int, int, int) { return 1e6; });
         VectorField<float> slopes(Backend::cpu, c.domain), got_u(Backend::cpu, c.domain);
@@ -324,10 +324,11 @@ TEST(SamplerParts, OneAfterTheOtherGiveTheBitsOfTheWhole) {
           const Field<float> part =
               test::make_field(box, [&](int z, int y, int x) { return c.moving.view()(z, y, x); });
           const auto part_mask = test::make_field<std::uint8_t>(box, mask_at);
-          forward_part(ctx, c.params, c.domain, c.domain, part, c.u, masks(part_mask), got, slopes);
+          forward_part(ctx, c.params, c.domain, c.domain, part, c.u, masks(part_mask),
+                       {got, slopes});
         }
         for (const Into into : {Into::overwrite, Into::add})
-          backward_slopes(ctx, c.params, c.domain, c.domain, 0.7F, slopes, c.grad, got_u, into);
+          backward_slopes(ctx, c.params, c.domain, c.domain, slopes, c.grad, {got_u, 0.7F, into});
         const auto same = [](const auto& a, const auto& b) {
           return std::memcmp(a.data(), b.data(), (a.end() - a.begin()) * sizeof(float)) == 0;
         };
@@ -343,10 +344,10 @@ TEST(SamplerParts, GiveValuesAlone) {
   Context ctx = test::two_threads();
   Field<float> whole(Backend::cpu, c.domain), got(Backend::cpu, c.domain);
   forward(ctx, c.params, c.domain, c.domain, c.moving, c.u, {}, whole);
-  forward_part(ctx, c.params, c.domain, c.domain, c.moving, c.u, {}, got, {});
+  forward_part(ctx, c.params, c.domain, c.domain, c.moving, c.u, {}, {got, {}});
   EXPECT_EQ(test::values(got.view(), c.domain), test::values(whole.view(), c.domain));
   VectorField<float> small(Backend::cpu, test::inner_part(c.domain));
-  EXPECT_THROW(forward_part(ctx, c.params, c.domain, c.domain, c.moving, c.u, {}, got, small),
+  EXPECT_THROW(forward_part(ctx, c.params, c.domain, c.domain, c.moving, c.u, {}, {got, small}),
                InvalidArgument);
 }
 

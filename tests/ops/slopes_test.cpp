@@ -29,7 +29,7 @@ class Slopes : public testing::TestWithParam<Box> {
   VectorField<float> gradient(const std::vector<Box>& boxes, Into into) {
     VectorField<float> grad =
         test::make_vector_field(domain, [](int, int, int, int) { return 0.25F; });
-    for (const Box& box : boxes) backward(ctx, domain, box, 2, warped, grad_warped, grad, into);
+    for (const Box& box : boxes) backward(ctx, domain, box, warped, grad_warped, {grad, 2, into});
     return grad;
   }
 };
@@ -61,7 +61,7 @@ TEST(SlopesOf, AQuadraticAreExact) {
   const Field<float> ones = test::make_field(domain, [](int, int, int) { return 1.0F; });
   VectorField<float> grad(Backend::cpu, domain);
   Context ctx;
-  backward(ctx, domain, domain, 1, warped, ones, grad, Into::overwrite);
+  backward(ctx, domain, domain, warped, ones, {grad, 1, Into::overwrite});
   EXPECT_EQ(grad.view()[0](2, 3, 4), 2 * 2 + 3);
   EXPECT_EQ(grad.view()[1](2, 3, 4), -4 * 3 + 2);
   EXPECT_EQ(grad.view()[2](2, 3, 4), 6 * 4);
@@ -111,7 +111,7 @@ TEST(SlopesReject, WhatIsNotStored) {
   VectorField<float> grad(Backend::cpu, domain);
   Context ctx;
   const auto run = [&](const Box& compute, const Field<float>& warped) {
-    backward(ctx, domain, compute, 1, warped, all, grad, Into::add);
+    backward(ctx, domain, compute, warped, all, {grad, 1, Into::add});
   };
   EXPECT_NO_THROW(run(domain, all));
   EXPECT_NO_THROW(run(inner, some));

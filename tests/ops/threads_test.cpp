@@ -49,34 +49,34 @@ std::vector<double> sampler_run(Context& ctx) {
 std::vector<double> lncc_run(Context& ctx) {
   lncc::Params p;
   Field<float> grad(Backend::cpu, domain);
-  const auto sum = lncc::forward_backward(ctx, p, domain, domain, test::image(domain, 1),
-                                          test::image(domain, 7), grad);
+  const auto sum = lncc::forward_backward(ctx, p, domain, domain,
+                                          {test::image(domain, 1), test::image(domain, 7)}, grad);
   return with({sum.value, sum.weight}, test::values(grad.view(), domain));
 }
 
 std::vector<double> mi_run(Context& ctx) {
   const auto fixed = test::image(domain, 1), warped = test::image(domain, 7);
   mi::Histogram h;
-  mi::accumulate(ctx, {}, domain, domain, fixed, warped, h);
+  mi::accumulate(ctx, {}, domain, domain, {fixed, warped}, h);
   const auto table = mi::evaluate({}, h);
   Field<float> grad(Backend::cpu, domain);
-  mi::backward(ctx, {}, domain, domain, 1, table, fixed, warped, grad);
+  mi::backward(ctx, {}, domain, domain, 1, table, {fixed, warped}, grad);
   return with({table.value}, test::values(grad.view(), domain));
 }
 
 std::vector<double> gc_run(Context& ctx) {
   const auto fixed = test::image(domain, 1), warped = test::image(domain, 7);
   gc::Sums sums{};
-  gc::accumulate(ctx, {}, domain, domain, fixed, warped, sums);
+  gc::accumulate(ctx, {}, domain, domain, {fixed, warped}, sums);
   const auto found = gc::evaluate({}, sums);
   Field<float> grad(Backend::cpu, domain);
-  gc::backward(ctx, {}, domain, domain, 1, found.slope, fixed, warped, grad);
+  gc::backward(ctx, {}, domain, domain, 1, found.slope, {fixed, warped}, grad);
   return with({found.value.value}, test::values(grad.view(), domain));
 }
 
 std::vector<double> mse_run(Context& ctx) {
-  return {mse::forward_backward(ctx, {}, domain, domain, test::image(domain, 1),
-                                test::image(domain, 7), {})
+  return {mse::forward_backward(ctx, {}, domain, domain,
+                                {test::image(domain, 1), test::image(domain, 7)}, {})
               .value};
 }
 
@@ -88,7 +88,7 @@ std::vector<double> descent_run(Context& ctx) {
   const descent::Moments<float> moments{first, second};
   descent::Sums sums;
   descent::update(ctx, {}, {{1, 1.5, 2}}, domain, domain, grad, moments, &sums);
-  descent::compose(ctx, {}, {}, domain, domain, moments, &sums, u, out);
+  descent::compose(ctx, {}, {.sums = &sums}, domain, domain, moments, u, out);
   return with({static_cast<double>(sums.longest)}, test::values(out.view(), domain));
 }
 
@@ -115,7 +115,7 @@ std::vector<double> smooth_run(Context& ctx) {
 std::vector<double> resize_run(Context& ctx) {
   const Box to = box_of({11, 18, 20});
   Field<float> out(Backend::cpu, to);
-  resize::shrink(ctx, {}, domain, to, to, test::image(domain, 1), out);
+  resize::shrink(ctx, {}, {domain, to}, to, test::image(domain, 1), out);
   return test::values(out.view(), to);
 }
 

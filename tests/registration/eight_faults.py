@@ -13,19 +13,19 @@ RANKS = ("ranks_test", "*GiveTheBitsOfOne/lncc:*GiveTheBitsOfOne/mi:*GiveTheBits
 # name, test, filter, [(file, text, fault)]
 FAULTS = [
     ("the step's norm of each shard", *RANKS, [
-        (LEVEL, "  size.longest = static_cast<float>(dist::largest(comm_, cut_, static_cast<double>(size.longest)));\n", "")]),
+        (LEVEL, "  all_sizes_.max(ctx_, comm_, &size_.data()->longest);\n", "")]),
     ("composition without the neighbours' warp", *RANKS, [
         (LEVEL, "  if (iteration_ > 0) fetch_rims();\n",
          "  for (LevelPair& pair : pairs_) pair.reach(ctx_, comm_, around(halo_.warped), u_);\n")]),
     ("a pyramid of each shard", *RANKS, [
-        (PYRAMID, "needed = resize::shrink_reach({}, from, to, made);", "needed = from;"),
-        (PYRAMID, "resize::shrink(ctx, {}, from, to, share.made, source.view(), made);",
-         "resize::shrink(ctx, {}, dist::Cut::always(from, comm.size()).own(comm), share.made, share.made, source.view(), "
-         "made);")]),
+        (PYRAMID, "needed = resize::shrink_reach({}, {from, to}, made);", "needed = from;"),
+        (PYRAMID, "resize::shrink(ctx, {}, {from, to}, share.made, source.view(), made);",
+         "resize::shrink(ctx, {}, {dist::Cut::always(from, comm.size()).own(comm), share.made}, share.made, "
+         "source.view(), made);")]),
     ("a warp made finer shard by shard", *RANKS, [
-        (DEFORMABLE, "resize::interpolate_reach(from.domain(), to.domain(), own));", "from.domain());"),
-        (DEFORMABLE, "resize::displacement(ctx, {}, from.domain(), to.domain(), own,",
-         "resize::displacement(ctx, {}, from.own(comm), own, own,")]),
+        (DEFORMABLE, "resize::interpolate_reach({from.domain(), to.domain()}, own));", "from.domain());"),
+        (DEFORMABLE, "resize::displacement(ctx, {}, {from.domain(), to.domain()}, own,",
+         "resize::displacement(ctx, {}, {from.own(comm), own}, own,")]),
     ("LNCC without a halo", *RANKS, [
         (LEVEL, "lncc::forward_backward(ctx_, m.metric.lncc(), domain_, planes,",
          "lncc::forward_backward(ctx_, m.metric.lncc(), own_.contains(planes) ? own_ : planes, planes,")]),

@@ -86,13 +86,13 @@ void expect_the_whole(dist::Comm& comm, MovingAccess access, double degrees, boo
     Field<float> want(Backend::cpu, domain), got(Backend::cpu, around(5));
     VectorField<float> want_u(Backend::cpu, domain), got_u(Backend::cpu, around(2));
     sampler::forward(ctx, p, domain, domain, all.data, u, masks, want);
-    sampler::backward_displacement(ctx, p, domain, domain, 0.7F, all.data, u, g, want_u,
-                                   sampler::Into::overwrite);
+    sampler::backward_displacement(ctx, p, domain, domain, all.data, u, g,
+                                   {want_u, 0.7F, sampler::Into::overwrite});
     const auto mine_u = displacement(around(6), amplitude);
     samples.prepare(ctx, comm, around(5), around(2), mine_u, amplitude - last);
     last = amplitude;
     samples.warp(ctx, around(5), mine_u, got);
-    samples.add_gradient(ctx, around(2), 0.7F, mine_u, g, got_u, sampler::Into::overwrite);
+    samples.add_gradient(ctx, around(2), mine_u, g, {got_u, 0.7F, sampler::Into::overwrite});
     EXPECT_TRUE(same_voxels(got, want)) << "way " << static_cast<int>(access) << ", " << degrees
                                         << " degrees, up to " << amplitude << " voxels";
     EXPECT_TRUE(same_voxels(got_u, want_u)) << "way " << static_cast<int>(access) << ", " << degrees

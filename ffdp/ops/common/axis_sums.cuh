@@ -22,18 +22,19 @@ void axis_sums(const Context& ctx, int axis, const float* taps, int radius, cons
   });
 }
 
-/// All three axes of axis_sums, x first; `first` and `second` are scratch for the voxels of
-/// `readable`, which is compute grown by the radii within the domain.
+/// All three axes of axis_sums, x first; `scratch` has room for twice the voxels of `readable`,
+/// which is compute grown by the radii within the domain.
 template <class Load>
 void three_axis_sums(const Context& ctx, const float* const (&taps)[3], const Int3& radius,
-                     const Box& readable, const Box& compute, const Load& load, float* first,
-                     float* second, View<float> out) {
+                     const Box& readable, const Box& compute, const Load& load, float* scratch,
+                     View<float> out) {
   Box rows = readable, planes = readable;
   rows.lo[2] = planes.lo[2] = compute.lo[2];
   rows.hi[2] = planes.hi[2] = compute.hi[2];
   planes.lo[1] = compute.lo[1];
   planes.hi[1] = compute.hi[1];
-  const View<float> a = dense_view(first, rows), b = dense_view(second, planes);
+  const View<float> a = dense_view(scratch, rows),
+                    b = dense_view(scratch + readable.volume(), planes);
   axis_sums(ctx, 2, taps[2], radius[2], readable, rows, load, a);
   axis_sums(
       ctx, 1, taps[1], radius[1], readable, planes,

@@ -5,6 +5,7 @@
 
 #include "ffdp/core/error.hpp"
 #include "ffdp/core/image_view.hpp"
+#include "ffdp/ops/common/images.hpp"
 
 namespace ffdp {
 
@@ -15,6 +16,13 @@ void require_stored(const char* op, const char* name, const AnyView& view, const
   throw InvalidArgument(std::string(op) + ": " + name +
                         (view ? " is stored over " + to_string(view.stored) : " is absent") +
                         ", needs " + to_string(needed));
+}
+
+/// The same for both images of a metric.
+template <class T>
+void require_stored(const char* op, const Images<T>& images, const Box& needed) {
+  require_stored(op, "fixed", images.fixed, needed);
+  require_stored(op, "warped", images.warped, needed);
 }
 
 /// Throws unless compute lies inside domain and neither is empty.

@@ -11,8 +11,8 @@ template <Backend>
 struct On {
   template <class T>
   static void forward_backward(Context&, const Params&, Box domain, Box compute,
-                               View<const T> fixed, View<const T> warped, const T* centres,
-                               View<const T> weight, const Outputs<T>& outputs);
+                               const Images<T>& images, const T* centres, View<const T> weight,
+                               const Outputs<T>& outputs);
 };
 
 }  // namespace ffdp::correlation

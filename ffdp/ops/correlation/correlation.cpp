@@ -30,22 +30,21 @@ void check(const Params& p) {
 }  // namespace
 
 template <class T>
-void forward_backward(Context& ctx, const Params& p, Box domain, Box compute, View<const T> fixed,
-                      View<const T> warped, const T* centres, View<const T> weight,
+void forward_backward(Context& ctx, const Params& p, Box domain, Box compute,
+                      const Images<T>& images, const T* centres, View<const T> weight,
                       const Outputs<T>& outputs) {
   require_boxes("correlation", domain, compute);
   check(p);
   const Int3 wide = halo(p), reach_of{wide[0] / 2, wide[1] / 2, wide[2] / 2};
   const Box windows = intersect(grow(compute, reach_of), domain);
   const Box needed = outputs.grad ? intersect(grow(compute, wide), domain) : windows;
-  require_stored("correlation", "fixed", fixed, needed);
-  require_stored("correlation", "warped", warped, needed);
+  require_stored("correlation", images, needed);
   if (weight) require_stored("correlation", "weight", weight, outputs.grad ? windows : compute);
   if (outputs.grad) require_stored("correlation", "grad", outputs.grad, compute);
   if (outputs.map) require_stored("correlation", "map", outputs.map, compute);
   require(centres != nullptr, "correlation: centres are absent");
   dispatch<Has{.cuda = std::is_same_v<T, float>}>(ctx, [&]<Backend B>() {
-    On<B>::forward_backward(ctx, p, domain, compute, fixed, warped, centres, weight, outputs);
+    On<B>::forward_backward(ctx, p, domain, compute, images, centres, weight, outputs);
   });
 }
 

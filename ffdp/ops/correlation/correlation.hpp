@@ -6,6 +6,7 @@
 
 #include "ffdp/core/context.hpp"
 #include "ffdp/core/view.hpp"
+#include "ffdp/ops/common/images.hpp"
 #include "ffdp/ops/common/metric_sum.hpp"
 
 /// Local normalised cross-correlation as the losses of training code define it: any separable
@@ -55,15 +56,13 @@ struct Outputs {
 /// does not wait for the device.
 /// @param domain   whole image; outside it are zeros
 /// @param compute  voxels this call is responsible for
-/// @param fixed    [z,y,x] intensity, stored over at least grow(compute, halo) within the domain
-/// @param warped   [z,y,x] intensity, stored as `fixed`
+/// @param images   stored over at least grow(compute, halo) within the domain
 /// @param centres  2 values in memory of the backend, near the means of fixed and warped
 ///                 [intensity]; subtracted on loading, which changes only the rounding
 /// @param weight   [z,y,x] of each window [1], stored over at least grow(compute, halo / 2) within
 ///                 the domain; null for 1
 template <class T>
-void forward_backward(Context&, const Params&, Box domain, Box compute, View<const T> fixed,
-                      View<const T> warped, const T* centres, View<const T> weight,
-                      const Outputs<T>& outputs);
+void forward_backward(Context&, const Params&, Box domain, Box compute, const Images<T>& images,
+                      const T* centres, View<const T> weight, const Outputs<T>& outputs);
 
 }  // namespace ffdp::correlation

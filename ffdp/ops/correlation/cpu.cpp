@@ -161,15 +161,14 @@ struct Slab {
 template <>
 template <class T>
 void On<Backend::cpu>::forward_backward(Context& ctx, const Params& p, Box domain, Box compute,
-                                        View<const T> fixed, View<const T> warped,
-                                        const T* /*centres*/, View<const T> weight,
-                                        const Outputs<T>& outputs) {
+                                        const Images<T>& images, const T* /*centres*/,
+                                        View<const T> weight, const Outputs<T>& outputs) {
   MetricSum sum;
   for (int z = compute.lo[0]; z < compute.hi[0]; z += slab_planes) {
     Box slab = compute;
     slab.lo[0] = z;
     slab.hi[0] = std::min(z + slab_planes, compute.hi[0]);
-    sum += Slab<T>{p, domain, slab, fixed, warped, weight, outputs}.run(ctx);
+    sum += Slab<T>{p, domain, slab, images.fixed, images.warped, weight, outputs}.run(ctx);
   }
   if (outputs.sum) *outputs.sum += sum;
 }

@@ -14,8 +14,8 @@ enum Slot { coefficients_slot = 0, parts_slot = 1, sums_slot = 2, first_slot = 3
 
 using Total = device::Sums<2>;
 
-/// What both passes know about the images.
-struct Images {
+/// What both passes know about the inputs.
+struct Inputs {
   View<const float> fixed, warped, weight;
   const float* centres;
 };
@@ -37,7 +37,7 @@ struct Windows {
   template <int R>
   static constexpr int blocks = 2;
   using Sum = Total;
-  Images images;
+  Inputs inputs;
   Rule<float> rule;
   Box compute;
   Coefficients to;  // null data: value only
@@ -51,7 +51,7 @@ struct Windows {
   static constexpr int own = 0;
   static constexpr bool reads_own = false;
   __device__ const float* own_at(const Place&, int) const { return nullptr; }
-  FFDP_HD View<const float> view(int k) const { return k ? images.warped : images.fixed; }
+  FFDP_HD View<const float> view(int k) const { return k ? inputs.warped : inputs.fixed; }
   __device__ float outside(int) const { return 0; }
   __device__ Place place(const device::Neighbours& n) const {
     return {to.data ? &to.view(0)(n.z, n.y, n.x) : nullptr};
@@ -60,8 +60,8 @@ struct Windows {
     p.at += std::int64_t{to.box.size(1)} * to.box.size(2);
   }
   __device__ void prepare(const float (&raw)[2], float (&value)[2]) const {
-    value[0] = raw[0] - __ldg(images.centres);
-    value[1] = raw[1] - __ldg(images.centres + 1);
+    value[0] = raw[0] - __ldg(inputs.centres);
+    value[1] = raw[1] - __ldg(inputs.centres + 1);
   }
   __device__ void add(float, const float (&value)[2], float (&sum)[5]) const {
     sum[0] += value[0];
@@ -79,7 +79,7 @@ struct Windows {
       if (i < n.skip || i >= n.end) continue;
       const auto t = terms(rule, s[0][i], s[1][i], s[2][i], s[3][i], s[4][i]);
       const bool ours = compute.contains(n.z, n.y, n.x + i);
-      const float w = images.weight && (ours || to.data) ? images.weight(n.z, n.y, n.x + i) : 1.0F;
+      const float w = inputs.weight && (ours || to.data) ? inputs.weight(n.z, n.y, n.x + i) : 1.0F;
       a[i] = w * t.a;
       b[i] = w * t.b;
       d[i] = w * t.d;
@@ -107,7 +107,7 @@ struct Gradient {
   template <int R>
   static constexpr int blocks = 2;
   using Sum = device::NoSum;
-  Images images;
+  Inputs inputs;
   Coefficients from;
   View<float> grad;
   bool paired;
@@ -122,11 +122,11 @@ struct Gradient {
   __device__ const float* own_at(const Place& p, int k) const { return k ? p.m : p.f; }
   __device__ float outside(int) const { return 0; }
   __device__ Place place(const device::Neighbours& n) const {
-    return {&images.fixed(n.z, n.y, n.x), &images.warped(n.z, n.y, n.x), &grad(n.z, n.y, n.x)};
+    return {&inputs.fixed(n.z, n.y, n.x), &inputs.warped(n.z, n.y, n.x), &grad(n.z, n.y, n.x)};
   }
   __device__ void next_plane(Place& p) const {
-    p.f += images.fixed.stride_z;
-    p.m += images.warped.stride_z;
+    p.f += inputs.fixed.stride_z;
+    p.m += inputs.warped.stride_z;
     p.g += grad.stride_z;
   }
   FFDP_HD View<const float> view(int k) const {
@@ -145,8 +145,8 @@ struct Gradient {
     float g[2];
 #pragma unroll
     for (int i = 0; i < 2; ++i)
-      g[i] = (fm[0][i] - __ldg(images.centres)) * s[0][i] -
-             (fm[1][i] - __ldg(images.centres + 1)) * s[1][i] + s[2][i];
+      g[i] = (fm[0][i] - __ldg(inputs.centres)) * s[0][i] -
+             (fm[1][i] - __ldg(inputs.centres + 1)) * s[1][i] + s[2][i];
     device::store_pair(p.g, n.skip, n.end, n.full, g);
   }
 };
@@ -306,8 +306,8 @@ bool box_window(Context& ctx, int radius, Windows windows, Gradient gradient, co
     using Second =
         std::conditional_t<(R <= 2), device::Sweep<R, Gradient>, device::BoxPipeline<R, Gradient>>;
     const int x = Second(domain, compute).origin[2];
-    gradient.paired = device::paired_rows(gradient.images.fixed, x) &&
-                      device::paired_rows(gradient.images.warped, x) &&
+    gradient.paired = device::paired_rows(gradient.inputs.fixed, x) &&
+                      device::paired_rows(gradient.inputs.warped, x) &&
                       device::paired_rows(gradient.grad, x);
     box_sums<R>(ctx, gradient, box, compute, nullptr, nullptr);
   });
@@ -320,9 +320,8 @@ bool box_window(Context& ctx, int radius, Windows windows, Gradient gradient, co
 template <>
 template <>
 void On<Backend::cuda>::forward_backward(Context& ctx, const Params& p, Box domain, Box compute,
-                                         View<const float> fixed, View<const float> warped,
-                                         const float* centres, View<const float> weight,
-                                         const Outputs<float>& outputs) {
+                                         const Images<float>& images, const float* centres,
+                                         View<const float> weight, const Outputs<float>& outputs) {
   const int radius = box_radius(p);
   const int slabs = compute.size(0) >= 64 ? 2 : 1;
   const int planes = ((compute.size(0) + slabs - 1) / slabs + 1) / 2 * 2;
@@ -335,9 +334,9 @@ void On<Backend::cuda>::forward_backward(Context& ctx, const Params& p, Box doma
                         : slab;
     Coefficients abd{nullptr, box};
     if (outputs.grad) abd.data = ctx.scratch<float>(coefficients_slot, 3 * box.volume());
-    const Images images{fixed, warped, weight, centres};
-    const Windows windows{images, rule_of<float>(p), slab, abd, outputs.map, false};
-    const Gradient gradient{images, abd, outputs.grad, false};
+    const Inputs inputs{images.fixed, images.warped, weight, centres};
+    const Windows windows{inputs, rule_of<float>(p), slab, abd, outputs.map, false};
+    const Gradient gradient{inputs, abd, outputs.grad, false};
     if (radius == 0 || !box_window(ctx, radius, windows, gradient, domain, outputs.sum))
       any_window(ctx, p, windows, gradient, domain, outputs.sum);
   }

@@ -17,8 +17,7 @@ struct On {
                       Sums* sums);
   template <class T>
   static void compose(Context&, const Params&, const Step&, Box domain, Box compute,
-                      const Moments<T>& moments, const Sums* sums, VectorView<const float> u,
-                      VectorView<float> out);
+                      const Moments<T>& moments, VectorView<const float> u, VectorView<float> out);
 };
 
 }  // namespace ffdp::descent

@@ -43,7 +43,7 @@ struct Rows {
 };
 
 /// Moments are read only from the second iteration on, so the first may find them uninitialised.
-template <bool First, SecondMoment kind>
+template <Iteration iteration, SecondMoment kind>
 Part advance_all(Context& ctx, const Constants<float>& c, const Box& compute,
                  VectorView<const float> grad, const Moments<float>& moments) {
   return parallel_sum<Part>(ctx, compute.size(0), [&](std::int64_t i, int) {
@@ -57,8 +57,8 @@ Part advance_all(Context& ctx, const Constants<float>& c, const Box& compute,
       for (int x = compute.lo[2]; x < compute.hi[2]; ++x) {
         const float g[3] = {g0[x], g1[x], g2[x]};
         float m[3] = {}, v[3] = {}, d[3];
-        if constexpr (!First) to.load(x, m, v);
-        advance<kind>(c, First, g, m, v);
+        if constexpr (iteration == Iteration::later) to.load(x, m, v);
+        advance<kind>(c, iteration, g, m, v);
         to.m0[x] = m[0];
         to.m1[x] = m[1];
         to.m2[x] = m[2];
@@ -114,8 +114,9 @@ void On<Backend::cpu>::update(Context& ctx, const Params& p, const smooth::Param
   take(with_second_moment(
            p.second_moment,
            [&]<SecondMoment kind>() {
-             return p.iteration == 1 ? advance_all<true, kind>(ctx, c, compute, smoothed, moments)
-                                     : advance_all<false, kind>(ctx, c, compute, smoothed, moments);
+             return p.iteration == 1
+                        ? advance_all<Iteration::first, kind>(ctx, c, compute, smoothed, moments)
+                        : advance_all<Iteration::later, kind>(ctx, c, compute, smoothed, moments);
            }),
        sums);
 }
@@ -134,7 +135,7 @@ void On<Backend::cpu>::longest(Context& ctx, const Params& p, Box, Box compute,
 template <>
 template <>
 void On<Backend::cpu>::compose(Context& ctx, const Params& p, const Step& step, Box domain,
-                               Box compute, const Moments<float>& moments, const Sums* sums,
+                               Box compute, const Moments<float>& moments,
                                VectorView<const float> u, VectorView<float> out) {
   const auto c = constants(p);
   const Ramp ramp{domain, step.face_ramp};
@@ -160,7 +161,7 @@ void On<Backend::cpu>::compose(Context& ctx, const Params& p, const Step& step, 
   });
   const compose::Params composition{
       .scale = step_scale(static_cast<float>(step.length), static_cast<float>(step.least),
-                          sums->longest),
+                          step.sums->longest),
       .max_step = 1};
   compose::On<Backend::cpu>::forward(ctx, composition, domain, compute, out, u, out);
 }

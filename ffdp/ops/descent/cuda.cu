@@ -54,7 +54,7 @@ struct Advance {
   static constexpr int seconds = second_components(kind);
   Constants<float> c;
   Moments<T> moments;
-  bool first;
+  Iteration iteration;
 
   struct Place {
     T *m, *v;
@@ -72,7 +72,7 @@ struct Advance {
   }
   __device__ Ahead ahead(const Place& p, const device::Neighbours& n) const {
     Ahead a{};
-    if (first) return a;
+    if (iteration == Iteration::first) return a;
 #pragma unroll
     for (int k = 0; k < 3; ++k) {
       device::load_pair(p.m + k * moments.first.stride_c, n.skip, n.end, n.full, a.m[k]);
@@ -94,7 +94,7 @@ struct Advance {
         m_one[k] = to_float(m[k][i]);
         v_one[k] = second_from(v[k][i]);
       }
-      advance<kind>(c, first, one, m_one, v_one);
+      advance<kind>(c, iteration, one, m_one, v_one);
       // The direction is computed from the moments as stored.
 #pragma unroll
       for (int k = 0; k < 3; ++k) {
@@ -200,7 +200,7 @@ void update_fused(Context& ctx, const Advance<T, kind>& advance, const smooth::P
   const device::Stencil3 stencil(taps, domain);
   const auto& inside = stencil.edge.factor;
   Smoothing<T, kind> op{grad,    stencil.edge, inside[0][0][0] * inside[1][0][0] * inside[2][0][0],
-                        advance, false,        !advance.first};
+                        advance, false,        advance.iteration == Iteration::later};
   const Box readable = intersect(grow(compute, smooth::halo(smoothing)), domain);
   device::with_radius<widest_fused>(stencil.radius, [&]<int R>() {
     const device::Sweep<R, Smoothing<T, kind>> shape(domain, compute);
@@ -219,7 +219,8 @@ template <class T, SecondMoment kind>
 void update_kind(Context& ctx, const Params& p, const smooth::Params& smoothing, const Box& domain,
                  const Box& compute, VectorView<const float> grad, const Moments<T>& moments,
                  Sums* sums) {
-  const Advance<T, kind> advance{constants(p), moments, p.iteration == 1};
+  const Advance<T, kind> advance{constants(p), moments,
+                                 p.iteration == 1 ? Iteration::first : Iteration::later};
   const Int3 radius = smooth::halo(smoothing);
   if (std::max({radius[0], radius[1], radius[2]}) <= widest_fused)
     return update_fused(ctx, advance, smoothing, domain, compute, grad, sums);
@@ -285,13 +286,13 @@ struct DirectedSteps {
 /// Reads 28 and writes 12 B/voxel with `vector` in float; neighbours of u come from the caches.
 template <class T, SecondMoment kind>
 void compose_kind(Context& ctx, const Params& p, const Step& step, const Box& domain,
-                  const Box& compute, const Moments<T>& moments, const Sums* sums,
-                  VectorView<const float> u, VectorView<float> out) {
+                  const Box& compute, const Moments<T>& moments, VectorView<const float> u,
+                  VectorView<float> out) {
   const DirectedSteps<T, kind> steps{{constants(p), moments},
                                      {domain, step.face_ramp},
                                      static_cast<float>(step.length),
                                      static_cast<float>(step.least),
-                                     sums};
+                                     step.sums};
   compose::compose_steps(ctx, steps, domain, compute, u, out);
 }
 
@@ -319,10 +320,10 @@ void On<Backend::cuda>::longest(Context& ctx, const Params& p, Box, Box compute,
 template <>
 template <class T>
 void On<Backend::cuda>::compose(Context& ctx, const Params& p, const Step& step, Box domain,
-                                Box compute, const Moments<T>& moments, const Sums* sums,
-                                VectorView<const float> u, VectorView<float> out) {
+                                Box compute, const Moments<T>& moments, VectorView<const float> u,
+                                VectorView<float> out) {
   with_second_moment(p.second_moment, [&]<SecondMoment kind>() {
-    compose_kind<T, kind>(ctx, p, step, domain, compute, moments, sums, u, out);
+    compose_kind<T, kind>(ctx, p, step, domain, compute, moments, u, out);
   });
 }
 

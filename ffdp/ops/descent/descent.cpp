@@ -58,9 +58,8 @@ void longest(Context& ctx, const Params& p, Box domain, Box compute, const Momen
 
 template <class T>
 void compose(Context& ctx, const Params& p, const Step& step, Box domain, Box compute,
-             const Moments<T>& moments, const Sums* sums, VectorView<const float> u,
-             VectorView<float> out) {
-  check(p, domain, compute, moments, sums);
+             const Moments<T>& moments, VectorView<const float> u, VectorView<float> out) {
+  check(p, domain, compute, moments, step.sums);
   require(step.length >= 0 && step.length <= 1,
           "descent: length is " + std::to_string(step.length) + " voxels, must be within 0 and 1");
   require(step.least >= 0, "descent: least is negative");
@@ -68,9 +67,8 @@ void compose(Context& ctx, const Params& p, const Step& step, Box domain, Box co
   require_stored("descent", "u", u, intersect(grow(compute, halo(step)), domain));
   require_stored("descent", "out", out, compute);
   require(out.data != u.data, "descent: out is the memory of u, must not overlap it");
-  dispatch<Has{.cpu = std::is_same_v<T, float>}>(ctx, [&]<Backend B>() {
-    On<B>::compose(ctx, p, step, domain, compute, moments, sums, u, out);
-  });
+  dispatch<Has{.cpu = std::is_same_v<T, float>}>(
+      ctx, [&]<Backend B>() { On<B>::compose(ctx, p, step, domain, compute, moments, u, out); });
 }
 
 template decltype(update<float>) update<float>;

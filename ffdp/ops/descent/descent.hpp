@@ -61,12 +61,12 @@ void longest(Context&, const Params&, Box domain, Box compute, const Moments<T>&
 
 /// How long the step is.
 struct Step {
-  double length = 0.5;  ///< largest step, at most 1 [voxels]
-  double least = 1;     ///< the divisor is max(sums->longest, least) [1]
+  double length = 0.5;         ///< largest step, at most 1 [voxels]
+  double least = 1;            ///< the divisor is max(sums->longest, least) [1]
+  const Sums* sums = nullptr;  ///< in memory of the backend; the maximum over all shards
   /// Width of the ramp [voxels]; 0: none. The step is multiplied by the ramp, which is 0 on the
   /// faces of the domain and 1 from `face_ramp` voxels inside on. Axes of one voxel have none.
   int face_ramp = 4;
-  friend bool operator==(const Step&, const Step&) = default;
 };
 
 /// Halo the displacement needs around the compute box of `compose` [voxels].
@@ -77,13 +77,11 @@ inline int halo(const Step&) { return compose::halo({.max_step = 1}); }
 /// @param domain   whole image
 /// @param compute  voxels this call is responsible for
 /// @param moments  [3,z,y,x] stored over at least compute
-/// @param sums     in memory of the backend; the maximum over all shards
 /// @param u        [3,z,y,x] displacement [voxels], stored over at least grow(compute, halo) within
 ///                 the domain
 /// @param out      [3,z,y,x] [voxels], written over compute; not the memory of u
 template <class T>
 void compose(Context&, const Params&, const Step&, Box domain, Box compute,
-             const Moments<T>& moments, const Sums* sums, VectorView<const float> u,
-             VectorView<float> out);
+             const Moments<T>& moments, VectorView<const float> u, VectorView<float> out);
 
 }  // namespace ffdp::descent

@@ -34,11 +34,14 @@ FFDP_HD inline T direction(const Constants<T>& c, T first, T second) {
   return first * c.scale1 / (std::sqrt(second * c.scale2) + c.epsilon);
 }
 
-/// Updates the moments m and v of one voxel with its gradient g (`vector` uses v[0] only). The
-/// first iteration ignores their old values.
+/// The first iteration ignores the old values of the moments.
+enum class Iteration { first, later };
+
+/// Updates the moments m and v of one voxel with its gradient g (`vector` uses v[0] only).
 template <SecondMoment kind, class T>
-FFDP_HD inline void advance(const Constants<T>& c, bool first, const T (&g)[3], T (&m)[3],
+FFDP_HD inline void advance(const Constants<T>& c, Iteration iteration, const T (&g)[3], T (&m)[3],
                             T (&v)[3]) {
+  const bool first = iteration == Iteration::first;
   for (int k = 0; k < 3; ++k) m[k] = c.add1 * g[k] + (first ? T(0) : c.keep1 * m[k]);
   if (kind == SecondMoment::vector)
     v[0] = c.add2 * (g[0] * g[0] + g[1] * g[1] + g[2] * g[2]) + (first ? T(0) : c.keep2 * v[0]);

@@ -9,13 +9,12 @@ namespace ffdp::gc {
 /// On<Backend::cuda>.
 template <Backend>
 struct On {
-  static void accumulate(Context&, const Params&, Box domain, Box compute, View<const float> fixed,
-                         View<const float> warped, std::int64_t* sums);
+  static void accumulate(Context&, const Params&, Box domain, Box compute,
+                         const Images<float>& images, std::int64_t* sums);
   static void evaluate(Context&, const Params&, const std::int64_t* sums, float* slope,
                        MetricSum* result);
   static void backward(Context&, const Params&, Box domain, Box compute, float scale,
-                       const float* slope, View<const float> fixed, View<const float> warped,
-                       View<float> grad);
+                       const float* slope, const Images<float>& images, View<float> grad);
 };
 
 }  // namespace ffdp::gc

@@ -38,8 +38,8 @@ Totals row_totals(const Standard& of_fixed, const Standard& of_moving, const flo
 
 template <>
 void On<Backend::cpu>::accumulate(Context& ctx, const Params& p, Box, Box compute,
-                                  View<const float> fixed, View<const float> warped,
-                                  std::int64_t* sums) {
+                                  const Images<float>& images, std::int64_t* sums) {
+  const View<const float> fixed = images.fixed, warped = images.warped;
   const Standard of_fixed = fixed_standard(p), of_moving = moving_standard(p);
   const auto plane = [&](std::int64_t i, int) {
     Totals total;
@@ -61,8 +61,8 @@ void On<Backend::cpu>::evaluate(Context&, const Params&, const std::int64_t* sum
 
 template <>
 void On<Backend::cpu>::backward(Context& ctx, const Params& p, Box, Box compute, float scale,
-                                const float* slope, View<const float> fixed,
-                                View<const float> warped, View<float> grad) {
+                                const float* slope, const Images<float>& images, View<float> grad) {
+  const View<const float> fixed = images.fixed, warped = images.warped;
   const Standard of_fixed = fixed_standard(p), of_moving = moving_standard(p);
   const float per_intensity = scale * p.moving_scale;
   parallel_for(ctx, compute.size(0), [&](std::int64_t i, int) {

@@ -30,8 +30,8 @@ __global__ void measure_kernel(const std::int64_t* sums, float* slope, MetricSum
 /// Reads 8 B/voxel.
 template <>
 void On<Backend::cuda>::accumulate(Context& ctx, const Params& p, Box, Box compute,
-                                   View<const float> fixed, View<const float> warped,
-                                   std::int64_t* sums) {
+                                   const Images<float>& images, std::int64_t* sums) {
+  const View<const float> fixed = images.fixed, warped = images.warped;
   const Standard of_fixed = fixed_standard(p), of_moving = moving_standard(p);
   const auto body = [=] __device__(int z, int y, int x, Totals& total) {
     const double f{of_fixed(fixed(z, y, x))}, m{of_moving(warped(z, y, x))};
@@ -57,8 +57,9 @@ void On<Backend::cuda>::evaluate(Context& ctx, const Params&, const std::int64_t
 /// Reads 8 and writes 4 B/voxel.
 template <>
 void On<Backend::cuda>::backward(Context& ctx, const Params& p, Box, Box compute, float scale,
-                                 const float* slope, View<const float> fixed,
-                                 View<const float> warped, View<float> grad) {
+                                 const float* slope, const Images<float>& images,
+                                 View<float> grad) {
+  const View<const float> fixed = images.fixed, warped = images.warped;
   const Standard of_fixed = fixed_standard(p), of_moving = moving_standard(p);
   const float per_intensity = scale * p.moving_scale;
   const auto body = [=] __device__(int z, int y, int x) {

@@ -22,11 +22,11 @@ enum Slot { sums_slot = 10, slope_slot = 11 };  // below: those of the backends
 
 }  // namespace
 
-void accumulate(Context& ctx, const Params& p, Box domain, Box compute, View<const float> fixed,
-                View<const float> warped, Sums& sums) {
+void accumulate(Context& ctx, const Params& p, Box domain, Box compute, const Images<float>& images,
+                Sums& sums) {
   auto* there = ctx.scratch<std::int64_t>(sums_slot, sums.size());
   copy_bytes(ctx, ctx.backend, there, Backend::cpu, sums.data(), sizeof(sums));
-  accumulate(ctx, p, domain, compute, fixed, warped, there);
+  accumulate(ctx, p, domain, compute, images, there);
   copy_bytes(ctx, Backend::cpu, sums.data(), ctx.backend, there, sizeof(sums));
 }
 
@@ -38,22 +38,19 @@ Correlation evaluate(const Params& p, const Sums& sums) {
 }
 
 void backward(Context& ctx, const Params& p, Box domain, Box compute, float scale,
-              const Slope& slope, View<const float> fixed, View<const float> warped,
-              View<float> grad) {
+              const Slope& slope, const Images<float>& images, View<float> grad) {
   auto* there = ctx.scratch<float>(slope_slot, slope.size());
   copy_bytes(ctx, ctx.backend, there, Backend::cpu, slope.data(), sizeof(slope));
-  backward(ctx, p, domain, compute, scale, there, fixed, warped, grad);
+  backward(ctx, p, domain, compute, scale, there, images, grad);
 }
 
-void accumulate(Context& ctx, const Params& p, Box domain, Box compute, View<const float> fixed,
-                View<const float> warped, std::int64_t* sums) {
+void accumulate(Context& ctx, const Params& p, Box domain, Box compute, const Images<float>& images,
+                std::int64_t* sums) {
   check(p);
   require_boxes("gc", domain, compute);
-  require_stored("gc", "fixed", fixed, compute);
-  require_stored("gc", "warped", warped, compute);
+  require_stored("gc", images, compute);
   require(sums != nullptr, "gc: sums are absent");
-  dispatch(ctx,
-           [&]<Backend B>() { On<B>::accumulate(ctx, p, domain, compute, fixed, warped, sums); });
+  dispatch(ctx, [&]<Backend B>() { On<B>::accumulate(ctx, p, domain, compute, images, sums); });
 }
 
 void evaluate(Context& ctx, const Params& p, const std::int64_t* sums, float* slope,
@@ -65,16 +62,14 @@ void evaluate(Context& ctx, const Params& p, const std::int64_t* sums, float* sl
 }
 
 void backward(Context& ctx, const Params& p, Box domain, Box compute, float scale,
-              const float* slope, View<const float> fixed, View<const float> warped,
-              View<float> grad) {
+              const float* slope, const Images<float>& images, View<float> grad) {
   check(p);
   require_boxes("gc", domain, compute);
   require(slope != nullptr, "gc: slope is absent");
-  require_stored("gc", "fixed", fixed, compute);
-  require_stored("gc", "warped", warped, compute);
+  require_stored("gc", images, compute);
   require_stored("gc", "grad", grad, compute);
   dispatch(ctx, [&]<Backend B>() {
-    On<B>::backward(ctx, p, domain, compute, scale, slope, fixed, warped, grad);
+    On<B>::backward(ctx, p, domain, compute, scale, slope, images, grad);
   });
 }
 

@@ -6,6 +6,7 @@
 
 #include "ffdp/core/context.hpp"
 #include "ffdp/core/view.hpp"
+#include "ffdp/ops/common/images.hpp"
 #include "ffdp/ops/common/metric_sum.hpp"
 
 namespace ffdp::gc {
@@ -33,10 +34,9 @@ using Slope = std::array<float, 3>;
 
 /// Adds the voxels of `compute` to the sums. NaN voxels are missing.
 /// @param domain  whole image
-/// @param fixed   [z,y,x] intensity, stored over at least compute
-/// @param warped  [z,y,x] intensity, stored over at least compute
-void accumulate(Context&, const Params&, Box domain, Box compute, View<const float> fixed,
-                View<const float> warped, Sums& sums);
+/// @param images  stored over at least compute
+void accumulate(Context&, const Params&, Box domain, Box compute, const Images<float>& images,
+                Sums& sums);
 
 /// The measure and the coefficients of its gradient.
 struct Correlation {
@@ -52,17 +52,17 @@ Correlation evaluate(const Params&, const Sums& sums);
 /// @param scale  factor, e.g. the number of voxels
 /// @param grad   [z,y,x] [1/intensity], written over compute; 0 where a voxel is missing
 void backward(Context&, const Params&, Box domain, Box compute, float scale, const Slope& slope,
-              View<const float> fixed, View<const float> warped, View<float> grad);
+              const Images<float>& images, View<float> grad);
 
 /// The same three with sums, slope and result in memory of the backend. On CUDA they do not wait
 /// for the device.
 /// @param sums    [6] added to; all-reduced over shards between accumulate and evaluate
 /// @param slope   [3]
 /// @param result  written: the measure, and the number of voxels as its weight
-void accumulate(Context&, const Params&, Box domain, Box compute, View<const float> fixed,
-                View<const float> warped, std::int64_t* sums);
+void accumulate(Context&, const Params&, Box domain, Box compute, const Images<float>& images,
+                std::int64_t* sums);
 void evaluate(Context&, const Params&, const std::int64_t* sums, float* slope, MetricSum* result);
 void backward(Context&, const Params&, Box domain, Box compute, float scale, const float* slope,
-              View<const float> fixed, View<const float> warped, View<float> grad);
+              const Images<float>& images, View<float> grad);
 
 }  // namespace ffdp::gc

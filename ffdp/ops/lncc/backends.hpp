@@ -10,7 +10,7 @@ namespace ffdp::lncc {
 template <Backend>
 struct On {
   static void forward_backward(Context&, const Params&, Box domain, Box compute,
-                               View<const float> fixed, View<const float> warped, View<float> grad,
+                               const Images<float>& images, View<float> grad,
                                VectorView<float> workspace, MetricSum* sum);
 };
 

@@ -111,8 +111,9 @@ struct Windows {
 
 template <bool Missing>
 void evaluate(Context& ctx, const Params& p, const Box& domain, const Box& compute,
-              View<const float> fixed, View<const float> warped, View<float> grad,
-              VectorView<float> workspace, MetricSum* sum) {
+              const Images<float>& images, View<float> grad, VectorView<float> workspace,
+              MetricSum* sum) {
+  const View<const float> fixed = images.fixed, warped = images.warped;
   const Taps taps = make_taps(p);
   const Box rows = grad ? intersect(grow(compute, reach(p)), domain) : compute;
   Windows<Missing> windows{p,      domain, compute, rows, fixed,
@@ -168,13 +169,12 @@ void evaluate(Context& ctx, const Params& p, const Box& domain, const Box& compu
 
 template <>
 void On<Backend::cpu>::forward_backward(Context& ctx, const Params& p, Box domain, Box compute,
-                                        View<const float> fixed, View<const float> warped,
-                                        View<float> grad, VectorView<float> workspace,
-                                        MetricSum* sum) {
+                                        const Images<float>& images, View<float> grad,
+                                        VectorView<float> workspace, MetricSum* sum) {
   if (p.missing_values)
-    evaluate<true>(ctx, p, domain, compute, fixed, warped, grad, workspace, sum);
+    evaluate<true>(ctx, p, domain, compute, images, grad, workspace, sum);
   else
-    evaluate<false>(ctx, p, domain, compute, fixed, warped, grad, workspace, sum);
+    evaluate<false>(ctx, p, domain, compute, images, grad, workspace, sum);
 }
 
 }  // namespace ffdp::lncc

@@ -276,10 +276,10 @@ void any_window(Context& ctx, const Op& op, const std::vector<float>& taps, cons
   const float* device_taps = device::upload(ctx, taps_slot, taps);
   const float* const three[3] = {device_taps, device_taps, device_taps};
   const Box readable = intersect(grow(box, radius), domain);
-  const std::int64_t volume = box.volume(), wide = readable.volume();
+  const std::int64_t volume = box.volume();
   constexpr int fields = Op::quantities + Op::missing;
   auto* sums = ctx.scratch<float>(sums_slot, fields * volume);
-  auto* axis = ctx.scratch<float>(axis_slot, 2 * wide);
+  auto* axis = ctx.scratch<float>(axis_slot, 2 * readable.volume());
   for (int field = 0; field < fields; ++field)
     device::three_axis_sums(
         ctx, three, {radius, radius, radius}, readable, box,
@@ -293,7 +293,7 @@ void any_window(Context& ctx, const Op& op, const std::vector<float>& taps, cons
           for (int q = 0; q < Op::quantities; ++q) result = q == field ? sum[q] : result;
           return result;
         },
-        axis, axis + wide, device::dense_view(sums + field * volume, box));
+        axis, device::dense_view(sums + field * volume, box));
   const device::Tiles tiles = device::tiles_of(box);
   emit_kernel<<<tiles.grid, dim3(device::tile_x, device::tile_y), 0, stream_of(ctx)>>>(
       op, box, tiles.planes, device::dense_view(sums, box), volume, parts);
@@ -302,8 +302,9 @@ void any_window(Context& ctx, const Op& op, const std::vector<float>& taps, cons
 
 template <bool Missing>
 void evaluate(Context& ctx, const Params& p, const Box& domain, const Box& compute,
-              View<const float> fixed, View<const float> warped, View<float> grad,
-              VectorView<float> workspace, MetricSum* sum) {
+              const Images<float>& images, View<float> grad, VectorView<float> workspace,
+              MetricSum* sum) {
+  const View<const float> fixed = images.fixed, warped = images.warped;
   const int radius = reach(p);
   const bool gaussian = p.window == Window::gaussian;
   const Box rows = grad ? intersect(grow(compute, radius), domain) : compute;
@@ -378,13 +379,12 @@ void evaluate(Context& ctx, const Params& p, const Box& domain, const Box& compu
 
 template <>
 void On<Backend::cuda>::forward_backward(Context& ctx, const Params& p, Box domain, Box compute,
-                                         View<const float> fixed, View<const float> warped,
-                                         View<float> grad, VectorView<float> workspace,
-                                         MetricSum* sum) {
+                                         const Images<float>& images, View<float> grad,
+                                         VectorView<float> workspace, MetricSum* sum) {
   if (p.missing_values)
-    evaluate<true>(ctx, p, domain, compute, fixed, warped, grad, workspace, sum);
+    evaluate<true>(ctx, p, domain, compute, images, grad, workspace, sum);
   else
-    evaluate<false>(ctx, p, domain, compute, fixed, warped, grad, workspace, sum);
+    evaluate<false>(ctx, p, domain, compute, images, grad, workspace, sum);
 }
 
 }  // namespace ffdp::lncc

@@ -8,21 +8,21 @@
 namespace ffdp::lncc {
 
 MetricSum forward_backward(Context& ctx, const Params& p, Box domain, Box compute,
-                           View<const float> fixed, View<const float> warped, View<float> grad) {
-  return forward_backward(ctx, p, domain, compute, fixed, warped, grad, VectorView<float>{});
+                           const Images<float>& images, View<float> grad) {
+  return forward_backward(ctx, p, domain, compute, images, grad, VectorView<float>{});
 }
 
 MetricSum forward_backward(Context& ctx, const Params& p, Box domain, Box compute,
-                           View<const float> fixed, View<const float> warped, View<float> grad,
+                           const Images<float>& images, View<float> grad,
                            VectorView<float> workspace) {
   return metric_sum(ctx, [&](MetricSum* sum) {
-    forward_backward(ctx, p, domain, compute, fixed, warped, grad, workspace, sum);
+    forward_backward(ctx, p, domain, compute, images, grad, workspace, sum);
   });
 }
 
 void forward_backward(Context& ctx, const Params& p, Box domain, Box compute,
-                      View<const float> fixed, View<const float> warped, View<float> grad,
-                      VectorView<float> workspace, MetricSum* sum) {
+                      const Images<float>& images, View<float> grad, VectorView<float> workspace,
+                      MetricSum* sum) {
   require_boxes("lncc", domain, compute);
   if (p.window == Window::gaussian)
     require(p.sigma > 0 && p.sigma <= 16, "lncc: sigma is " + std::to_string(p.sigma) +
@@ -34,8 +34,7 @@ void forward_backward(Context& ctx, const Params& p, Box domain, Box compute,
   require(!(p.missing_values && p.window == Window::zero_padded_box),
           "lncc: zero_padded_box does not take missing values");
   const Box needed = intersect(grow(compute, grad ? halo(p) : reach(p)), domain);
-  require_stored("lncc", "fixed", fixed, needed);
-  require_stored("lncc", "warped", warped, needed);
+  require_stored("lncc", images, needed);
   if (grad) require_stored("lncc", "grad", grad, compute);
   const Box windows = intersect(grow(compute, reach(p)), domain);
   require(!workspace || workspace.stored.volume() >= windows.volume(),
@@ -43,7 +42,7 @@ void forward_backward(Context& ctx, const Params& p, Box domain, Box compute,
               ", needs as many voxels as " + to_string(windows));
   require(sum != nullptr, "lncc: sum is absent");
   dispatch(ctx, [&]<Backend B>() {
-    On<B>::forward_backward(ctx, p, domain, compute, fixed, warped, grad, workspace, sum);
+    On<B>::forward_backward(ctx, p, domain, compute, images, grad, workspace, sum);
   });
 }
 

@@ -4,6 +4,7 @@
 #include "ffdp/core/context.hpp"
 #include "ffdp/core/view.hpp"
 #include "ffdp/ops/common/gaussian_taps.hpp"
+#include "ffdp/ops/common/images.hpp"
 #include "ffdp/ops/common/metric_sum.hpp"
 
 namespace ffdp::lncc {
@@ -43,25 +44,23 @@ inline int halo(const Params& p) { return 2 * reach(p); }
 /// The caller divides by the image volume and adds the sums of the other shards.
 /// @param domain   whole image; decides what is outside, the views do not
 /// @param compute  voxels this call is responsible for
-/// @param fixed    [z,y,x] intensity, stored over at least grow(compute, halo) within the domain
-/// @param warped   [z,y,x] intensity, moving image resampled into the fixed grid, stored as `fixed`
+/// @param images   stored over at least grow(compute, halo) within the domain
 /// @param grad     [z,y,x] d(sum over all windows of the domain)/d(warped) [1/intensity], written
 ///                 over compute; null data for value only (then a halo of reach(p) is enough)
 MetricSum forward_backward(Context&, const Params&, Box domain, Box compute,
-                           View<const float> fixed, View<const float> warped, View<float> grad);
+                           const Images<float>& images, View<float> grad);
 
 /// The same, but the caller may lend the 12 bytes per voxel that the gradient needs.
 /// @param workspace  [3,z,y,x] overwritten; contiguous storage of at least the voxels of
 ///                   grow(compute, reach) within the domain; null data: scratch of the context is
 ///                   used
 MetricSum forward_backward(Context&, const Params&, Box domain, Box compute,
-                           View<const float> fixed, View<const float> warped, View<float> grad,
+                           const Images<float>& images, View<float> grad,
                            VectorView<float> workspace);
 
 /// The same, but adds to *sum, which is in memory of the backend. On CUDA, does not wait for the
 /// device.
-void forward_backward(Context&, const Params&, Box domain, Box compute, View<const float> fixed,
-                      View<const float> warped, View<float> grad, VectorView<float> workspace,
-                      MetricSum* sum);
+void forward_backward(Context&, const Params&, Box domain, Box compute, const Images<float>& images,
+                      View<float> grad, VectorView<float> workspace, MetricSum* sum);
 
 }  // namespace ffdp::lncc

@@ -9,13 +9,12 @@ namespace ffdp::mi {
 /// On<Backend::cuda>.
 template <Backend>
 struct On {
-  static void accumulate(Context&, const Params&, Box domain, Box compute, View<const float> fixed,
-                         View<const float> warped, std::int64_t* counts);
+  static void accumulate(Context&, const Params&, Box domain, Box compute,
+                         const Images<float>& images, std::int64_t* counts);
   static void evaluate(Context&, const Params&, const std::int64_t* counts, float* derivative,
                        MetricSum* result);
   static void backward(Context&, const Params&, Box domain, Box compute, float scale,
-                       const float* derivative, View<const float> fixed, View<const float> warped,
-                       View<float> grad);
+                       const float* derivative, const Images<float>& images, View<float> grad);
 };
 
 }  // namespace ffdp::mi

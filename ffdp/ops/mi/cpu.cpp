@@ -90,8 +90,8 @@ struct Maps {
 
 template <>
 void On<Backend::cpu>::accumulate(Context& ctx, const Params& p, Box, Box compute,
-                                  View<const float> fixed, View<const float> warped,
-                                  std::int64_t* counts) {
+                                  const Images<float>& images, std::int64_t* counts) {
+  const View<const float> fixed = images.fixed, warped = images.warped;
   const Maps maps(p);
   const int n = compute.size(2);
   const std::size_t cells = static_cast<std::size_t>(p.bins) * p.bins;
@@ -162,8 +162,9 @@ void On<Backend::cpu>::evaluate(Context&, const Params& p, const std::int64_t* c
 
 template <>
 void On<Backend::cpu>::backward(Context& ctx, const Params& p, Box, Box compute, float scale,
-                                const float* derivative, View<const float> fixed,
-                                View<const float> warped, View<float> grad) {
+                                const float* derivative, const Images<float>& images,
+                                View<float> grad) {
+  const View<const float> fixed = images.fixed, warped = images.warped;
   const Maps maps(p);
   const int n = compute.size(2);
   auto* scratch = ctx.scratch<float>(0, 2 * static_cast<std::size_t>(n) * ctx.threads);

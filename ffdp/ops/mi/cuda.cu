@@ -18,13 +18,13 @@ struct Pair {
   Box compute;
   View<const float> fixed, warped;
 
-  Pair(const Params& p, const Box& box, View<const float> f, View<const float> m)
+  Pair(const Params& p, const Box& box, const Images<float>& images)
       : fixed_map(bin_map(p.fixed_lo, p.fixed_hi, p.bins, padding(p.parzen))),
         moving_map(bin_map(p.moving_lo, p.moving_hi, p.bins, padding(p.parzen))),
         bins(p.bins),
         compute(box),
-        fixed(f),
-        warped(m) {}
+        fixed(images.fixed),
+        warped(images.warped) {}
 };
 
 struct Integers {
@@ -187,9 +187,8 @@ __global__ void __launch_bounds__(device::tile_threads)
 
 template <>
 void On<Backend::cuda>::accumulate(Context& ctx, const Params& p, Box, Box compute,
-                                   View<const float> fixed, View<const float> warped,
-                                   std::int64_t* counts) {
-  const Pair pair(p, compute, fixed, warped);
+                                   const Images<float>& images, std::int64_t* counts) {
+  const Pair pair(p, compute, images);
   const int cells = p.bins * p.bins;
   int copies = 32;
   while (copies > 1 && cells * copies * sizeof(unsigned int) > shared_limit) copies /= 2;
@@ -224,9 +223,9 @@ void On<Backend::cuda>::evaluate(Context& ctx, const Params& p, const std::int64
 
 template <>
 void On<Backend::cuda>::backward(Context& ctx, const Params& p, Box, Box compute, float scale,
-                                 const float* derivative, View<const float> fixed,
-                                 View<const float> warped, View<float> grad) {
-  const Pair pair(p, compute, fixed, warped);
+                                 const float* derivative, const Images<float>& images,
+                                 View<float> grad) {
+  const Pair pair(p, compute, images);
   const device::Tiles tiles = device::tiles_of(compute);
   const auto shared = static_cast<int>(p.bins * p.bins * sizeof(float));
   with_taps(p.parzen, [&]<int F, int M>() {

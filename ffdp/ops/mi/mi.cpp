@@ -41,13 +41,13 @@ std::int64_t* counts_of(Context& ctx, const Params& p, const Histogram& histogra
 
 }  // namespace
 
-void accumulate(Context& ctx, const Params& p, Box domain, Box compute, View<const float> fixed,
-                View<const float> warped, Histogram& histogram) {
+void accumulate(Context& ctx, const Params& p, Box domain, Box compute, const Images<float>& images,
+                Histogram& histogram) {
   check(p);
   require(histogram.joint.empty() || histogram.joint.size() == cells(p),
           "mi: the histogram has another number of bins than " + std::to_string(p.bins));
   std::int64_t* counts = counts_of(ctx, p, histogram);
-  accumulate(ctx, p, domain, compute, fixed, warped, counts);
+  accumulate(ctx, p, domain, compute, images, counts);
   histogram.joint.resize(cells(p));
   copy_bytes(ctx, Backend::cpu, histogram.joint.data(), ctx.backend, counts,
              cells(p) * sizeof(std::int64_t));
@@ -55,15 +55,13 @@ void accumulate(Context& ctx, const Params& p, Box domain, Box compute, View<con
              sizeof(std::int64_t));
 }
 
-void accumulate(Context& ctx, const Params& p, Box domain, Box compute, View<const float> fixed,
-                View<const float> warped, std::int64_t* counts) {
+void accumulate(Context& ctx, const Params& p, Box domain, Box compute, const Images<float>& images,
+                std::int64_t* counts) {
   check(p);
   require_boxes("mi", domain, compute);
-  require_stored("mi", "fixed", fixed, compute);
-  require_stored("mi", "warped", warped, compute);
+  require_stored("mi", images, compute);
   require(counts != nullptr, "mi: counts are absent");
-  dispatch(ctx,
-           [&]<Backend B>() { On<B>::accumulate(ctx, p, domain, compute, fixed, warped, counts); });
+  dispatch(ctx, [&]<Backend B>() { On<B>::accumulate(ctx, p, domain, compute, images, counts); });
 }
 
 Table evaluate(const Params& p, const Histogram& histogram) {
@@ -94,28 +92,25 @@ void evaluate(Context& ctx, const Params& p, const std::int64_t* counts, float* 
 }
 
 void backward(Context& ctx, const Params& p, Box domain, Box compute, float scale,
-              const Table& table, View<const float> fixed, View<const float> warped,
-              View<float> grad) {
+              const Table& table, const Images<float>& images, View<float> grad) {
   check(p);
   require(table.derivative.size() == cells(p),
           "mi: the table has another number of bins than " + std::to_string(p.bins));
   auto* derivative = ctx.scratch<float>(derivative_slot, cells(p));
   copy_bytes(ctx, ctx.backend, derivative, Backend::cpu, table.derivative.data(),
              cells(p) * sizeof(float));
-  backward(ctx, p, domain, compute, scale, derivative, fixed, warped, grad);
+  backward(ctx, p, domain, compute, scale, derivative, images, grad);
 }
 
 void backward(Context& ctx, const Params& p, Box domain, Box compute, float scale,
-              const float* derivative, View<const float> fixed, View<const float> warped,
-              View<float> grad) {
+              const float* derivative, const Images<float>& images, View<float> grad) {
   check(p);
   require_boxes("mi", domain, compute);
   require(derivative != nullptr, "mi: derivative is absent");
-  require_stored("mi", "fixed", fixed, compute);
-  require_stored("mi", "warped", warped, compute);
+  require_stored("mi", images, compute);
   require_stored("mi", "grad", grad, compute);
   dispatch(ctx, [&]<Backend B>() {
-    On<B>::backward(ctx, p, domain, compute, scale, derivative, fixed, warped, grad);
+    On<B>::backward(ctx, p, domain, compute, scale, derivative, images, grad);
   });
 }
 

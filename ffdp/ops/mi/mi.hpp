@@ -6,6 +6,7 @@
 
 #include "ffdp/core/context.hpp"
 #include "ffdp/core/view.hpp"
+#include "ffdp/ops/common/images.hpp"
 #include "ffdp/ops/common/metric_sum.hpp"
 
 namespace ffdp::mi {
@@ -41,10 +42,9 @@ struct Histogram {
 /// Adds the voxels of `compute` to the histogram; an empty one is allocated. NaN voxels are
 /// missing.
 /// @param domain   whole image
-/// @param fixed    [z,y,x] intensity, stored over at least compute
-/// @param warped   [z,y,x] intensity, stored over at least compute
-void accumulate(Context&, const Params&, Box domain, Box compute, View<const float> fixed,
-                View<const float> warped, Histogram& histogram);
+/// @param images   stored over at least compute
+void accumulate(Context&, const Params&, Box domain, Box compute, const Images<float>& images,
+                Histogram& histogram);
 
 /// The measure, and its derivative w.r.t. one histogram count.
 struct Table {
@@ -59,7 +59,7 @@ Table evaluate(const Params&, const Histogram& histogram);
 /// @param scale  factor, e.g. the number of voxels
 /// @param grad   [z,y,x] [1/intensity], written over compute; 0 where a voxel is missing
 void backward(Context&, const Params&, Box domain, Box compute, float scale, const Table& table,
-              View<const float> fixed, View<const float> warped, View<float> grad);
+              const Images<float>& images, View<float> grad);
 
 /// The same three with counts, table and result in memory of the backend. On CUDA they do not wait
 /// for the device.
@@ -68,12 +68,11 @@ void backward(Context&, const Params&, Box domain, Box compute, float scale, con
 /// @param derivative  [bins, bins] d value / d count [1 / voxel]
 /// @param result      written: the measure [nat] or [1], with the samples as its weight. Value and
 ///                    derivative are 0 if nothing is counted or both images are constant
-void accumulate(Context&, const Params&, Box domain, Box compute, View<const float> fixed,
-                View<const float> warped, std::int64_t* counts);
+void accumulate(Context&, const Params&, Box domain, Box compute, const Images<float>& images,
+                std::int64_t* counts);
 void evaluate(Context&, const Params&, const std::int64_t* counts, float* derivative,
               MetricSum* result);
 void backward(Context&, const Params&, Box domain, Box compute, float scale,
-              const float* derivative, View<const float> fixed, View<const float> warped,
-              View<float> grad);
+              const float* derivative, const Images<float>& images, View<float> grad);
 
 }  // namespace ffdp::mi

@@ -23,8 +23,11 @@ inline double position(double lo, double hi, int bins, int margin, double value)
   return margin + t * (bins - 1 - 2 * margin);
 }
 
+/// Which of the two images a sample is of.
+enum class Image { fixed, warped };
+
 /// Weight of every bin for a sample at b.
-inline std::vector<double> weights(Parzen parzen, bool is_fixed, int bins, double b) {
+inline std::vector<double> weights(Parzen parzen, Image image, int bins, double b) {
   std::vector<double> w(static_cast<std::size_t>(bins), 0.0);
   for (int k = 0; k < bins; ++k) {
     const double d = k - b;
@@ -32,7 +35,7 @@ inline std::vector<double> weights(Parzen parzen, bool is_fixed, int bins, doubl
       w[k] = std::abs(k - std::floor(b + 0.5)) <= 4
                  ? std::exp(-d * d / 2) / std::sqrt(2 * std::acos(-1.0))
                  : 0;
-    else if (parzen == Parzen::mattes && is_fixed)
+    else if (parzen == Parzen::mattes && image == Image::fixed)
       w[k] = k == static_cast<int>(std::floor(b + 0.5)) ? 1 : 0;
     else
       w[k] = spline(d);
@@ -52,10 +55,10 @@ inline double value(const Params& p, const Box& box, const View<const float>& fi
         const double f = static_cast<double>(fixed(z, y, x)),
                      m = static_cast<double>(warped(z, y, x));
         if (std::isnan(f) || std::isnan(m)) continue;
-        const auto wf = weights(p.parzen, true, n,
+        const auto wf = weights(p.parzen, Image::fixed, n,
                                 position(static_cast<double>(p.fixed_lo),
                                          static_cast<double>(p.fixed_hi), n, margin, f));
-        const auto wm = weights(p.parzen, false, n,
+        const auto wm = weights(p.parzen, Image::warped, n,
                                 position(static_cast<double>(p.moving_lo),
                                          static_cast<double>(p.moving_hi), n, margin, m));
         for (int a = 0; a < n; ++a)

@@ -10,8 +10,7 @@ namespace ffdp::mse {
 template <Backend>
 struct On {
   static void forward_backward(Context&, const Params&, Box domain, Box compute,
-                               View<const float> fixed, View<const float> warped, View<float> grad,
-                               MetricSum* sum);
+                               const Images<float>& images, View<float> grad, MetricSum* sum);
 };
 
 }  // namespace ffdp::mse

@@ -7,8 +7,9 @@ namespace ffdp::mse {
 
 template <>
 void On<Backend::cpu>::forward_backward(Context& ctx, const Params& p, Box, Box compute,
-                                        View<const float> fixed, View<const float> warped,
-                                        View<float> grad, MetricSum* sum) {
+                                        const Images<float>& images, View<float> grad,
+                                        MetricSum* sum) {
+  const View<const float> fixed = images.fixed, warped = images.warped;
   const ExactUnit rounded(p.unit);
   const auto plane = [&](std::int64_t i, int) {
     MetricSum total;

@@ -8,8 +8,9 @@ namespace ffdp::mse {
 /// Reads 8 and writes 4 B/voxel.
 template <>
 void On<Backend::cuda>::forward_backward(Context& ctx, const Params& p, Box, Box compute,
-                                         View<const float> fixed, View<const float> warped,
-                                         View<float> grad, MetricSum* sum) {
+                                         const Images<float>& images, View<float> grad,
+                                         MetricSum* sum) {
+  const View<const float> fixed = images.fixed, warped = images.warped;
   using Sum = device::Sums<2>;
   const ExactUnit rounded(p.unit);
   const auto one = [=] __device__(int z, int y, int x, Sum& total) {

@@ -8,22 +8,19 @@
 namespace ffdp::mse {
 
 MetricSum forward_backward(Context& ctx, const Params& p, Box domain, Box compute,
-                           View<const float> fixed, View<const float> warped, View<float> grad) {
-  return metric_sum(ctx, [&](MetricSum* sum) {
-    forward_backward(ctx, p, domain, compute, fixed, warped, grad, sum);
-  });
+                           const Images<float>& images, View<float> grad) {
+  return metric_sum(
+      ctx, [&](MetricSum* sum) { forward_backward(ctx, p, domain, compute, images, grad, sum); });
 }
 
 void forward_backward(Context& ctx, const Params& p, Box domain, Box compute,
-                      View<const float> fixed, View<const float> warped, View<float> grad,
-                      MetricSum* sum) {
+                      const Images<float>& images, View<float> grad, MetricSum* sum) {
   require_boxes("mse", domain, compute);
-  require_stored("mse", "fixed", fixed, compute);
-  require_stored("mse", "warped", warped, compute);
+  require_stored("mse", images, compute);
   if (grad) require_stored("mse", "grad", grad, compute);
   require(sum != nullptr, "mse: sum is absent");
   dispatch(ctx, [&]<Backend B>() {
-    On<B>::forward_backward(ctx, p, domain, compute, fixed, warped, grad, sum);
+    On<B>::forward_backward(ctx, p, domain, compute, images, grad, sum);
   });
 }
 

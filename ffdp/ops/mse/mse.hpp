@@ -3,6 +3,7 @@
 
 #include "ffdp/core/context.hpp"
 #include "ffdp/core/view.hpp"
+#include "ffdp/ops/common/images.hpp"
 #include "ffdp/ops/common/metric_sum.hpp"
 
 namespace ffdp::mse {
@@ -23,15 +24,14 @@ constexpr int halo(const Params&) { return 0; }
 /// `warped`. A NaN voxel of either image is missing: no value, no weight, no gradient.
 /// @param domain   whole image
 /// @param compute  voxels this call is responsible for
-/// @param fixed    [z,y,x] intensity, stored over at least compute
-/// @param warped   [z,y,x] intensity, stored over at least compute
+/// @param images   stored over at least compute
 /// @param grad     [z,y,x] d(sum)/d(warped) [intensity], written over compute; null for value only
 MetricSum forward_backward(Context&, const Params&, Box domain, Box compute,
-                           View<const float> fixed, View<const float> warped, View<float> grad);
+                           const Images<float>& images, View<float> grad);
 
 /// The same, but adds to *sum, which is in memory of the backend. On CUDA, does not wait for the
 /// device.
-void forward_backward(Context&, const Params&, Box domain, Box compute, View<const float> fixed,
-                      View<const float> warped, View<float> grad, MetricSum* sum);
+void forward_backward(Context&, const Params&, Box domain, Box compute, const Images<float>& images,
+                      View<float> grad, MetricSum* sum);
 
 }  // namespace ffdp::mse

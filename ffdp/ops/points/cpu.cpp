@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <algorithm>
 #include <array>
 #include <vector>
 
@@ -10,23 +9,11 @@
 namespace ffdp::points {
 namespace {
 
-constexpr std::int64_t piece = 2048;  // points a task
-
-/// body(i) for every point, in pieces on the threads of the context.
-template <class Body>
-void for_each_point(const Context& ctx, std::size_t count, Body&& body) {
-  const std::int64_t n = static_cast<std::int64_t>(count);
-  parallel_for(ctx, (n + piece - 1) / piece, [&](std::int64_t p, int) {
-    const std::int64_t end = std::min(n, (p + 1) * piece);
-    for (std::int64_t i = p * piece; i < end; ++i) body(static_cast<std::size_t>(i));
-  });
-}
-
 /// out[i] = value(point) inside, fill outside.
 template <class Out, class Value>
 void fill_or(const Context& ctx, const Box& domain, std::span<const Vec3> points, Out fill,
              std::span<Out> out, Value&& value) {
-  for_each_point(ctx, points.size(), [&](std::size_t i) {
+  parallel_for_many(ctx, points.size(), [&](std::size_t i) {
     out[i] = inside(domain, points[i]) ? value(points[i]) : fill;
   });
 }
@@ -80,7 +67,7 @@ void On<Backend::cpu>::sample_vectors(Context& ctx, const Box& domain,
                                       VectorView<const float> field, std::span<const Vec3> points,
                                       std::span<Vec3> vectors) {
   const std::array<View<const float>, 3> component{field[0], field[1], field[2]};
-  for_each_point(ctx, points.size(), [&](std::size_t i) {
+  parallel_for_many(ctx, points.size(), [&](std::size_t i) {
     Vec3 v{};
     if (inside(domain, points[i])) {
       const LinearTaps taps = linear_taps(domain, points[i]);

@@ -17,7 +17,7 @@ struct On {
   static void shrink_masked(Context&, const std::array<AxisWeights, 3>& weights, Box reach,
                             Box compute, const ImageView& in, View<const std::uint8_t> mask,
                             View<float> out, View<float> coverage);
-  static void displacement(Context&, Box from_domain, Box to_domain, Box compute,
+  static void displacement(Context&, const Domains& domains, Box compute,
                            VectorView<const float> in, VectorView<float> out);
 };
 

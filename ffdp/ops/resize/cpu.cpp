@@ -104,17 +104,17 @@ void On<Backend::cpu>::shrink_masked(Context& ctx, const std::array<AxisWeights,
 }
 
 template <>
-void On<Backend::cpu>::displacement(Context& ctx, Box from_domain, Box to_domain, Box compute,
+void On<Backend::cpu>::displacement(Context& ctx, const Domains& domains, Box compute,
                                     VectorView<const float> in, VectorView<float> out) {
   std::array<std::vector<AxisCell>, 3> cells;
   std::array<float, 3> rescale;
   for (int a = 0; a < 3; ++a) {
-    const int from = from_domain.size(a), to = to_domain.size(a);
+    const int from = domains.from.size(a), to = domains.to.size(a);
     rescale[a] = static_cast<float>(static_cast<double>(to) / from);
     for (int i = compute.lo[a]; i < compute.hi[a]; ++i) {
-      const double q = std::clamp(centre(i - to_domain.lo[a], from, to), 0.0, from - 1.0);
+      const double q = std::clamp(centre(i - domains.to.lo[a], from, to), 0.0, from - 1.0);
       const int lower = std::min(static_cast<int>(q), std::max(from - 2, 0));
-      cells[a].push_back({from_domain.lo[a] + lower, static_cast<float>(q - lower), true, false});
+      cells[a].push_back({domains.from.lo[a] + lower, static_cast<float>(q - lower), true, false});
     }
   }
   parallel_for(ctx, compute.size(0), [&](std::int64_t i, int) {

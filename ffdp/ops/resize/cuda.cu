@@ -51,8 +51,26 @@ void pass(Context& ctx, int axis, const AxisWeights& w, const Box& compute, cons
 }
 
 View<float> scratch_view(Context& ctx, int slot, const Box& box) {
-  return {ctx.scratch<float>(slot, static_cast<std::size_t>(box.volume())), box,
-          std::int64_t{box.size(1)} * box.size(2), box.size(2)};
+  return device::dense_view(ctx.scratch<float>(slot, box.volume()), box);
+}
+
+/// What the pass along z makes of `reach`.
+Box planes_of(const Box& reach, const Box& compute) {
+  Box planes = reach;
+  planes.lo[0] = compute.lo[0];
+  planes.hi[0] = compute.hi[0];
+  return planes;
+}
+
+/// The passes along y and x.
+void finish(Context& ctx, const std::array<AxisWeights, 3>& weights, View<float> planes, int slot,
+            const Box& compute, View<float> out) {
+  Box box = planes.stored;
+  box.lo[1] = compute.lo[1];
+  box.hi[1] = compute.hi[1];
+  const View<float> rows = scratch_view(ctx, slot, box);
+  pass(ctx, 1, weights[1], box, planes, rows);
+  pass(ctx, 2, weights[2], compute, rows, out);
 }
 
 }  // namespace
@@ -62,16 +80,9 @@ View<float> scratch_view(Context& ctx, int slot, const Box& box) {
 template <>
 void On<Backend::cuda>::shrink(Context& ctx, const std::array<AxisWeights, 3>& weights, Box reach,
                                Box compute, const ImageView& in, View<float> out) {
-  Box planes = reach, rows = reach;
-  planes.lo[0] = rows.lo[0] = compute.lo[0];
-  planes.hi[0] = rows.hi[0] = compute.hi[0];
-  rows.lo[1] = compute.lo[1];
-  rows.hi[1] = compute.hi[1];
-  const View<float> half = scratch_view(ctx, half_slot, planes);
-  const View<float> row = scratch_view(ctx, row_slot, rows);
-  pass(ctx, 0, weights[0], planes, in, half);
-  pass(ctx, 1, weights[1], rows, half, row);
-  pass(ctx, 2, weights[2], compute, row, out);
+  const View<float> planes = scratch_view(ctx, half_slot, planes_of(reach, compute));
+  pass(ctx, 0, weights[0], planes.stored, in, planes);
+  finish(ctx, weights, planes, row_slot, compute, out);
 }
 
 /// Likewise for the sums and for their weights, then their ratio. Reads 1 B/voxel more, and twice
@@ -81,26 +92,18 @@ void On<Backend::cuda>::shrink_masked(Context& ctx, const std::array<AxisWeights
                                       Box reach, Box compute, const ImageView& in,
                                       View<const std::uint8_t> mask, View<float> out,
                                       View<float> coverage) {
-  Box planes = reach, rows = reach;
-  planes.lo[0] = rows.lo[0] = compute.lo[0];
-  planes.hi[0] = rows.hi[0] = compute.hi[0];
-  rows.lo[1] = compute.lo[1];
-  rows.hi[1] = compute.hi[1];
-  const View<float> half = scratch_view(ctx, half_slot, planes);
-  const View<float> row = scratch_view(ctx, row_slot, rows);
-  const View<float> share_half = scratch_view(ctx, share_half_slot, planes);
-  const View<float> share_row = scratch_view(ctx, share_row_slot, rows);
+  const Box box = planes_of(reach, compute);
+  const View<float> planes = scratch_view(ctx, half_slot, box);
+  const View<float> share_planes = scratch_view(ctx, share_half_slot, box);
   const int* first = device::upload(ctx, table_slot, weights[0].first);
   const float* w = device::upload(ctx, table_slot + 1, weights[0].weights);
   visit(in, [&]<class T>(View<const T> image) {
-    const MaskedPass<T> one{weights[0].count, compute.lo[0], first, w,    in.scale,
-                            in.offset,        image,         mask,  half, share_half};
-    device::for_each_voxel(ctx, planes, one);
+    const MaskedPass<T> one{weights[0].count, compute.lo[0], first, w,      in.scale,
+                            in.offset,        image,         mask,  planes, share_planes};
+    device::for_each_voxel(ctx, box, one);
   });
-  pass(ctx, 1, weights[1], rows, half, row);
-  pass(ctx, 2, weights[2], compute, row, out);
-  pass(ctx, 1, weights[1], rows, share_half, share_row);
-  pass(ctx, 2, weights[2], compute, share_row, coverage);
+  finish(ctx, weights, planes, row_slot, compute, out);
+  finish(ctx, weights, share_planes, share_row_slot, compute, coverage);
   device::for_each_voxel(ctx, compute, [=] __device__(int z, int y, int x) {
     const float share = coverage(z, y, x);
     out(z, y, x) = share > 0 ? out(z, y, x) / share : 0.0F;
@@ -109,18 +112,18 @@ void On<Backend::cuda>::shrink_masked(Context& ctx, const std::array<AxisWeights
 
 /// Writes 12 B/voxel of the new grid.
 template <>
-void On<Backend::cuda>::displacement(Context& ctx, Box from_domain, Box to_domain, Box compute,
+void On<Backend::cuda>::displacement(Context& ctx, const Domains& domains, Box compute,
                                      VectorView<const float> in, VectorView<float> out) {
   const AxisCell* cells[3];
   float rescale[3];
   for (int a = 0; a < 3; ++a) {
-    const int from = from_domain.size(a), to = to_domain.size(a);
+    const int from = domains.from.size(a), to = domains.to.size(a);
     rescale[a] = static_cast<float>(static_cast<double>(to) / from);
     std::vector<AxisCell> axis;
     for (int i = compute.lo[a]; i < compute.hi[a]; ++i) {
-      const double q = std::clamp(centre(i - to_domain.lo[a], from, to), 0.0, from - 1.0);
+      const double q = std::clamp(centre(i - domains.to.lo[a], from, to), 0.0, from - 1.0);
       const int lower = std::min(static_cast<int>(q), std::max(from - 2, 0));
-      axis.push_back({from_domain.lo[a] + lower, static_cast<float>(q - lower), true, false});
+      axis.push_back({domains.from.lo[a] + lower, static_cast<float>(q - lower), true, false});
     }
     cells[a] = device::upload(ctx, table_slot + a, axis);
   }

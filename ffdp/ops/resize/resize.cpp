@@ -42,12 +42,12 @@ AxisWeights axis_weights(const Params& p, int from_lo, int from, int to_lo, int 
   return result;
 }
 
-std::array<AxisWeights, 3> all_weights(const Params& p, const Box& from, const Box& to,
+std::array<AxisWeights, 3> all_weights(const Params& p, const Domains& domains,
                                        const Box& compute) {
   std::array<AxisWeights, 3> weights;
   for (int a = 0; a < 3; ++a)
-    weights[a] = axis_weights(p, from.lo[a], from.size(a), to.lo[a], to.size(a), compute.lo[a],
-                              compute.hi[a]);
+    weights[a] = axis_weights(p, domains.from.lo[a], domains.from.size(a), domains.to.lo[a],
+                              domains.to.size(a), compute.lo[a], compute.hi[a]);
   return weights;
 }
 
@@ -60,46 +60,44 @@ Box reach_of(const std::array<AxisWeights, 3>& weights) {
   return reach;
 }
 
-void check(const Box& from_domain, const Box& to_domain, const Box& compute) {
-  require_boxes("resize", to_domain, compute);
-  require(!from_domain.empty(),
-          "resize: from_domain is " + to_string(from_domain) + ", must not be empty");
+void check(const Domains& domains, const Box& compute) {
+  require_boxes("resize", domains.to, compute);
+  require(!domains.from.empty(),
+          "resize: the old grid is " + to_string(domains.from) + ", must not be empty");
 }
 
-void check_shrink(const Params& p, const Box& from_domain, const Box& to_domain,
-                  const Box& compute) {
-  check(from_domain, to_domain, compute);
+void check_shrink(const Params& p, const Domains& domains, const Box& compute) {
+  check(domains, compute);
   for (int a = 0; a < 3; ++a)
-    require(
-        to_domain.size(a) <= from_domain.size(a),
-        "resize: shrink from " + to_string(from_domain) + " to the larger " + to_string(to_domain));
+    require(domains.to.size(a) <= domains.from.size(a),
+            "resize: shrink from " + to_string(domains.from) + " to the larger " +
+                to_string(domains.to));
   require(p.anti_alias >= 0 && p.anti_alias <= 4,
           "resize: anti_alias is " + std::to_string(p.anti_alias) + ", must be within 0 and 4");
 }
 
 }  // namespace
 
-Box shrink_reach(const Params& p, const Box& from_domain, const Box& to_domain,
-                 const Box& compute) {
-  check(from_domain, to_domain, compute);
-  return reach_of(all_weights(p, from_domain, to_domain, compute));
+Box shrink_reach(const Params& p, const Domains& domains, const Box& compute) {
+  check(domains, compute);
+  return reach_of(all_weights(p, domains, compute));
 }
 
-void shrink(Context& ctx, const Params& p, Box from_domain, Box to_domain, Box compute,
-            const ImageView& in, View<float> out) {
-  check_shrink(p, from_domain, to_domain, compute);
-  const auto weights = all_weights(p, from_domain, to_domain, compute);
+void shrink(Context& ctx, const Params& p, const Domains& domains, Box compute, const ImageView& in,
+            View<float> out) {
+  check_shrink(p, domains, compute);
+  const auto weights = all_weights(p, domains, compute);
   const Box reach = reach_of(weights);
   require_stored("resize", "in", in, reach);
   require_stored("resize", "out", out, compute);
   dispatch(ctx, [&]<Backend B>() { On<B>::shrink(ctx, weights, reach, compute, in, out); });
 }
 
-void shrink_masked(Context& ctx, const Params& p, Box from_domain, Box to_domain, Box compute,
+void shrink_masked(Context& ctx, const Params& p, const Domains& domains, Box compute,
                    const ImageView& in, View<const std::uint8_t> mask, View<float> out,
                    View<float> coverage) {
-  check_shrink(p, from_domain, to_domain, compute);
-  const auto weights = all_weights(p, from_domain, to_domain, compute);
+  check_shrink(p, domains, compute);
+  const auto weights = all_weights(p, domains, compute);
   const Box reach = reach_of(weights);
   require_stored("resize", "in", in, reach);
   require_stored("resize", "mask", mask, reach);
@@ -110,28 +108,26 @@ void shrink_masked(Context& ctx, const Params& p, Box from_domain, Box to_domain
   });
 }
 
-Box interpolate_reach(const Box& from_domain, const Box& to_domain, const Box& compute) {
-  check(from_domain, to_domain, compute);
+Box interpolate_reach(const Domains& domains, const Box& compute) {
+  check(domains, compute);
   Box reach;
   for (int a = 0; a < 3; ++a) {
-    const int from = from_domain.size(a), to = to_domain.size(a);
+    const int from = domains.from.size(a), to = domains.to.size(a);
     const auto lower = [&](int i) {
-      const double q = centre(i - to_domain.lo[a], from, to);
+      const double q = centre(i - domains.to.lo[a], from, to);
       return std::clamp(static_cast<int>(std::floor(q)), 0, std::max(from - 2, 0));
     };
-    reach.lo[a] = from_domain.lo[a] + lower(compute.lo[a]);
-    reach.hi[a] = from_domain.lo[a] + std::min(lower(compute.hi[a] - 1) + 2, from);
+    reach.lo[a] = domains.from.lo[a] + lower(compute.lo[a]);
+    reach.hi[a] = domains.from.lo[a] + std::min(lower(compute.hi[a] - 1) + 2, from);
   }
   return reach;
 }
 
-void displacement(Context& ctx, const Params&, Box from_domain, Box to_domain, Box compute,
+void displacement(Context& ctx, const Params&, const Domains& domains, Box compute,
                   VectorView<const float> in, VectorView<float> out) {
-  require_stored("resize", "in", in, interpolate_reach(from_domain, to_domain, compute));
+  require_stored("resize", "in", in, interpolate_reach(domains, compute));
   require_stored("resize", "out", out, compute);
-  dispatch(ctx, [&]<Backend B>() {
-    On<B>::displacement(ctx, from_domain, to_domain, compute, in, out);
-  });
+  dispatch(ctx, [&]<Backend B>() { On<B>::displacement(ctx, domains, compute, in, out); });
 }
 
 }  // namespace ffdp::resize

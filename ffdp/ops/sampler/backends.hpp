@@ -15,16 +15,15 @@ struct On {
   static void forward_uncounted(Context&, const Params&, Box domain, Box compute,
                                 const ImageView& moving, VectorView<const float> displacement,
                                 const Masks& masks, View<float> warped);
-  static void backward_displacement(Context&, const Params&, Box domain, Box compute, float scale,
+  static void backward_displacement(Context&, const Params&, Box domain, Box compute,
                                     const ImageView& moving, VectorView<const float> displacement,
-                                    View<const float> grad_warped, VectorView<float> grad_u,
-                                    Into into);
+                                    View<const float> grad_warped, const ScaledGradient& to);
   static void forward_part(Context&, const Params&, Box domain, Box compute,
                            const ImageView& moving, VectorView<const float> displacement,
-                           const Masks& masks, View<float> warped, VectorView<float> slopes);
-  static void backward_slopes(Context&, const Params&, Box domain, Box compute, float scale,
+                           const Masks& masks, const Samples& samples);
+  static void backward_slopes(Context&, const Params&, Box domain, Box compute,
                               VectorView<const float> slopes, View<const float> grad_warped,
-                              VectorView<float> grad_u, Into into);
+                              const ScaledGradient& to);
   static PlaneSums<AffineGradient> backward_affine(Context&, const Params&, Box domain, Box compute,
                                                    const ImageView& moving,
                                                    VectorView<const float> displacement,

@@ -255,21 +255,22 @@ void On<Backend::cpu>::forward_uncounted(Context& ctx, const Params& p, Box doma
 
 template <>
 void On<Backend::cpu>::backward_displacement(Context& ctx, const Params& p, Box, Box compute,
-                                             float scale, const ImageView& image,
+                                             const ImageView& image,
                                              VectorView<const float> displacement,
                                              View<const float> grad_warped,
-                                             VectorView<float> grad_u, Into into) {
+                                             const ScaledGradient& to) {
   const View<const float> moving = require_floats("sampler", image);
   const std::vector<float> zeros = zero_row(compute, displacement);
   const float* zero = zeros.data() - (displacement ? 0 : compute.lo[2]);
+  const float scale = to.scale;
   with_offsets<Need::gradient>(moving, p.moving_domain, [&](const auto& locate) {
     parallel_for(ctx, compute.size(0), [&](std::int64_t i, int) {
       const int z = compute.lo[0] + static_cast<int>(i);
       for (int y = compute.lo[1]; y < compute.hi[1]; ++y) {
         const Row row = make_row(p, displacement, zero, z, y);
         const float* g = grad_warped.row(z, y);
-        float *gz = grad_u[0].row(z, y), *gy = grad_u[1].row(z, y), *gx = grad_u[2].row(z, y);
-        if (into == Into::overwrite) clear_row(compute, gz, gy, gx);
+        float *gz = to.grad[0].row(z, y), *gy = to.grad[1].row(z, y), *gx = to.grad[2].row(z, y);
+        if (to.into == Into::overwrite) clear_row(compute, gz, gy, gx);
 #pragma omp simd
         for (int x = compute.lo[2]; x < compute.hi[2]; ++x) {
           const auto cell = locate(row, x);
@@ -292,8 +293,7 @@ void On<Backend::cpu>::backward_displacement(Context& ctx, const Params& p, Box,
 template <>
 void On<Backend::cpu>::forward_part(Context& ctx, const Params& p, Box, Box compute,
                                     const ImageView& image, VectorView<const float> displacement,
-                                    const Masks& masks, View<float> warped,
-                                    VectorView<float> slopes) {
+                                    const Masks& masks, const Samples& samples) {
   const View<const float> moving = require_floats("sampler", image);
   const std::vector<float> zeros = zero_row(compute, displacement);
   const float* zero = zeros.data() - (displacement ? 0 : compute.lo[2]);
@@ -302,12 +302,12 @@ void On<Backend::cpu>::forward_part(Context& ctx, const Params& p, Box, Box comp
       const int z = compute.lo[0] + static_cast<int>(i);
       for (int y = compute.lo[1]; y < compute.hi[1]; ++y) {
         const Row row = make_row(p, displacement, zero, z, y);
-        float* out = warped.row(z, y);
+        float* out = samples.warped.row(z, y);
         for_held_pieces(locate, row, compute, [&](const Box& piece) {
           resample_row<Absent::left>(locate, row, piece, out);
           mask_row(locate, row, masks, z, y, piece, out);
           outside_row(p, piece, out);
-          if (slopes) slope_row(locate, row, piece, slopes, z, y);
+          if (samples.slopes) slope_row(locate, row, piece, samples.slopes, z, y);
         });
       }
     });
@@ -315,18 +315,18 @@ void On<Backend::cpu>::forward_part(Context& ctx, const Params& p, Box, Box comp
 }
 
 template <>
-void On<Backend::cpu>::backward_slopes(Context& ctx, const Params& p, Box, Box compute, float scale,
+void On<Backend::cpu>::backward_slopes(Context& ctx, const Params& p, Box, Box compute,
                                        VectorView<const float> slopes,
-                                       View<const float> grad_warped, VectorView<float> grad_u,
-                                       Into into) {
+                                       View<const float> grad_warped, const ScaledGradient& to) {
   const RowMap map = row_map(p, 0, 0);
+  const float scale = to.scale;
   parallel_for(ctx, compute.size(0), [&](std::int64_t i, int) {
     const int z = compute.lo[0] + static_cast<int>(i);
     for (int y = compute.lo[1]; y < compute.hi[1]; ++y) {
       const float* g = grad_warped.row(z, y);
       const float *sz = slopes[0].row(z, y), *sy = slopes[1].row(z, y), *sx = slopes[2].row(z, y);
-      float *gz = grad_u[0].row(z, y), *gy = grad_u[1].row(z, y), *gx = grad_u[2].row(z, y);
-      if (into == Into::overwrite) clear_row(compute, gz, gy, gx);
+      float *gz = to.grad[0].row(z, y), *gy = to.grad[1].row(z, y), *gx = to.grad[2].row(z, y);
+      if (to.into == Into::overwrite) clear_row(compute, gz, gy, gx);
 #pragma omp simd
       for (int x = compute.lo[2]; x < compute.hi[2]; ++x) {
         const float factor = scale * g[x];

@@ -56,8 +56,7 @@ template <class Locate>
 struct ResamplePart {
   Locate locate;
   Masks masks;
-  View<float> warped;
-  VectorView<float> slopes;
+  Samples samples;
 
   struct Made {
     float value;
@@ -69,13 +68,14 @@ struct ResamplePart {
     if (!c.held) return {0, {0, 0, 0}, false};
     float v[8];
     locate.corners(c, v);
-    const Resample<Locate> whole{locate, masks, warped};
+    const Resample<Locate> whole{locate, masks, samples.warped};
     const float value = whole.judged(c, locate.value(c, v), z, y, x).value;
     return {value, locate.gradient(c, v, 1.0F), true};
   }
   __device__ void put(int z, int y, int x, const Made& made) const {
     if (!made.held) return;
-    warped(z, y, x) = made.value;
+    samples.warped(z, y, x) = made.value;
+    const VectorView<float>& slopes = samples.slopes;
     if (!slopes) return;
     float* to = slopes.data + slopes[0].offset(z, y, x);
     to[0] = made.slope.z;
@@ -85,31 +85,30 @@ struct ResamplePart {
 };
 
 /// Adds S^T times a gradient w.r.t. q to a gradient w.r.t. u, or overwrites it.
-__device__ inline void put_turned(const float (&s)[3][3], const Gradient3<float>& d, bool add,
-                                  const VectorView<float>& grad_u, int z, int y, int x) {
+__device__ inline void put_turned(const float (&s)[3][3], const Gradient3<float>& d,
+                                  const ScaledGradient& to, int z, int y, int x) {
   float sum[3];
-  float* to = grad_u.data + grad_u[0].offset(z, y, x);
+  const bool add = to.into == Into::add;
+  float* at = to.grad.data + to.grad[0].offset(z, y, x);
 #pragma unroll
   for (int k = 0; k < 3; ++k)
-    sum[k] = (add ? to[k * grad_u.stride_c] : 0.0F) + turned(s, k, d.z, d.y, d.x);
+    sum[k] = (add ? at[k * to.grad.stride_c] : 0.0F) + turned(s, k, d.z, d.y, d.x);
 #pragma unroll
-  for (int k = 0; k < 3; ++k) to[k * grad_u.stride_c] = sum[k];
+  for (int k = 0; k < 3; ++k) at[k * to.grad.stride_c] = sum[k];
 }
 
 template <class Locate>
 struct ToDisplacement {
   Locate locate;
-  float scale;
   View<const float> grad_warped;
-  VectorView<float> grad_u;
-  bool add;
+  ScaledGradient to;
 
   using Made = Gradient3<float>;
   __device__ Made make(const float (&row)[3], int z, int y, int x) const {
-    return locate.gradient(locate(row, z, y, x), scale * grad_warped(z, y, x));
+    return locate.gradient(locate(row, z, y, x), to.scale * grad_warped(z, y, x));
   }
   __device__ void put(int z, int y, int x, const Made& d) const {
-    put_turned(locate.s, d, add, grad_u, z, y, x);
+    put_turned(locate.s, d, to, z, y, x);
   }
 };
 
@@ -215,13 +214,12 @@ void On<Backend::cuda>::forward_uncounted(Context& ctx, const Params& p, Box, Bo
 /// Reads u, moving, grad_warped (and grad_u), writes grad_u: 32 (44) B/voxel.
 template <>
 void On<Backend::cuda>::backward_displacement(Context& ctx, const Params& p, Box, Box compute,
-                                              float scale, const ImageView& moving,
+                                              const ImageView& moving,
                                               VectorView<const float> displacement,
                                               View<const float> grad_warped,
-                                              VectorView<float> grad_u, Into into) {
+                                              const ScaledGradient& to) {
   with_locator<Need::gradient>(p, moving, displacement, [&]<class Locate>(const Locate& locate) {
-    for_rows(ctx, compute,
-             ToDisplacement<Locate>{locate, scale, grad_warped, grad_u, into == Into::add});
+    for_rows(ctx, compute, ToDisplacement<Locate>{locate, grad_warped, to});
   });
 }
 
@@ -229,26 +227,24 @@ void On<Backend::cuda>::backward_displacement(Context& ctx, const Params& p, Box
 template <>
 void On<Backend::cuda>::forward_part(Context& ctx, const Params& p, Box, Box compute,
                                      const ImageView& moving, VectorView<const float> displacement,
-                                     const Masks& masks, View<float> warped,
-                                     VectorView<float> slopes) {
+                                     const Masks& masks, const Samples& samples) {
   with_locator<Need::gradient>(p, moving, displacement, [&]<class Locate>(const Locate& locate) {
-    for_rows(ctx, compute, ResamplePart<Locate>{locate, masks, warped, slopes});
+    for_rows(ctx, compute, ResamplePart<Locate>{locate, masks, samples});
   });
 }
 
 /// Reads slopes, grad_warped (and grad_u), writes grad_u: 28 (40) B/voxel.
 template <>
 void On<Backend::cuda>::backward_slopes(Context& ctx, const Params& p, Box, Box compute,
-                                        float scale, VectorView<const float> slopes,
-                                        View<const float> grad_warped, VectorView<float> grad_u,
-                                        Into into) {
+                                        VectorView<const float> slopes,
+                                        View<const float> grad_warped, const ScaledGradient& to) {
   const RowMap map = row_map(p, 0, 0);
   device::for_each_voxel(ctx, compute, [=] __device__(int z, int y, int x) {
-    const float factor = scale * grad_warped(z, y, x);
+    const float factor = to.scale * grad_warped(z, y, x);
     const float* from = slopes.data + slopes[0].offset(z, y, x);
     const Gradient3<float> d{scaled(from[0], factor), scaled(from[slopes.stride_c], factor),
                              scaled(from[2 * slopes.stride_c], factor)};
-    put_turned(map.s, d, into == Into::add, grad_u, z, y, x);
+    put_turned(map.s, d, to, z, y, x);
   });
 }
 

@@ -79,38 +79,37 @@ void forward_uncounted(Context& ctx, const Params& p, Box domain, Box compute,
   });
 }
 
-void backward_displacement(Context& ctx, const Params& p, Box domain, Box compute, float scale,
+void backward_displacement(Context& ctx, const Params& p, Box domain, Box compute,
                            const ImageView& moving, VectorView<const float> displacement,
-                           View<const float> grad_warped, VectorView<float> grad_u, Into into) {
+                           View<const float> grad_warped, const ScaledGradient& to) {
   check(p, domain, compute, displacement);
   require(bool(moving), "sampler: moving is absent");
   require_stored("sampler", "grad_warped", grad_warped, compute);
-  require_stored("sampler", "grad_u", grad_u, compute);
+  require_stored("sampler", "grad_u", to.grad, compute);
   dispatch(ctx, [&]<Backend B>() {
-    On<B>::backward_displacement(ctx, p, domain, compute, scale, moving, displacement, grad_warped,
-                                 grad_u, into);
+    On<B>::backward_displacement(ctx, p, domain, compute, moving, displacement, grad_warped, to);
   });
 }
 
 void forward_part(Context& ctx, const Params& p, Box domain, Box compute, const ImageView& moving,
-                  VectorView<const float> displacement, const Masks& masks, View<float> warped,
-                  VectorView<float> slopes) {
-  check_forward(p, domain, compute, moving, displacement, masks, warped);
-  if (slopes) require_stored("sampler", "slopes", slopes, compute);
+                  VectorView<const float> displacement, const Masks& masks,
+                  const Samples& samples) {
+  check_forward(p, domain, compute, moving, displacement, masks, samples.warped);
+  if (samples.slopes) require_stored("sampler", "slopes", samples.slopes, compute);
   dispatch(ctx, [&]<Backend B>() {
-    On<B>::forward_part(ctx, p, domain, compute, moving, displacement, masks, warped, slopes);
+    On<B>::forward_part(ctx, p, domain, compute, moving, displacement, masks, samples);
   });
 }
 
-void backward_slopes(Context& ctx, const Params& p, Box domain, Box compute, float scale,
+void backward_slopes(Context& ctx, const Params& p, Box domain, Box compute,
                      VectorView<const float> slopes, View<const float> grad_warped,
-                     VectorView<float> grad_u, Into into) {
+                     const ScaledGradient& to) {
   check(p, domain, compute, {});
   require_stored("sampler", "slopes", slopes, compute);
   require_stored("sampler", "grad_warped", grad_warped, compute);
-  require_stored("sampler", "grad_u", grad_u, compute);
+  require_stored("sampler", "grad_u", to.grad, compute);
   dispatch(ctx, [&]<Backend B>() {
-    On<B>::backward_slopes(ctx, p, domain, compute, scale, slopes, grad_warped, grad_u, into);
+    On<B>::backward_slopes(ctx, p, domain, compute, slopes, grad_warped, to);
   });
 }
 

@@ -56,37 +56,36 @@ void forward_uncounted(Context&, const Params&, Box domain, Box compute, const I
 
 using ffdp::Into;
 
-/// Gradient w.r.t. u: grad_u(x) += S^T grad I(q(x)) scale grad_warped(x); with Into::overwrite, =
-/// in place of +=.
-/// @param scale        factor, e.g. the weight of a metric over its sum
+/// Gradient w.r.t. u: S^T grad I(q(x)) grad_warped(x).
 /// @param grad_warped  [z,y,x] dL/d(warped) [1/intensity], stored over at least compute;
 ///                     samples outside have no gradient
-/// @param grad_u       [3,z,y,x] dL/du [1/voxels], over compute
-void backward_displacement(Context&, const Params&, Box domain, Box compute, float scale,
+/// @param to           [3,z,y,x] dL/du [1/voxels], over compute
+void backward_displacement(Context&, const Params&, Box domain, Box compute,
                            const ImageView& moving, VectorView<const float> displacement,
-                           View<const float> grad_warped, VectorView<float> grad_u,
-                           Into into = Into::add);
+                           View<const float> grad_warped, const ScaledGradient& to);
+
+/// What forward_part() writes, over compute.
+struct Samples {
+  View<float> warped;  ///< [z,y,x] intensity; Params::outside where a sample is outside the moving
+                       ///< image or masked
+  VectorView<float> slopes;  ///< [3,z,y,x] dI/dq at q(x), components z, y, x [intensity/voxel of
+                             ///< the moving image]; 0 outside the moving image; null data for none
+};
 
 /// Samples one part of a moving image. Writes the samples whose cell of eight voxels is stored, and
 /// leaves the others as they are. Calls with parts that overlap by one plane and together cover the
 /// moving image write all samples, with the bits of forward() and backward_displacement().
 /// @param moving  [z,y,x] intensity; the part
 /// @param masks   the moving mask is stored over at least the part
-/// @param warped  [z,y,x] intensity, over compute; Params::outside where a sample is outside the
-///                moving image or masked
-/// @param slopes  [3,z,y,x] dI/dq at q(x), components z, y, x [intensity/voxel of the moving
-/// image],
-///                over compute; 0 outside the moving image; null data for none
 void forward_part(Context&, const Params&, Box domain, Box compute, const ImageView& moving,
-                  VectorView<const float> displacement, const Masks& masks, View<float> warped,
-                  VectorView<float> slopes);
+                  VectorView<const float> displacement, const Masks& masks, const Samples& samples);
 
 /// backward_displacement() from the slopes that forward_part() has written. It gives the same bits
 /// if the scale of the image is a power of two.
 /// @param slopes  [3,z,y,x] stored over at least compute
-void backward_slopes(Context&, const Params&, Box domain, Box compute, float scale,
+void backward_slopes(Context&, const Params&, Box domain, Box compute,
                      VectorView<const float> slopes, View<const float> grad_warped,
-                     VectorView<float> grad_u, Into into = Into::add);
+                     const ScaledGradient& to);
 
 /// Twelve sums: dL/dA [row][column] and dL/dt.
 struct AffineGradient {

@@ -9,8 +9,8 @@ namespace ffdp::slopes {
 /// On<Backend::cuda>.
 template <Backend>
 struct On {
-  static void backward(Context&, Box domain, Box compute, float scale, View<const float> warped,
-                       View<const float> grad_warped, VectorView<float> grad_s, Into into);
+  static void backward(Context&, Box domain, Box compute, View<const float> warped,
+                       View<const float> grad_warped, const ScaledGradient& to);
 };
 
 }  // namespace ffdp::slopes

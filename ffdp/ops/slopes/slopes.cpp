@@ -7,15 +7,14 @@
 
 namespace ffdp::slopes {
 
-void backward(Context& ctx, Box domain, Box compute, float scale, View<const float> warped,
-              View<const float> grad_warped, VectorView<float> grad_s, Into into) {
+void backward(Context& ctx, Box domain, Box compute, View<const float> warped,
+              View<const float> grad_warped, const ScaledGradient& to) {
   require_boxes("slopes", domain, compute);
   require_stored("slopes", "warped", warped, intersect(grow(compute, halo), domain));
   require_stored("slopes", "grad_warped", grad_warped, compute);
-  require_stored("slopes", "grad_s", grad_s, compute);
-  dispatch(ctx, [&]<Backend B>() {
-    On<B>::backward(ctx, domain, compute, scale, warped, grad_warped, grad_s, into);
-  });
+  require_stored("slopes", "grad_s", to.grad, compute);
+  dispatch(ctx,
+           [&]<Backend B>() { On<B>::backward(ctx, domain, compute, warped, grad_warped, to); });
 }
 
 }  // namespace ffdp::slopes

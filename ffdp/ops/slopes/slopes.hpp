@@ -14,16 +14,15 @@ namespace ffdp::slopes {
 inline constexpr int halo = 1;
 
 /// Gradient w.r.t. a step s that is composed before the warp, out(x) = warped(x + s(x)):
-/// grad_s(x) += D warped(x) scale grad_warped(x), or = with Into::overwrite. D is half the
-/// difference of the neighbours at x + 1 and x - 1 along each axis; where one of them is missing
-/// (NaN, or beyond the domain) that of the other and x, where both or x itself are, 0.
+/// D warped(x) grad_warped(x). D is half the difference of the neighbours at x + 1 and x - 1 along
+/// each axis; where one of them is missing (NaN, or beyond the domain) that of the other and x,
+/// where both or x itself are, 0.
 /// @param domain       whole image
 /// @param compute      voxels this call writes
-/// @param scale        factor, e.g. the weight of a metric over its sum
 /// @param warped       [z,y,x] intensity, stored over at least grow(compute, halo) in the domain
 /// @param grad_warped  [z,y,x] d(cost)/d(warped) [1/intensity], stored over at least compute
-/// @param grad_s       [3,z,y,x] d(cost)/ds, components z, y, x [1/voxel], over compute
-void backward(Context&, Box domain, Box compute, float scale, View<const float> warped,
-              View<const float> grad_warped, VectorView<float> grad_s, Into into);
+/// @param to           [3,z,y,x] d(cost)/ds [1/voxel], over compute
+void backward(Context&, Box domain, Box compute, View<const float> warped,
+              View<const float> grad_warped, const ScaledGradient& to);
 
 }  // namespace ffdp::slopes

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 
+#include "ffdp/ops/common/inner_row.hpp"
 #include "ffdp/ops/common/separable.hpp"
 #include "ffdp/ops/smooth/backends.hpp"
 #include "ffdp/ops/smooth/damping.hpp"
@@ -28,13 +29,12 @@ void damp_row(const VectorView<const float>& v, const Box& domain, float weight,
   const auto one = [&](int x, const Neighbours& n) {
     to[x - x_lo] = damped<c>(row + x, v.stride_c, n, weight);
   };
-  const int lo = std::min(std::max(x_lo, domain.lo[2] + 1), x_hi);
-  const int hi = std::max(std::min(x_hi, domain.hi[2] - 1), lo);
-  for (int x = x_lo; x < lo; ++x) one(x, {v, domain, z, y, x});
-  const Neighbours inside(v, domain, z, y, lo);
+  const InnerRow inner(domain, x_lo, x_hi);
+  for (int x = x_lo; x < inner.lo; ++x) one(x, {v, domain, z, y, x});
+  const Neighbours inside(v, domain, z, y, inner.lo);
 #pragma omp simd
-  for (int x = lo; x < hi; ++x) one(x, inside);
-  for (int x = hi; x < x_hi; ++x) one(x, {v, domain, z, y, x});
+  for (int x = inner.lo; x < inner.hi; ++x) one(x, inside);
+  for (int x = inner.hi; x < x_hi; ++x) one(x, {v, domain, z, y, x});
 }
 
 /// rows_of(z, y, x_lo, x_hi, rows) gives the rows that are smoothed.

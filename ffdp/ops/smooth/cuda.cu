@@ -13,8 +13,7 @@ namespace {
 enum Slot {
   edge_slot = 0,
   taps_slot = 3,
-  first_slot = 6,
-  second_slot = 7,
+  sums_slot = 6,
   damped_slot = 10  // as descent and lncc, which never run at once
 };
 
@@ -62,9 +61,7 @@ void run(Context& ctx, const Params& p, const Box& domain, const Box& compute,
         edge_factors(taps[a], domain.lo[a], domain.hi[a], edge.box.lo[a], edge.box.hi[a]));
     device_taps[a] = device::upload(ctx, taps_slot + a, taps[a]);
   }
-  const auto size = static_cast<std::size_t>(readable.volume());
-  auto* first = ctx.scratch<float>(first_slot, size);
-  auto* second = ctx.scratch<float>(second_slot, size);
+  auto* sums = ctx.scratch<float>(sums_slot, 2 * static_cast<std::size_t>(readable.volume()));
   for (int part = 0; part < parts; ++part) {
     const View<const float> from = in[part];
     const View<float> to = out[part];
@@ -73,7 +70,7 @@ void run(Context& ctx, const Params& p, const Box& domain, const Box& compute,
         [=] __device__(int z, int y, int x) {
           return Adjoint ? from(z, y, x) * edge(z, y, x) : from(z, y, x);
         },
-        first, second, to);
+        sums, to);
     if (Adjoint) continue;
     device::for_each_voxel(ctx, compute,
                            [=] __device__(int z, int y, int x) { to(z, y, x) *= edge(z, y, x); });

@@ -102,8 +102,8 @@ VectorField<float> resized(Context& ctx, dist::Comm& comm, const dist::Cut& from
   const Box own = to.own(comm);
   VectorField<float> result(ctx.backend, own);
   const dist::VectorWindow window(ctx, comm, from, u,
-                                  resize::interpolate_reach(from.domain(), to.domain(), own));
-  resize::displacement(ctx, {}, from.domain(), to.domain(), own, window.view(), result);
+                                  resize::interpolate_reach({from.domain(), to.domain()}, own));
+  resize::displacement(ctx, {}, {from.domain(), to.domain()}, own, window.view(), result);
   return result;
 }
 

@@ -156,7 +156,7 @@ void Level<T>::measure(Term& m, int index) {
     const Box box = slab_from(z);
     warp(m, one_slab() ? needed.lo[0] : z, one_slab() ? needed.hi[0] : box.hi[0]);
     const Span span(ctx_, "sums of the metric");
-    two_pass::accumulate(ctx_, m.metric, domain_, box, m.pair->fixed(), m.warped.view(),
+    two_pass::accumulate(ctx_, m.metric, domain_, box, {m.pair->fixed(), m.warped.view()},
                          m.sums.data());
   }
   if (!cut_.whole()) m.all_sums.sum(ctx_, comm_, m.sums.data());
@@ -178,18 +178,18 @@ void Level<T>::add_gradient(Term& m, int index, const Box& planes, sampler::Into
   float factor = m.factor;
   const Span span(ctx_, "metric, gradient");
   if (m.metric.config.kind == MetricKind::lncc) {
-    lncc::forward_backward(ctx_, m.metric.lncc(), domain_, planes, f, w, grad, VectorView<float>{},
-                           sum);
+    lncc::forward_backward(ctx_, m.metric.lncc(), domain_, planes, {f, w}, grad, {}, sum);
   } else if (m.metric.config.kind == MetricKind::mse) {
-    mse::forward_backward(ctx_, m.metric.mse(), domain_, planes, f, w, grad, sum);
+    mse::forward_backward(ctx_, m.metric.mse(), domain_, planes, {f, w}, grad, sum);
   } else {
     factor *= -static_cast<float>(domain_.volume());
-    two_pass::backward(ctx_, m.metric, domain_, planes, 1.0F, m.slope.data(), f, w, grad);
+    two_pass::backward(ctx_, m.metric, domain_, planes, 1.0F, m.slope.data(), {f, w}, grad);
   }
+  const ScaledGradient to{vectors_.vectors(), factor, into};
   if (slopes_between_voxels(m.metric.config))
-    return slopes::backward(ctx_, domain_, planes, factor, w, grad, vectors_.vectors(), into);
+    return slopes::backward(ctx_, domain_, planes, w, grad, to);
   if (!own_.contains(planes)) finish_rims();
-  m.pair->moving().add_gradient(ctx_, planes, factor, u_, grad, vectors_.vectors(), into);
+  m.pair->moving().add_gradient(ctx_, planes, u_, grad, to);
 }
 
 /// The gradient of all metrics for the next planes. Own planes and rims are computed separately.
@@ -300,6 +300,7 @@ void Level<T>::take_step() {
   share_moments();
   const descent::Step step{.length = stage_.step,
                            .least = stage_.optimizer == Optimizer::adam ? 1.0 : 0.0,
+                           .sums = size_.data(),
                            .face_ramp = face_ramp};
   const Smoothing smoothing = warp_smoothing(stage_, done(), domain_);
   const int halo = smoothing.lead(), lead = halo_.moments;
@@ -309,8 +310,7 @@ void Level<T>::take_step() {
     const Box made = vectors_.advance(ctx_, z - halo, std::min(box.hi[0] + lead, domain_.hi[0]));
     if (!made.empty()) {
       const Span span(ctx_, "compose");
-      descent::compose(ctx_, adam_, step, domain_, made, moments_, size_.data(), u_,
-                       vectors_.vectors());
+      descent::compose(ctx_, adam_, step, domain_, made, moments_, u_, vectors_.vectors());
     }
     const Span span(ctx_, "smooth");
     smooth_field(ctx_, smoothing, domain_, box, vectors_.vectors(), u_);

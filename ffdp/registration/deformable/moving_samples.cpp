@@ -128,9 +128,9 @@ void MovingSamples::pass_round(Context& ctx, dist::Comm& comm, const Box& warped
   ring_->pass(ctx, [&](const ImageView& part, const View<const std::uint8_t>& mask) {
     const sampler::Masks masks{fixed_mask_, mask};
     for (const Box& rim : dist::rims(warped, gradient))
-      sampler::forward_part(ctx, params_, domain_, rim, part, displacement, masks, values_, {});
-    sampler::forward_part(ctx, params_, domain_, gradient, part, displacement, masks, values_,
-                          slopes_);
+      sampler::forward_part(ctx, params_, domain_, rim, part, displacement, masks, {values_, {}});
+    sampler::forward_part(ctx, params_, domain_, gradient, part, displacement, masks,
+                          {values_, slopes_});
   });
 }
 
@@ -143,15 +143,13 @@ void MovingSamples::warp(Context& ctx, const Box& box, VectorView<const float> d
                                {fixed_mask_, mask_window_.view()}, warped);
 }
 
-void MovingSamples::add_gradient(Context& ctx, const Box& box, float scale,
-                                 VectorView<const float> displacement,
-                                 View<const float> grad_warped, VectorView<float> grad_u,
-                                 sampler::Into into) const {
+void MovingSamples::add_gradient(Context& ctx, const Box& box, VectorView<const float> displacement,
+                                 View<const float> grad_warped, const ScaledGradient& to) const {
   if (access_ == MovingAccess::ring)
-    sampler::backward_slopes(ctx, params_, domain_, box, scale, slopes_, grad_warped, grad_u, into);
+    sampler::backward_slopes(ctx, params_, domain_, box, slopes_, grad_warped, to);
   else
-    sampler::backward_displacement(ctx, params_, domain_, box, scale, window_.view(), displacement,
-                                   grad_warped, grad_u, into);
+    sampler::backward_displacement(ctx, params_, domain_, box, window_.view(), displacement,
+                                   grad_warped, to);
 }
 
 }  // namespace ffdp::registration

@@ -71,8 +71,7 @@ class MovingSamples {
   /// @param displacement  [3,z,y,x] u [voxels], stored over at least the intersection of both, and
   ///                      over both if samples_at_once()
   /// @param change        length of the step by which the displacement differs from that of the
-  /// last
-  ///                      call, after composition and smoothing [voxels]; infinity: unknown
+  ///                      last call, after composition and smoothing [voxels]; infinity: unknown
   void prepare(Context& ctx, dist::Comm& comm, const Box& warped, const Box& gradient,
                VectorView<const float> displacement, double change);
   /// Whether prepare() may already sample all voxels of `warped` and `gradient`.
@@ -83,11 +82,9 @@ class MovingSamples {
   /// Writes the warped image over `box`; NaN where a sample is outside or masked.
   void warp(Context& ctx, const Box& box, VectorView<const float> displacement,
             View<float> warped) const;
-  /// Adds to grad_u (or writes, by `into`) d(cost)/du over `box`, where d(cost)/d(warped) is
-  /// `scale` times grad_warped.
-  void add_gradient(Context& ctx, const Box& box, float scale, VectorView<const float> displacement,
-                    View<const float> grad_warped, VectorView<float> grad_u,
-                    sampler::Into into) const;
+  /// Gradient w.r.t. u over `box`, from d(cost)/d(warped).
+  void add_gradient(Context& ctx, const Box& box, VectorView<const float> displacement,
+                    View<const float> grad_warped, const ScaledGradient& to) const;
 
   /// The way in which all ranks get at the image; known after the first prepare().
   std::optional<MovingAccess> access() const { return access_; }

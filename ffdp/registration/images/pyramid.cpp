@@ -51,7 +51,7 @@ struct Share {
 
   Share(dist::Comm& comm, const Box& from, const Box& to)
       : work(dist::Cut::always(to, comm.size())), made(work.own(comm)) {
-    if (!made.empty()) needed = resize::shrink_reach({}, from, to, made);
+    if (!made.empty()) needed = resize::shrink_reach({}, {from, to}, made);
   }
 };
 
@@ -75,7 +75,7 @@ struct Masked {
     const dist::Window source(ctx, comm, full, share.needed);
     const dist::MaskWindow counts(ctx, comm, &mask, share.needed);
     if (!share.made.empty())
-      resize::shrink_masked(ctx, {}, from, level, share.made, source.view(), counts.view(), made,
+      resize::shrink_masked(ctx, {}, {from, level}, share.made, source.view(), counts.view(), made,
                             covered);
     image = distributed(ctx, comm, share, std::move(made));
     coverage = distributed(ctx, comm, share, std::move(covered));
@@ -110,7 +110,7 @@ Image<float> shrink_to(Context& ctx, dist::Comm& comm, const ImageRef& image, co
   const Share share(comm, from, to);
   const dist::Window source(ctx, comm, image, share.needed);
   Field<float> made(ctx.backend, share.made);
-  if (!share.made.empty()) resize::shrink(ctx, {}, from, to, share.made, source.view(), made);
+  if (!share.made.empty()) resize::shrink(ctx, {}, {from, to}, share.made, source.view(), made);
   return {level, distributed(ctx, comm, share, std::move(made))};
 }
 

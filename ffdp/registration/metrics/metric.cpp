@@ -70,13 +70,13 @@ Cost mi_cost(Context& ctx, dist::Comm& comm, const Metric& metric, const dist::C
   const mi::Params p = metric.mi();
   const Box own = cut.own(comm);
   mi::Histogram histogram;
-  mi::accumulate(ctx, p, cut.domain(), own, fixed, warped, histogram);
+  mi::accumulate(ctx, p, cut.domain(), own, {fixed, warped}, histogram);
   dist::sum_counts(comm, cut, histogram.joint);
   histogram.samples = dist::sum_count(comm, cut, histogram.samples);
   const mi::Table table = mi::evaluate(p, histogram);
   const auto samples = static_cast<double>(histogram.samples);
   if (grad)
-    mi::backward(ctx, p, cut.domain(), own, -static_cast<float>(samples), table, fixed, warped,
+    mi::backward(ctx, p, cut.domain(), own, -static_cast<float>(samples), table, {fixed, warped},
                  grad);
   return {-table.value, samples};
 }
@@ -86,12 +86,12 @@ Cost gc_cost(Context& ctx, dist::Comm& comm, const Metric& metric, const dist::C
   const gc::Params p = metric.gc();
   const Box own = cut.own(comm);
   gc::Sums sums{};
-  gc::accumulate(ctx, p, cut.domain(), own, fixed, warped, sums);
+  gc::accumulate(ctx, p, cut.domain(), own, {fixed, warped}, sums);
   dist::sum_counts(comm, cut, sums);
   const gc::Correlation found = gc::evaluate(p, sums);
   if (grad)
     gc::backward(ctx, p, cut.domain(), own, -static_cast<float>(found.value.weight), found.slope,
-                 fixed, warped, grad);
+                 {fixed, warped}, grad);
   return {-found.value.value, found.value.weight};
 }
 
@@ -105,8 +105,8 @@ Cost evaluate(Context& ctx, dist::Comm& comm, const Metric& metric, const dist::
   const Box domain = cut.domain(), own = cut.own(comm);
   const MetricSum sum =
       kind == MetricKind::lncc
-          ? lncc::forward_backward(ctx, metric.lncc(), domain, own, fixed, warped, grad)
-          : mse::forward_backward(ctx, metric.mse(), domain, own, fixed, warped, grad);
+          ? lncc::forward_backward(ctx, metric.lncc(), domain, own, {fixed, warped}, grad)
+          : mse::forward_backward(ctx, metric.mse(), domain, own, {fixed, warped}, grad);
   double totals[2] = {sum.value, sum.weight};
   dist::sum_exact(comm, cut, totals);
   const double mean = totals[0] / std::max(totals[1], 1.0);

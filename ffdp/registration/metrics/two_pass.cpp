@@ -20,11 +20,11 @@ std::size_t slope_count(const MetricConfig& config) {
 }
 
 void accumulate(Context& ctx, const Metric& metric, const Box& domain, const Box& box,
-                View<const float> fixed, View<const float> warped, std::int64_t* sums) {
+                const Images<float>& images, std::int64_t* sums) {
   if (is_gc(metric.config))
-    gc::accumulate(ctx, metric.gc(), domain, box, fixed, warped, sums);
+    gc::accumulate(ctx, metric.gc(), domain, box, images, sums);
   else
-    mi::accumulate(ctx, metric.mi(), domain, box, fixed, warped, sums);
+    mi::accumulate(ctx, metric.mi(), domain, box, images, sums);
 }
 
 void evaluate(Context& ctx, const Metric& metric, const std::int64_t* sums, float* slope,
@@ -36,12 +36,11 @@ void evaluate(Context& ctx, const Metric& metric, const std::int64_t* sums, floa
 }
 
 void backward(Context& ctx, const Metric& metric, const Box& domain, const Box& box, float scale,
-              const float* slope, View<const float> fixed, View<const float> warped,
-              View<float> grad) {
+              const float* slope, const Images<float>& images, View<float> grad) {
   if (is_gc(metric.config))
-    gc::backward(ctx, metric.gc(), domain, box, scale, slope, fixed, warped, grad);
+    gc::backward(ctx, metric.gc(), domain, box, scale, slope, images, grad);
   else
-    mi::backward(ctx, metric.mi(), domain, box, scale, slope, fixed, warped, grad);
+    mi::backward(ctx, metric.mi(), domain, box, scale, slope, images, grad);
 }
 
 }  // namespace ffdp::registration::two_pass

@@ -16,14 +16,13 @@ std::size_t slope_count(const MetricConfig& config);
 
 /// Adds the voxels of `box` to the sums.
 void accumulate(Context& ctx, const Metric& metric, const Box& domain, const Box& box,
-                View<const float> fixed, View<const float> warped, std::int64_t* sums);
+                const Images<float>& images, std::int64_t* sums);
 /// From the sums: the slope, and the measure (larger is better) with the number of voxels as its
 /// weight.
 void evaluate(Context& ctx, const Metric& metric, const std::int64_t* sums, float* slope,
               MetricSum* result);
 /// d(measure)/d(warped), times `scale`, written over `box`.
 void backward(Context& ctx, const Metric& metric, const Box& domain, const Box& box, float scale,
-              const float* slope, View<const float> fixed, View<const float> warped,
-              View<float> grad);
+              const float* slope, const Images<float>& images, View<float> grad);
 
 }  // namespace ffdp::registration::two_pass
