@@ -16,6 +16,9 @@ struct Usual {
   Box domain;
   Inputs<float> in;
 
+  __device__ void prefetch(int z, int y, int x) const {
+    device::prefetch(in.displacement, z, y, x);
+  }
   __device__ Corners<float, int> corners(int z, int y, int x) const {
     Inputs<float> mine = in;
     mine.affine = nullptr;
@@ -33,6 +36,7 @@ struct Forward {
   struct Made {
     float value[channels];
   };
+  __device__ void prefetch(int z, int y, int x) const { usual.prefetch(z, y, x); }
   __device__ Made make(int z, int y, int x) const {
     const auto corners = usual.corners(z, y, x);
     const auto& image = usual.in.image;
@@ -65,10 +69,11 @@ struct WarpScatter {
       : corners(c), lanes(__activemask()) {
     const int lane = static_cast<int>(threadIdx.x % 32), first = c.first();
     const int upper = c.any && c.x.step ? first + c.x.step : -1;
-    const bool same = __shfl_up_sync(lanes, upper, 1) == first &&
-                      __shfl_up_sync(lanes, c.z.step, 1) == c.z.step &&
-                      __shfl_up_sync(lanes, c.y.step, 1) == c.y.step;
-    takes = same && c.any && lane > 0 && (lanes >> (lane - 1) & 1U);
+    const int before = __shfl_up_sync(lanes, upper, 1);
+    const int step_z = __shfl_up_sync(lanes, c.z.step, 1);
+    const int step_y = __shfl_up_sync(lanes, c.y.step, 1);
+    takes = before == first && step_z == c.z.step && step_y == c.y.step && c.any && lane > 0 &&
+            (lanes >> (lane - 1) & 1U);
     const bool given = __shfl_down_sync(lanes, takes, 1);
     left = c.x.step && !(given && lane < 31 && (lanes >> (lane + 1) & 1U));
   }
@@ -97,6 +102,10 @@ struct Backward {
   struct Made {
     float grad_q[3];
   };
+  __device__ void prefetch(int z, int y, int x) const {
+    usual.prefetch(z, y, x);
+    device::prefetch<channels>(grad_out, z, y, x);
+  }
   __device__ Made make(int z, int y, int x) const {
     Made made{};
     const auto corners = usual.corners(z, y, x);
