@@ -37,10 +37,11 @@ void validate(const std::vector<Vec3>& knots, const DeformableStage& stage) {
 
 /// Mutual information finds the basin at 4 voxels; LNCC, which sees edges rather than the overlap
 /// of grey values, sets the map at 2: Dice of the affine on two brain pairs 0.556 -> 0.588 and
-/// 0.549 -> 0.591 (docs/algorithm.md).
+/// 0.549 -> 0.591 (docs/algorithm.md). Twelve numbers need no more voxels than most_voxels.
 std::vector<LinearStage> linear_stages(LinearKind kind) {
   LinearStage coarse, fine;
   coarse.kind = fine.kind = kind;
+  coarse.most_voxels = fine.most_voxels = 4e6;
   coarse.resolutions = {4};
   coarse.iterations = {60};
   fine.metric.kind = MetricKind::lncc;
@@ -106,6 +107,7 @@ void validate(const Config& config) {
                 " iterations, as many of both are needed");
     for (double r : stage.resolutions) within("resolution", r, 1, 1024);
     for (int n : stage.iterations) within("iterations", n, 0, 1e6);
+    within("most_voxels", stage.most_voxels, 0, 1e15);
     within("tolerance", stage.tolerance, 0, 10);
     for (const MetricConfig& metric : stage.further) validate(metric);
     for (double share : stage.restriction) within("restriction", share, 0, 1);

@@ -117,12 +117,11 @@ class Planner {
   }
 
   void linear() {
-    const double finest = finest_spacing(extent_.fixed);
     for (const LinearStage& stage : config_.linear)
       for (double resolution : stage.resolutions) {
-        const LevelImages level(extent_, resolution * finest, metric_reach(stage.metric),
-                                moving_element());
-        const Grid grid = level_grid(extent_.fixed, resolution * finest, 8);
+        const double spacing = linear_spacing(extent_.fixed, resolution, stage.most_voxels);
+        const LevelImages level(extent_, spacing, metric_reach(stage.metric), moving_element());
+        const Grid grid = level_grid(extent_.fixed, spacing, 8);
         // Warped image and gradient; LNCC's workspace.
         const std::int64_t work = RankShare(grid, extent_).voxels(metric_reach(stage.metric)) *
                                   (8 + (stage.metric.kind == MetricKind::lncc ? 12 : 0));

@@ -33,5 +33,22 @@ TEST(GzipMembers, AMemberDoesNotDependOnWhatWasPackedBefore) {
   }
 }
 
+/// Level 1 stores what would hardly shrink.
+TEST(GzipMembers, NoiseIsStoredAndWordsShrink) {
+  std::vector<std::byte> noise(1 << 20U);
+  std::uint32_t seed = 1;
+  for (std::byte& b : noise) {
+    seed = seed * 1664525U + 1013904223U;
+    b = static_cast<std::byte>((seed >> 24U) % 230);  // 7.8 bits: shrinks by 2 %
+  }
+  const auto packed = [](const std::vector<std::byte>& data, int level) {
+    return GzipMembers("a.nii.gz", level, 1).pack(data).at(0).size();
+  };
+  EXPECT_GT(packed(noise, 1), noise.size());
+  EXPECT_LT(packed(noise, 1), noise.size() + 200);
+  EXPECT_LT(packed(noise, 6), noise.size());
+  EXPECT_LT(packed(words(noise.size(), 3), 1), noise.size() / 2);
+}
+
 }  // namespace
 }  // namespace ffdp::io

@@ -129,6 +129,16 @@ TEST(Pyramid, ShrinksAnisotropicImagesTowardsIsotropy) {
   EXPECT_EQ(level_grid(grid, 8, 4).size, (Int3{15, 15, 15}));
 }
 
+TEST(Pyramid, LinearLevelsOfLargeImagesAreCoarser) {
+  Grid grid;
+  grid.size = {400, 500, 600};
+  grid.spacing = {0.5, 0.25, 0.25};
+  EXPECT_DOUBLE_EQ(linear_spacing(grid, 2, 0), 0.5);
+  EXPECT_DOUBLE_EQ(linear_spacing(grid, 2, 31e6), 0.5);  // 600 x 250 x 200 voxels
+  const double spacing = linear_spacing(grid, 2, 1e6);
+  EXPECT_NEAR(static_cast<double>(level_grid(grid, spacing, 8).domain().volume()), 1e6, 2e4);
+}
+
 TEST(Stages, AveragingBothDirectionsAndRefiningIsAsAccurate) {
   Context ctx;
   const Case c = make_case(ctx, brain_grid(), 8, Affine{});

@@ -49,13 +49,20 @@ FFDP_HD View<T> dense_view(T* data, const Box& box) {
   return {data, box, std::int64_t{box.size(1)} * box.size(2), box.size(2)};
 }
 
-/// Prefetches the components of a voxel to the L2 cache.
+/// Prefetches a voxel, or its components, to the L2 cache.
+template <class T>
+__device__ inline void prefetch(const T* at) {
+  asm volatile("prefetch.global.L2 [%0];" ::"l"(at));
+}
+template <class T>
+__device__ inline void prefetch(const View<T>& image, int z, int y, int x) {
+  prefetch(&image(z, y, x));
+}
 template <int components = 3, class T>
 __device__ inline void prefetch(const VectorView<T>& field, int z, int y, int x) {
   const auto* at = &field[0](z, y, x);
 #pragma unroll
-  for (int c = 0; c < components; ++c)
-    asm volatile("prefetch.global.L2 [%0];" ::"l"(at + c * field.stride_c));
+  for (int c = 0; c < components; ++c) prefetch(at + c * field.stride_c);
 }
 
 /// A thread makes one column of `planes` voxels. `blocks` is the number of blocks that should fit
@@ -81,7 +88,7 @@ void for_each_voxel(const Context& ctx, const Box& box, const Body& body) {
 }
 
 /// As visit_kernel, for gathers: makes two voxels before it writes one, so that the loads of both
-/// are in flight together.
+/// are in flight together, and prefetches the next two.
 template <int blocks, class Op>
 __global__ void __launch_bounds__(tile_threads, blocks) make_kernel(Box box, int planes, Op op) {
   const int x = box.lo[2] + static_cast<int>(blockIdx.x) * tile_x + threadIdx.x;
@@ -90,6 +97,10 @@ __global__ void __launch_bounds__(tile_threads, blocks) make_kernel(Box box, int
   const int z_hi = min(z + planes, box.hi[0]);
   if (x >= box.hi[2] || y >= box.hi[1]) return;
   for (; z + 1 < z_hi; z += 2) {
+    if (z + 3 < z_hi) {
+      op.prefetch(z + 2, y, x);
+      op.prefetch(z + 3, y, x);
+    }
     const auto first = op.make(z, y, x);
     const auto second = op.make(z + 1, y, x);
     op.put(z, y, x, first);

@@ -9,13 +9,13 @@ template <>
 template <class T>
 void On<Backend::cpu>::forward(Context& ctx, const Params& p, Box domain, Box compute,
                                View<const T> u, double* sum) {
-  const Flat<T> flat = flat_of<T>(p);
+  const Flat<T> flat = flat_of<T>(p, domain, u);
   const std::int64_t rows = std::int64_t{compute.size(0)} * compute.size(1);
   *sum += parallel_sum<double>(ctx, rows, [&](std::int64_t row, int) {
     const int z = compute.lo[0] + static_cast<int>(row / compute.size(1));
     const int y = compute.lo[1] + static_cast<int>(row % compute.size(1));
     double part = 0;
-    for (int x = compute.lo[2]; x < compute.hi[2]; ++x) part += energy(flat, domain, u, z, y, x);
+    for (int x = compute.lo[2]; x < compute.hi[2]; ++x) part += energy(flat, u, z, y, x);
     return part;
   });
 }
@@ -24,13 +24,13 @@ template <>
 template <class T>
 void On<Backend::cpu>::backward(Context& ctx, const Params& p, Box domain, Box compute,
                                 View<const T> u, const T* scale, View<T> grad) {
-  const Flat<T> flat = flat_of<T>(p);
+  const Flat<T> flat = flat_of<T>(p, domain, u);
   const std::int64_t rows = std::int64_t{compute.size(0)} * compute.size(1);
   parallel_for(ctx, rows, [&](std::int64_t row, int) {
     const int z = compute.lo[0] + static_cast<int>(row / compute.size(1));
     const int y = compute.lo[1] + static_cast<int>(row % compute.size(1));
     for (int x = compute.lo[2]; x < compute.hi[2]; ++x)
-      grad(z, y, x) = *scale * energy_vjp(flat, domain, u, z, y, x);
+      grad(z, y, x) = *scale * energy_vjp(flat, u, z, y, x);
   });
 }
 

@@ -11,12 +11,10 @@ template <>
 void On<Backend::cuda>::forward(Context& ctx, const Params& p, Box domain, Box compute,
                                 View<const float> u, double* sum) {
   using Sum = device::Sums<1>;
-  const Flat<float> flat = flat_of<float>(p);
+  const Flat<float> flat = flat_of<float>(p, domain, u);
   device::sum_voxels<Sum>(
       ctx, compute,
-      [=] __device__(int z, int y, int x, Sum& total) {
-        total.v[0] += energy(flat, domain, u, z, y, x);
-      },
+      [=] __device__(int z, int y, int x, Sum& total) { total.v[0] += energy(flat, u, z, y, x); },
       [sum] __device__(const Sum& total) { *sum += total.v[0]; });
 }
 
@@ -25,9 +23,9 @@ template <>
 template <>
 void On<Backend::cuda>::backward(Context& ctx, const Params& p, Box domain, Box compute,
                                  View<const float> u, const float* scale, View<float> grad) {
-  const Flat<float> flat = flat_of<float>(p);
+  const Flat<float> flat = flat_of<float>(p, domain, u);
   device::for_each_voxel(ctx, compute, [=] __device__(int z, int y, int x) {
-    grad(z, y, x) = *scale * energy_vjp(flat, domain, u, z, y, x);
+    grad(z, y, x) = *scale * energy_vjp(flat, u, z, y, x);
   });
 }
 

@@ -16,6 +16,9 @@ struct Usual {
   Box domain;
   Inputs<float> in;
 
+  __device__ void prefetch(int z, int y, int x) const {
+    device::prefetch(in.displacement, z, y, x);
+  }
   __device__ Corners<float, int> corners(int z, int y, int x) const {
     Inputs<float> mine = in;
     mine.affine = nullptr;
@@ -33,6 +36,7 @@ struct Forward {
   struct Made {
     float value[channels];
   };
+  __device__ void prefetch(int z, int y, int x) const { usual.prefetch(z, y, x); }
   __device__ Made make(int z, int y, int x) const {
     const auto corners = usual.corners(z, y, x);
     const auto& image = usual.in.image;
@@ -53,8 +57,43 @@ struct Scatter {
   __device__ void operator()(float* to, float value) const { atomicAdd(to, value); }
 };
 
-/// The gradient to u at one voxel, and those to the image.
-template <int channels, Padding padding>
+/// Adds to the image for the lanes of a warp that are at neighbouring voxels. The upper corner
+/// along x of one lane is mostly the lower one of the next, which then adds for both: half of the
+/// atomic additions.
+struct WarpScatter {
+  const Corners<float, int>& corners;
+  unsigned lanes;    ///< those that are here
+  bool takes, left;  ///< whether it adds the upper corners of the lane before, its own are left
+
+  __device__ explicit WarpScatter(const Corners<float, int>& c)
+      : corners(c), lanes(__activemask()) {
+    const int lane = static_cast<int>(threadIdx.x % 32), first = c.first();
+    const int upper = c.any && c.x.step ? first + c.x.step : -1;
+    const int before = __shfl_up_sync(lanes, upper, 1);
+    const int step_z = __shfl_up_sync(lanes, c.z.step, 1);
+    const int step_y = __shfl_up_sync(lanes, c.y.step, 1);
+    takes = before == first && step_z == c.z.step && step_y == c.y.step && c.any && lane > 0 &&
+            (lanes >> (lane - 1) & 1U);
+    const bool given = __shfl_down_sync(lanes, takes, 1);
+    left = c.x.step && !(given && lane < 31 && (lanes >> (lane + 1) & 1U));
+  }
+  __device__ void operator()(float* channel, float g) const {
+    float* const to = channel + corners.first();
+#pragma unroll
+    for (int row = 0; row < 4; ++row) {
+      const float weight = corners.z.weight[row / 2] * corners.y.weight[row % 2];
+      const float upper = weight * corners.x.weight[1] * g;
+      const float before = __shfl_up_sync(lanes, upper, 1);
+      if (!corners.stored(2 * row)) continue;
+      float* const at = to + corners.step(2 * row);
+      atomicAdd(at, weight * corners.x.weight[0] * g + (takes ? before : 0.0F));
+      if (left) atomicAdd(at + corners.x.step, upper);
+    }
+  }
+};
+
+/// The gradient to u at one voxel and, if wanted, those to the image.
+template <int channels, Padding padding, bool to_image>
 struct Backward {
   Usual<channels, padding> usual;
   VectorView<const float> grad_out;
@@ -63,10 +102,26 @@ struct Backward {
   struct Made {
     float grad_q[3];
   };
+  __device__ void prefetch(int z, int y, int x) const {
+    usual.prefetch(z, y, x);
+    device::prefetch<channels>(grad_out, z, y, x);
+  }
   __device__ Made make(int z, int y, int x) const {
     Made made{};
-    sample_vjp(channels, usual.corners(z, y, x), usual.in, grad_out, to.image,
-               grad_out[0].offset(z, y, x), Scatter{}, made.grad_q);
+    const auto corners = usual.corners(z, y, x);
+    const auto& image = usual.in.image;
+    const float* const from = &grad_out[0](z, y, x);
+    float g[channels];
+#pragma unroll
+    for (int c = 0; c < channels; ++c) {
+      g[c] = from[c * grad_out.stride_c];
+      add_slopes(corners, image.data + c * image.stride_c, g[c], made.grad_q);
+    }
+    if constexpr (to_image) {
+      const WarpScatter scatter(corners);
+#pragma unroll
+      for (int c = 0; c < channels; ++c) scatter(to.image.data + c * to.image.stride_c, g[c]);
+    }
     return made;
   }
   __device__ void put(int z, int y, int x, const Made& made) const {
@@ -115,8 +170,12 @@ void On<Backend::cuda>::backward(Context& ctx, const Params& params, Box image_d
                                  const Inputs<float>& inputs, VectorView<const float> grad_out,
                                  const Gradients<float>& gradients) {
   const auto usual = [&]<int n, Padding padding>(const Usual<n, padding>& some) {
-    device::make_each_voxel<n == 1 ? 6 : 4>(ctx, compute,
-                                            Backward<n, padding>{some, grad_out, gradients});
+    if (gradients.image)
+      device::make_each_voxel<4>(ctx, compute,
+                                 Backward<n, padding, true>{some, grad_out, gradients});
+    else
+      device::make_each_voxel<n == 1 ? 6 : 4>(
+          ctx, compute, Backward<n, padding, false>{some, grad_out, gradients});
   };
   if (!gradients.affine && with_usual(params, image_domain, inputs, usual)) return;
   const auto one = [=] __device__(int z, int y, int x, Sums12& sums) {

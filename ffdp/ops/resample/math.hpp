@@ -67,28 +67,29 @@ FFDP_HD inline Point<T> point(const Params& p, const Box& domain, const Inputs<T
   return at;
 }
 
-/// The two neighbours of a sample along one axis. A neighbour that is not stored has weight 0 and
-/// the offset of the nearest stored voxel, so that it can be read.
+/// The two neighbours of a sample along one axis: the stored ones. Where only one is stored, it is
+/// the first, and the second has weight 0 and the same place, so that it can be read.
 /// @tparam Offset  32 bits where a channel of the image allows it
 template <class T, class Offset>
 struct Neighbours {
-  Offset offset[2];  ///< from the first stored voxel [elements]
+  Offset offset, step;  ///< of the first from the first stored voxel, of the second from the first
   T weight[2];
   T slope[2];  ///< d(weight) / dq
-  bool stored[2];
+  bool any;    ///< one of them is stored
 
   FFDP_HD Neighbours(const Cell<T>& cell, int lo, int hi, Offset stride) {
-    const T weights[2] = {1 - cell.fraction, cell.fraction}, slopes[2] = {-cell.slope, cell.slope};
-    const int last = hi - 1 - lo;
-    for (int k = 0; k < 2; ++k) {
-      const int index = cell.lower - lo + k, above = index > 0 ? index : 0;
-      stored[k] = static_cast<unsigned>(index) <= static_cast<unsigned>(last);
-      offset[k] = static_cast<Offset>(above < last ? above : last) * stride;
-      weight[k] = stored[k] ? weights[k] : T(0);
-      slope[k] = stored[k] ? slopes[k] : T(0);
-    }
+    const int lower = cell.lower - lo, last = hi - 1 - lo;
+    const bool both = static_cast<unsigned>(lower) < static_cast<unsigned>(last);
+    const bool upper = lower == -1, none = lower < -1 || lower > last;
+    const int first = lower < 0 ? 0 : lower > last ? last : lower;
+    offset = static_cast<Offset>(first) * stride;
+    step = both ? stride : 0;
+    weight[0] = none ? T(0) : upper ? cell.fraction : 1 - cell.fraction;
+    weight[1] = both ? cell.fraction : T(0);
+    slope[0] = none ? T(0) : upper ? cell.slope : -cell.slope;
+    slope[1] = both ? cell.slope : T(0);
+    any = !none;
   }
-  FFDP_HD bool any() const { return stored[0] || stored[1]; }
 };
 
 /// The eight corners of a sample; corner i = 4 z + 2 y + x.
@@ -101,21 +102,23 @@ struct Corners {
       : z(at.cell[0], image.stored.lo[0], image.stored.hi[0], static_cast<Offset>(image.stride_z)),
         y(at.cell[1], image.stored.lo[1], image.stored.hi[1], static_cast<Offset>(image.stride_y)),
         x(at.cell[2], image.stored.lo[2], image.stored.hi[2], 1),
-        any(z.any() && y.any() && x.any()) {}
-  FFDP_HD Offset offset(int i) const {
-    return z.offset[i / 4] + y.offset[i / 2 % 2] + x.offset[i % 2];
+        any(z.any && y.any && x.any) {}
+  /// From the first corner.
+  FFDP_HD Offset step(int i) const {
+    return (i & 4 ? z.step : 0) + (i & 2 ? y.step : 0) + (i & 1 ? x.step : 0);
   }
+  FFDP_HD Offset first() const { return z.offset + y.offset + x.offset; }
   FFDP_HD T weight(int i) const { return z.weight[i / 4] * y.weight[i / 2 % 2] * x.weight[i % 2]; }
   FFDP_HD bool stored(int i) const {
-    return z.stored[i / 4] && y.stored[i / 2 % 2] && x.stored[i % 2];
+    return any && (!(i & 4) || z.step) && (!(i & 2) || y.step) && (!(i & 1) || x.step);
   }
-  /// Their values in a channel; that of a stored voxel for one that is not stored. No load waits
-  /// for another.
+  /// Their values in a channel. No load waits for another.
   FFDP_HD void load(const T* channel, T (&value)[8]) const {
+    const T* const from = channel + first();
 #if defined(__CUDA_ARCH__)
 #pragma unroll
 #endif
-    for (int i = 0; i < 8; ++i) value[i] = channel[offset(i)];
+    for (int i = 0; i < 8; ++i) value[i] = from[step(i)];
   }
 };
 
@@ -182,10 +185,9 @@ FFDP_HD inline void sample_vjp(int channels, const Corners<T, Offset>& corners, 
     const T g = grad_out.data[c * grad_out.stride_c + from];
     add_slopes(corners, in.image.data + c * in.image.stride_c, g, grad_q);
     if (!grad_image) continue;
+    T* const to = grad_image.data + c * grad_image.stride_c + corners.first();
     for (int i = 0; i < 8; ++i)
-      if (corners.stored(i))
-        scatter(grad_image.data + c * grad_image.stride_c + corners.offset(i),
-                corners.weight(i) * g);
+      if (corners.stored(i)) scatter(to + corners.step(i), corners.weight(i) * g);
   }
 }
 

@@ -28,6 +28,7 @@ struct Resample {
     float value;
     bool valid;
   };
+  __device__ void prefetch(int z, int y, int x) const { locate.prefetch(z, y, x); }
   __device__ Made make(const float (&row)[3], int z, int y, int x) const {
     const Cell c = locate(row, z, y, x);
     return judged(c, locate.value(c), z, y, x);
@@ -63,6 +64,7 @@ struct ResamplePart {
     Gradient3<float> slope;
     bool held;
   };
+  __device__ void prefetch(int z, int y, int x) const { locate.prefetch(z, y, x); }
   __device__ Made make(const float (&row)[3], int z, int y, int x) const {
     const Cell c = locate(row, z, y, x);
     if (!c.held) return {0, {0, 0, 0}, false};
@@ -104,6 +106,10 @@ struct ToDisplacement {
   ScaledGradient to;
 
   using Made = Gradient3<float>;
+  __device__ void prefetch(int z, int y, int x) const {
+    locate.prefetch(z, y, x);
+    device::prefetch(grad_warped, z, y, x);
+  }
   __device__ Made make(const float (&row)[3], int z, int y, int x) const {
     return locate.gradient(locate(row, z, y, x), to.scale * grad_warped(z, y, x));
   }
@@ -114,7 +120,8 @@ struct ToDisplacement {
 
 /// A block makes 32 x 8 columns of `planes` <= 64 voxels. Where its rows start in the moving image
 /// is computed once, in double, into 6 KiB of shared memory; two voxels are made before one is
-/// written, so that their gathers are in flight together.
+/// written, so that their gathers are in flight together, and the inputs of the next two are
+/// prefetched.
 template <class Op>
 __global__ void __launch_bounds__(device::tile_threads, 6) rows_kernel(Op op, Box box, int planes) {
   __shared__ float starts[64 * device::tile_y][3];
@@ -132,6 +139,10 @@ __global__ void __launch_bounds__(device::tile_threads, 6) rows_kernel(Op op, Bo
   const float(*row)[3] = starts + threadIdx.y;
   int z = z_lo;
   for (; z + 1 < z_hi; z += 2, row += 2 * device::tile_y) {
+    if (z + 3 < z_hi) {
+      op.prefetch(z + 2, y, x);
+      op.prefetch(z + 3, y, x);
+    }
     const auto first = op.make(row[0], z, y, x);
     const auto second = op.make(row[device::tile_y], z + 1, y, x);
     op.put(z, y, x, first);

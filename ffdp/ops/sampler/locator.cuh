@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "ffdp/core/image_view.hpp"
+#include "ffdp/ops/common/voxels.cuh"
 #include "ffdp/ops/sampler/math.hpp"
 
 namespace ffdp::sampler {
@@ -76,6 +77,9 @@ struct Locator {
     }
   }
 
+  __device__ void prefetch(int z, int y, int x) const {
+    if (u) device::prefetch(u, z, y, x);
+  }
   /// q at x = 0 of a row, for u = 0.
   __device__ float start(int c, int z, int y) const { return row_start(map, c, z, y); }
   __device__ Cell operator()(const float (&row)[3], int z, int y, int x) const {

@@ -40,14 +40,15 @@ SlabPlanes::SlabPlanes(const DeformableStage& stage, int planes) {
 
 std::int64_t slab_budget(MemoryMode mode, Backend backend, std::int64_t own, std::int64_t level) {
   // Together with images, warp and moments this is 48 bytes per voxel in standard mode and 36 in
-  // compact mode. Small levels may take more and run as one slab, because short kernels are slow.
-  // On CPUs the ranks divide what one rank may take, and keep some of it for their rims.
+  // compact mode; the CPU keeps the unprepared images, too, and gets less. Small levels may take
+  // more and run as one slab, because short kernels are slow. On CPUs the ranks divide what one rank
+  // may take, and keep some of it for their rims.
   const auto voxels = static_cast<double>(own);
   constexpr double mib = 1 << 20U;
   if (mode == MemoryMode::compact) return static_cast<std::int64_t>(std::max(64 * mib, 8 * voxels));
   const bool gpu = backend == Backend::cuda;
   const double least = gpu ? 2048 * mib : 256 * mib * voxels / static_cast<double>(level);
-  const double each = gpu || own == level ? 11 : 8;
+  const double each = gpu ? 11 : own == level ? 5 : 4;
   return static_cast<std::int64_t>(std::max(least, each * voxels));
 }
 

@@ -33,6 +33,14 @@ Grid level_grid(const Grid& full, double spacing, int least) {
   return with_size(full, size);
 }
 
+double linear_spacing(const Grid& full, double resolution, double most_voxels) {
+  const double spacing = resolution * finest_spacing(full);
+  const Grid level = level_grid(full, spacing, 8);
+  const auto voxels = static_cast<double>(level.domain().volume());
+  if (most_voxels == 0 || voxels <= most_voxels) return spacing;
+  return spacing * std::pow(voxels / most_voxels, 1.0 / level.dimension());
+}
+
 namespace {
 
 /// The part of a level that this rank computes, also if all ranks get the whole level. So no rank

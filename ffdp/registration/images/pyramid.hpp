@@ -16,6 +16,10 @@ Grid level_grid(const Grid& full, double spacing, int least);
 /// Smallest spacing of the axes that have more than one voxel [mm].
 double finest_spacing(const Grid& grid);
 
+/// The spacing of a linear level [mm]: `resolution` times the finest one, or more, where the level
+/// would have more voxels than about `most_voxels` (0: no limit).
+double linear_spacing(const Grid& full, double resolution, double most_voxels);
+
 /// The spacing of a level [mm]: `wanted`, or a finer one if a mask would lose a quarter of its
 /// volume or keep fewer voxels than a cube (in a slice: a square) eight voxels wide. Collective.
 double masked_spacing(Context& ctx, dist::Comm& comm, const Pair& pair, double wanted);

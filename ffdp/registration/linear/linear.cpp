@@ -278,14 +278,15 @@ Affine run_linear(Context& ctx, dist::Comm& comm, const LinearStage& stage,
                   std::vector<LinearTrace>& traces) {
   Affine map = start;
   const Pair& pair = pairs[stage.metric.image_pair];
-  const double finest = finest_spacing(pair.fixed.grid);
   const int levels = static_cast<int>(stage.resolutions.size());
   const char* const names[] = {"translation", "rigid", "similarity", "affine"};
   const char* const name = names[static_cast<int>(stage.kind)];
   const Freedom freedom{stage.kind, stage.restriction};
   for (int level = 0; level < levels; ++level) {
     const auto begun = std::chrono::steady_clock::now();
-    const double spacing = masked_spacing(ctx, comm, pair, stage.resolutions[level] * finest);
+    const double spacing = masked_spacing(
+        ctx, comm, pair,
+        linear_spacing(pair.fixed.grid, stage.resolutions[level], stage.most_voxels));
     LinearProblem problem = problem_of(ctx, comm, stage, pairs, spacing);
     const int iterations = stage.iterations[level];
     const Affine before = map;
