@@ -130,6 +130,33 @@ TEST_P(Resample, ShardsOfTheOutputAndOfTheImageAddUp) {
   }
 }
 
+TEST_P(Resample, GradientsOfShardsOfTheOutputAddUp) {
+  struct Found {
+    VectorField<float> image, u;
+    double affine[12] = {};
+  };
+  const auto over = [&](const std::vector<Box>& boxes) {
+    Found found{VectorField<float>(Backend::cpu, image_box),
+                VectorField<float>(Backend::cpu, out_box)};
+    std::fill(found.image.begin(), found.image.end(), 0.0F);
+    for (const Box& box : boxes)
+      backward<float>(ctx, params, image_box, box, inputs(), weights.view(),
+                      {found.image, found.u, Into::overwrite, found.affine});
+    return found;
+  };
+  const Found whole = over({out_box});
+  for (const auto& boxes : test::splits(out_box)) {
+    const Found parts = over(boxes);
+    EXPECT_EQ(test::values(parts.u.view(), out_box), test::values(whole.u.view(), out_box));
+    EXPECT_LT(test::compare(test::values(parts.image.view(), image_box),
+                            test::values(whole.image.view(), image_box))
+                  .relative_max,
+              1e-6);
+    for (int i = 0; i < 12; ++i)
+      EXPECT_NEAR(parts.affine[i], whole.affine[i], 1e-9 * (1 + std::abs(whole.affine[i]))) << i;
+  }
+}
+
 /// A row of eight voxels, and a sample of each, `by` voxels further along x.
 struct Row {
   Box box;
@@ -170,6 +197,37 @@ TEST(ResampleRow, WhatNoSampleSeesDoesNotMatter) {
   backward(ctx, {}, row.box, row.box, row.inputs(), Row::as_vector(std::as_const(ones).view()), to);
   for (float v : row.out) EXPECT_EQ(v, 0);
   for (float v : grad) EXPECT_EQ(v, 0);
+}
+
+TEST(ResampleRow, ASampleOnAVoxelIsThatVoxelAndTheEdgeHasNoSlope) {
+  Row row(3, 0);
+  const Params border{.padding = Padding::border};
+  const Field<float> ones = test::make_field(row.box, [](int, int, int) { return 1; });
+  VectorField<float> grad(Backend::cpu, row.box);
+  Context ctx;
+  forward(ctx, border, row.box, row.box, row.inputs(), Into::overwrite,
+          Row::as_vector(row.out.view()));
+  Gradients<float> to;
+  to.displacement = grad.view();
+  to.into = Into::overwrite;
+  backward(ctx, border, row.box, row.box, row.inputs(), Row::as_vector(ones.view()), to);
+  const auto image = std::as_const(row.image).view();
+  for (int x = row.box.lo[2]; x < row.box.hi[2]; ++x) {
+    EXPECT_EQ(row.out.view()(0, 0, x), image(0, 0, x)) << x;
+    const bool edge = x == row.box.lo[2] || x + 1 == row.box.hi[2];
+    EXPECT_EQ(grad.view()[2](0, 0, x), edge ? 0 : image(0, 0, x + 1) - image(0, 0, x)) << x;
+  }
+}
+
+TEST(ResampleRow, AGradientThatIsNotFiniteStaysWithItsSample) {
+  Row row(0, 40.0F);  // all samples lie outside
+  const Field<float> wrong = test::make_field(row.box, [](int, int, int) { return test::nan; });
+  Field<float> grad = test::make_field(row.box, [](int, int, int) { return 5; });
+  Context ctx;
+  Gradients<float> to;
+  to.image = Row::as_vector(grad.view());
+  backward(ctx, {}, row.box, row.box, row.inputs(), Row::as_vector(wrong.view()), to);
+  for (float v : grad) EXPECT_EQ(v, 5);
 }
 
 TEST(ResampleRejects, WhatDoesNotFit) {
