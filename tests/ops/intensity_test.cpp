@@ -229,6 +229,18 @@ TEST_P(Intensity, ExtendsAnImageBeyondItsMaskByOneVoxel) {
   }
 }
 
+/// Often enough, and with an image large enough, that not the first worker alone gets the planes.
+TEST(IntensityThreads, TheCountsOfAllWorkersEnterTheHistogram) {
+  const Box box = box_of({200, 64, 64});
+  const Field<float> image = test::image(box, 1);
+  Context ctx;
+  ctx.threads = 4;
+  for (int call = 0; call < 40; ++call) {
+    const auto counts = histogram(ctx, box, {0, 1}, 16, image, {});
+    ASSERT_EQ(std::accumulate(counts.begin(), counts.end(), std::int64_t{0}), box.volume()) << call;
+  }
+}
+
 TEST(IntensityRejects, WhatItCannotDo) {
   Context ctx;
   const Box box = box_of({4, 5, 6}), large = box_of({4, 5, 7});

@@ -230,6 +230,37 @@ TEST(ResampleRow, AGradientThatIsNotFiniteStaysWithItsSample) {
   for (float v : grad) EXPECT_EQ(v, 5);
 }
 
+TEST(ResamplePlane, TwoComponentsAreThoseAlongYAndX) {
+  const Box box = box_of({1, 6, 7});
+  const Field<float> image =
+      test::make_field(box, [](int, int y, int x) { return noise(0, y, x, 3); });
+  const auto u_at = [](int axis, int y, int x) {
+    return axis == 0 ? 0.0 : 2 * static_cast<double>(noise(axis, y, x, 4)) - 1;
+  };
+  const auto run = [&](int axes) {
+    const auto u = test::make_vector_field(
+        box, [&](int c, int, int y, int x) { return u_at(std::min(c + 3 - axes, 2), y, x); });
+    const Params params{.axes = axes};
+    const Inputs<float> in{Row::as_vector(image.view()), u.view()};
+    Field<float> out(Backend::cpu, box);
+    VectorField<float> grad(Backend::cpu, box);
+    Context ctx;
+    forward(ctx, params, box, box, in, Into::overwrite, Row::as_vector(out.view()));
+    Gradients<float> to;
+    to.displacement = grad.view();
+    to.into = Into::overwrite;
+    backward(ctx, params, box, box, in, Row::as_vector(image.view()), to);
+    std::vector<std::vector<double>> found{test::values(out.view(), box)};
+    for (int c = 3 - axes; c < 3; ++c)
+      found.push_back(test::values(grad.view()[c - (3 - axes)], box));
+    return found;
+  };
+  const auto two = run(2), three = run(3);
+  EXPECT_EQ(two[0], three[0]);
+  EXPECT_EQ(two[1], three[2]);
+  EXPECT_EQ(two[2], three[3]);
+}
+
 TEST(ResampleRejects, WhatDoesNotFit) {
   const Box box = box_of({4, 4, 4});
   const auto field = test::make_vector_field(box, [](int, int, int, int) { return 0; });
