@@ -53,8 +53,8 @@ struct LinearStage {
   std::vector<int> iterations{100, 50};   ///< per level
   /// Levels of the fixed image with more voxels are made coarser; 0: none is [voxels].
   double most_voxels = 0;
-  double tolerance = 0.002;               ///< stop when two steps move no corner by more [voxels]
-  std::vector<MetricConfig> further{};    ///< metrics added to `metric`, each with its weight
+  double tolerance = 0.002;             ///< stop when two steps move no corner by more [voxels]
+  std::vector<MetricConfig> further{};  ///< metrics added to `metric`, each with its weight
   /// The share of each parameter's gradient that is kept, in the order of parametric_map [1].
   /// Empty: all.
   std::vector<double> restriction{};
