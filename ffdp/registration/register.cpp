@@ -235,7 +235,7 @@ Affine run_linear_stages(Context& ctx, dist::Comm& comm, const Config& config,
     standing.affine = from->affine;
     traces = from->linear;
   } else {
-    LinearKind most = LinearKind::rigid;
+    LinearKind most = config.linear.empty() ? LinearKind::rigid : LinearKind::translation;
     for (const LinearStage& stage : config.linear) most = std::max(most, stage.kind);
     standing.affine =
         start ? *start
@@ -243,9 +243,13 @@ Affine run_linear_stages(Context& ctx, dist::Comm& comm, const Config& config,
     clock.stage("initialization");
     save();
   }
+  // An automatic start has tried all orientations; any other one leaves that to the stages.
+  const bool searched = !start && config.initialization == Initialization::automatic;
+  const double most_turn = searched ? far_turn : 180;
   while (standing.linear_stages < static_cast<int>(config.linear.size())) {
     const LinearStage& stage = config.linear[standing.linear_stages];
-    standing.affine = run_linear(ctx, comm, stage, pairs, standing.affine, watch.progress, traces);
+    standing.affine =
+        run_linear(ctx, comm, stage, pairs, standing.affine, most_turn, watch.progress, traces);
     ++standing.linear_stages;
     standing.linear = traces;
     clock.stage("linear");

@@ -8,6 +8,7 @@
 
 #include "ffdp/core/error.hpp"
 #include "ffdp/registration/images/pyramid.hpp"
+#include "ffdp/registration/linear/maps.hpp"
 #include "ffdp/registration/register.hpp"
 
 /// Where a registration starts from: turns, masks, overlap.
@@ -145,6 +146,44 @@ TEST(Start, ATurnThatIsNeededIsTaken) {
                         image_of(grid, 0.05, 2, [&](Vec3 p) { return pattern(back(p), 1); })));
     EXPECT_LT(apart(grid, got, truth, [](const Vec3& p) { return norm(p) < 12; }), 0.5) << degrees;
   }
+}
+
+/// Three arms, a third of a turn apart, that differ little.
+double star(const Vec3& p) {
+  double v = 0.8 * soft(norm(p) - 7);
+  for (int k = 0; k < 3; ++k) {
+    const double a = 2 * std::numbers::pi * k / 3;
+    v += (1 - 0.05 * k) * blob(p, {11 * std::cos(a), 11 * std::sin(a), 2}, 18);
+  }
+  return v;
+}
+
+TEST(Start, OfSeveralOrientationsThatFitTheHeadersDecide) {
+  const Grid grid = centred({36, 44, 44}, {1, 1, 1});
+  const Affine back = inverse(turn(120, {0, 0, 0}, {2, -1, 1}));
+  for (const char* name : {"rigid", "affine"}) {
+    const Affine got =
+        affine_of(name, inputs(image_of(grid, 0.02, 1, star),
+                               image_of(grid, 0.02, 2, [&](Vec3 p) { return star(back(p)); })));
+    EXPECT_LT(turn_between(got, Affine{}), far_turn) << name;
+  }
+}
+
+TEST(Start, ATranslationDoesNotTurn) {
+  const Grid grid = centred({40, 44, 42}, {1, 1, 1});
+  const Affine back = inverse(turn(20, {0, 0, 0}, {3, -2, 1}));
+  Config config = preset("rigid");
+  for (LinearStage& stage : config.linear) stage.kind = LinearKind::translation;
+  Context ctx;
+  dist::SoloComm comm;
+  const Affine got =
+      register_images(ctx, comm, config,
+                      inputs(image_of(grid, 0.05, 1, [](Vec3 p) { return pattern(p, 1); }),
+                             image_of(grid, 0.05, 2, [&](Vec3 p) { return pattern(back(p), 1); })),
+                      nullptr)
+          .affine;
+  EXPECT_EQ(got.linear, Affine{}.linear);
+  EXPECT_LT(norm(minus(got.translation, {3, -2, 1})), 1.5);
 }
 
 /// Two objects; the first one moves from one side to the other, the second one the other way.

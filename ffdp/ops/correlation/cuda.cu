@@ -29,9 +29,6 @@ struct Coefficients {
 
 /// Window sums of F, M, F^2, M^2, F M -> cc, a, b, d. Reads 8 B/voxel and writes 12. The members
 /// are those that sweep.cuh requires of an Op.
-/// @tparam usual  the squared correlation with Floor::product and no numerator, weight or map, as
-///                training takes it: less to compute
-template <bool usual>
 struct Windows {
   static constexpr int quantities = 5, raws = 2, values = 2;
   static constexpr bool missing = false;
@@ -259,8 +256,8 @@ View<float> all_sums(Context& ctx, const Params& p, const Op& op, const Box& dom
   return device::dense_view(sums, box);
 }
 
-void any_window(Context& ctx, const Params& p, const Windows<false>& windows,
-                const Gradient& gradient, const Box& domain, MetricSum* sum) {
+void any_window(Context& ctx, const Params& p, const Windows& windows, const Gradient& gradient,
+                const Box& domain, MetricSum* sum) {
   const Box& box = windows.to.box;
   const View<float> sums = all_sums(ctx, p, windows, domain, box);
   const std::int64_t volume = box.volume();
@@ -286,7 +283,6 @@ void any_window(Context& ctx, const Params& p, const Windows<false>& windows,
 }
 
 /// Runs box_pipeline.cuh or sweep.cuh; returns false if the device has too little shared memory.
-template <class Windows>
 bool box_window(Context& ctx, int radius, Windows windows, Gradient gradient, const Box& domain,
                 MetricSum* sum) {
   bool done = false;
@@ -327,8 +323,6 @@ void On<Backend::cuda>::forward_backward(Context& ctx, const Params& p, Box doma
                                          const Images<float>& images, const float* centres,
                                          View<const float> weight, const Outputs<float>& outputs) {
   const int radius = box_radius(p);
-  const bool usual = p.floor == Floor::product && p.power == Power::squared && p.numerator == 0 &&
-                     !weight && !outputs.map;
   const int slabs = compute.size(0) >= 64 ? 2 : 1;
   const int planes = ((compute.size(0) + slabs - 1) / slabs + 1) / 2 * 2;
   for (int z = compute.lo[0]; z < compute.hi[0]; z += planes) {
@@ -341,13 +335,10 @@ void On<Backend::cuda>::forward_backward(Context& ctx, const Params& p, Box doma
     Coefficients abd{nullptr, box};
     if (outputs.grad) abd.data = ctx.scratch<float>(coefficients_slot, 3 * box.volume());
     const Inputs inputs{images.fixed, images.warped, weight, centres};
-    const Windows<false> windows{inputs, rule_of<float>(p), slab, abd, outputs.map, false};
-    const Windows<true> faster{inputs, rule_of<float>(p), slab, abd, {}, false};
+    const Windows windows{inputs, rule_of<float>(p), slab, abd, outputs.map, false};
     const Gradient gradient{inputs, abd, outputs.grad, false};
-    const bool done =
-        radius > 0 && (usual ? box_window(ctx, radius, faster, gradient, domain, outputs.sum)
-                             : box_window(ctx, radius, windows, gradient, domain, outputs.sum));
-    if (!done) any_window(ctx, p, windows, gradient, domain, outputs.sum);
+    if (radius == 0 || !box_window(ctx, radius, windows, gradient, domain, outputs.sum))
+      any_window(ctx, p, windows, gradient, domain, outputs.sum);
   }
 }
 

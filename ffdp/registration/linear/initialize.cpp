@@ -142,35 +142,52 @@ void refine(LinearProblem& problem, LinearKind most, std::vector<Candidate>& can
   sort(candidates);
 }
 
+/// Finds the best shift of each candidate and sorts them.
+void shift(LinearProblem& problem, std::vector<Candidate>& candidates) {
+  for (auto& c : candidates)
+    c.map = minimize(problem, LinearKind::translation, c.map, 25, 0.05, nullptr, &c.cost);
+  sort(candidates);
+}
+
+/// Whether a candidate is about as good as another one in a quite different orientation.
+bool rivals(const Candidate& a, const Candidate& best, double share) {
+  return turn_between(a.map, best.map) > far_turn &&
+         a.cost <= best.cost + share * std::abs(best.cost);
+}
+
 /// Takes a turn only if it is clearly better than no turn. The orientation in the headers is
 /// evidence: round or symmetric objects fit themselves in many orientations, and chance decides
-/// which fits best. Costs are compared at twice the resolution of the search, where small
-/// differences show, and over voxels that all maps see, because a turn that hides background looks
-/// better than it is.
-/// @param best      of all candidates, refined
+/// which fits best. If several orientations fit about equally well, no far turn is taken. Costs are
+/// compared at twice the resolution of the search, where small differences show, and over voxels
+/// that all maps see, because a turn that hides background looks better than it is.
+/// @param found     all candidates, refined and sorted
 /// @param straight  candidates that do not turn
 Affine unless_needless(LinearProblem& problem, LinearProblem finer, LinearKind most,
-                       const Candidate& best, std::vector<Candidate> straight) {
-  const auto shift = [](LinearProblem& at, Candidate& c) {
-    c.map = minimize(at, LinearKind::translation, c.map, 25, 0.05, nullptr, &c.cost);
-  };
-  for (Candidate& c : straight) shift(problem, c);
-  sort(straight);
+                       const std::vector<Candidate>& found, std::vector<Candidate> straight) {
+  const Candidate& best = found.front();
+  shift(problem, straight);
   if (!std::isfinite(straight.front().cost)) return best.map;
   // In ascending order of turning.
   std::array<std::vector<Candidate>, 3> choices{{{straight[0]}, {straight[0]}, {best}}};
   refine(problem, most, choices[1], {});
-  shift(finer, choices[0][0]);
+  shift(finer, choices[0]);
   refine(finer, most, choices[1], {});
   refine(finer, most, choices[2], {});
   finer.keep_overlap(std::array{choices[0][0].map, choices[1][0].map, choices[2][0].map});
+  for (auto& choice : choices) score(finer, choice);
+  constexpr double share = 0.1;  // the search is coarse, and each candidate sees other voxels
+  const bool evident = !rivals(choices[1][0], choices[2][0], clear_gain) &&
+                       std::none_of(found.begin(), found.end(), [&](const Candidate& other) {
+                         return rivals(other, best, share);
+                       });
+  const auto allowed = [&](const Candidate& c) {
+    return evident || turn_between(c.map, Affine{}) <= far_turn;
+  };
   double least = std::numeric_limits<double>::infinity();
-  for (auto& choice : choices) {
-    score(finer, choice);
-    least = std::min(least, choice[0].cost);
-  }
   for (const auto& choice : choices)
-    if (choice[0].cost <= least + clear_gain * std::abs(least))
+    if (allowed(choice[0])) least = std::min(least, choice[0].cost);
+  for (const auto& choice : choices)
+    if (allowed(choice[0]) && choice[0].cost <= least + clear_gain * std::abs(least))
       return turn_between(choice[0].map, best.map) < needs_reason ? best.map : choice[0].map;
   return best.map;
 }
@@ -211,7 +228,11 @@ Affine initialize(Context& ctx, dist::Comm& comm, Initialization kind, LinearKin
     score(problem, candidates);
     return candidates.front().map;
   }
-  const std::vector<Candidate> straight{{Affine{}}, {geometric}, {mass_centre}};
+  std::vector<Candidate> straight{{Affine{}}, {geometric}, {mass_centre}};
+  if (most == LinearKind::translation) {
+    shift(problem, straight);
+    return straight.front().map;
+  }
   candidates.insert(candidates.end(), straight.begin(), straight.end());
   for (const auto& [from, to] : common_points(pair, fixed, moving, geometric))
     add_turns(from, to, flat, candidates);
@@ -222,10 +243,10 @@ Affine initialize(Context& ctx, dist::Comm& comm, Initialization kind, LinearKin
   // The best one by cost may be in the basin of a local minimum, so several are refined.
   candidates.resize(std::min<std::size_t>(8, candidates.size()));
   refine(problem, most, candidates, progress);
-  const Candidate& best = candidates.front();
-  if (turn_between(best.map, Affine{}) < needs_reason) return best.map;
-  return unless_needless(problem, LinearProblem(ctx, comm, pair, metric, spacing / 2), most, best,
-                         straight);
+  const Affine& best = candidates.front().map;
+  if (turn_between(best, Affine{}) < needs_reason) return best;
+  return unless_needless(problem, LinearProblem(ctx, comm, pair, metric, spacing / 2), most,
+                         candidates, straight);
 }
 
 }  // namespace ffdp::registration

@@ -274,8 +274,8 @@ LinearProblem problem_of(Context& ctx, dist::Comm& comm, const LinearStage& stag
 }  // namespace
 
 Affine run_linear(Context& ctx, dist::Comm& comm, const LinearStage& stage,
-                  const std::vector<Pair>& pairs, const Affine& start, const ProgressSink& progress,
-                  std::vector<LinearTrace>& traces) {
+                  const std::vector<Pair>& pairs, const Affine& start, double most_turn,
+                  const ProgressSink& progress, std::vector<LinearTrace>& traces) {
   Affine map = start;
   const Pair& pair = pairs[stage.metric.image_pair];
   const int levels = static_cast<int>(stage.resolutions.size());
@@ -307,9 +307,10 @@ Affine run_linear(Context& ctx, dist::Comm& comm, const LinearStage& stage,
             std::string(name) +
                 ": the images do not overlap inside their masks at the start of the stage");
     const bool free = stage.restriction.empty();
-    if (free && turn_between(map, before) > 2 * needs_reason &&
-        !clearly_better(problem_of(ctx, comm, stage, pairs, spacing), stage.metric.kind, map,
-                        before))
+    const double turned = turn_between(map, before);
+    if (free && turned > 2 * needs_reason &&
+        (turned > most_turn || !clearly_better(problem_of(ctx, comm, stage, pairs, spacing),
+                                               stage.metric.kind, map, before)))
       map = search(LinearKind::translation, nullptr);
     if (free && level == levels - 1 && iterations > 0) map = newton_step(problem, stage.kind, map);
   }

@@ -87,7 +87,7 @@ Affine minimize(LinearProblem& problem, const Freedom& freedom, const Affine& st
 /// @param pairs   image pairs; metrics name them by index
 /// @param traces  gets the costs of every search
 Affine run_linear(Context& ctx, dist::Comm& comm, const LinearStage& stage,
-                  const std::vector<Pair>& pairs, const Affine& start, const ProgressSink& progress,
-                  std::vector<LinearTrace>& traces);
+                  const std::vector<Pair>& pairs, const Affine& start, double most_turn,
+                  const ProgressSink& progress, std::vector<LinearTrace>& traces);
 
 }  // namespace ffdp::registration

@@ -24,5 +24,7 @@ double turn_between(const Affine& a, const Affine& b);
 
 /// A turn of more than `needs_reason` degrees must lower the cost by the share `clear_gain`.
 constexpr double needs_reason = 5, clear_gain = 0.03;
+/// Orientations further apart than this are different ones [degrees].
+constexpr double far_turn = 30;
 
 }  // namespace ffdp::registration
