@@ -82,11 +82,7 @@ void check(Context& ctx, dist::Comm& comm, const Config& config, const Inputs& i
   for (const auto& stage : config.linear) {
     check_pair(stage.metric);
     std::ranges::for_each(stage.further, check_pair);
-    const int wanted = parameters(stage.kind, in.fixed[0].grid.dimension());
-    require(stage.restriction.empty() || static_cast<int>(stage.restriction.size()) == wanted,
-            "register: the restriction of a linear stage has " +
-                std::to_string(stage.restriction.size()) + " shares, none or " +
-                std::to_string(wanted) + " are wanted");
+    require_shares(stage, in.fixed[0].grid.dimension());
   }
   if (in.fixed_mask) check_mask(ctx, comm, "fixed mask", *in.fixed_mask, in.fixed[0].grid);
   if (in.moving_mask) check_mask(ctx, comm, "moving mask", *in.moving_mask, in.moving[0].grid);

@@ -41,8 +41,8 @@ SlabPlanes::SlabPlanes(const DeformableStage& stage, int planes) {
 std::int64_t slab_budget(MemoryMode mode, Backend backend, std::int64_t own, std::int64_t level) {
   // Together with images, warp and moments this is 48 bytes per voxel in standard mode and 36 in
   // compact mode; the CPU keeps the unprepared images, too, and gets less. Small levels may take
-  // more and run as one slab, because short kernels are slow. On CPUs the ranks divide what one rank
-  // may take, and keep some of it for their rims.
+  // more and run as one slab, because short kernels are slow. On CPUs the ranks divide what one
+  // rank may take, and keep some of it for their rims.
   const auto voxels = static_cast<double>(own);
   constexpr double mib = 1 << 20U;
   if (mode == MemoryMode::compact) return static_cast<std::int64_t>(std::max(64 * mib, 8 * voxels));

@@ -4,8 +4,11 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <string>
 
 #include <Eigen/Dense>
+
+#include "ffdp/core/error.hpp"
 
 namespace ffdp::registration {
 namespace {
@@ -43,6 +46,14 @@ int parameters(LinearKind kind, int dimension) {
       return flat ? 6 : 12;
   }
   return 0;
+}
+
+void require_shares(const LinearStage& stage, int dimension) {
+  const int given = static_cast<int>(stage.restriction.size());
+  const int wanted = parameters(stage.kind, dimension);
+  require(given == 0 || given == wanted, "register: the restriction of a linear stage has " +
+                                             std::to_string(given) + " shares, none or " +
+                                             std::to_string(wanted) + " are wanted");
 }
 
 Affine parametric_map(LinearKind kind, int dimension, const std::vector<double>& theta,

@@ -10,6 +10,8 @@ namespace ffdp::registration {
 
 /// How many parameters a kind of map has.
 int parameters(LinearKind kind, int dimension);
+/// Throws unless the restriction of a stage has a share for each of its parameters, or none.
+void require_shares(const LinearStage& stage, int dimension);
 
 /// The map of `kind` with parameters `theta` about `centre`, identity at 0. Every parameter is in
 /// mm: the motion it causes at `radius` mm from the centre.
