@@ -186,6 +186,37 @@ TEST(Start, ATranslationDoesNotTurn) {
   EXPECT_LT(norm(minus(got.translation, {3, -2, 1})), 1.5);
 }
 
+/// A few wide, bright and dark places.
+double clouds(const Vec3& p, int which) {
+  double v = 0;
+  for (int k = 0; k < 8; ++k) {
+    const auto at = [&](int c) { return 36 * (static_cast<double>(noise(k, c, which, 9)) - 0.5); };
+    v += (k % 2 ? 0.7 : -0.5) * blob(p, {at(0), at(1), at(2)}, 60);
+  }
+  return v;
+}
+
+TEST(Start, UnlikeImagesAreNotFlattened) {
+  const Grid grid = centred({36, 40, 38}, {1, 1, 1});
+  for (const int other : {2, 7, 8}) {
+    Context ctx;
+    ctx.threads = 1;
+    dist::SoloComm comm;
+    Config config = preset("affine");
+    for (LinearStage& stage : config.linear) stage.metric = MetricConfig{.kind = MetricKind::mi};
+    const Affine got =
+        register_images(ctx, comm, config,
+                        inputs(image_of(grid, 0.02, 1, [](Vec3 p) { return clouds(p, 1); }),
+                               image_of(grid, 0.02, 2, [&](Vec3 p) { return clouds(p, other); })),
+                        nullptr)
+            .affine;
+    double squares = 0;  // of the reciprocal stretches of the three axes
+    for (const auto& row : inverse(got).linear)
+      for (const double value : row) squares += value * value;
+    EXPECT_LT(squares, 6) << other;
+  }
+}
+
 /// Two objects; the first one moves from one side to the other, the second one the other way.
 struct Exchange {
   Grid grid = centred({36, 40, 64}, {1.2, 1.2, 1.2});

@@ -157,7 +157,8 @@ bool rivals(const Candidate& a, const Candidate& best, double share) {
 
 /// Takes a turn only if it is clearly better than no turn. The orientation in the headers is
 /// evidence: round or symmetric objects fit themselves in many orientations, and chance decides
-/// which fits best. If several orientations fit about equally well, no far turn is taken. Costs are
+/// which fits best. No far turn is taken if several orientations fit about equally well, or if it
+/// sees less than half of what the others see: few grey values predict each other well. Costs are
 /// compared at twice the resolution of the search, where small differences show, and over voxels
 /// that all maps see, because a turn that hides background looks better than it is.
 /// @param found     all candidates, refined and sorted
@@ -173,10 +174,11 @@ Affine unless_needless(LinearProblem& problem, LinearProblem finer, LinearKind m
   shift(finer, choices[0]);
   refine(finer, most, choices[1], {});
   refine(finer, most, choices[2], {});
+  const bool hides = 2 * finer.seen(choices[2][0].map) < finer.seen(choices[0][0].map);
   finer.keep_overlap(std::array{choices[0][0].map, choices[1][0].map, choices[2][0].map});
   for (auto& choice : choices) score(finer, choice);
   constexpr double share = 0.1;  // the search is coarse, and each candidate sees other voxels
-  const bool evident = !rivals(choices[1][0], choices[2][0], clear_gain) &&
+  const bool evident = !hides && !rivals(choices[1][0], choices[2][0], clear_gain) &&
                        std::none_of(found.begin(), found.end(), [&](const Candidate& other) {
                          return rivals(other, best, share);
                        });

@@ -52,9 +52,9 @@ double corner_motion(const Grid& grid, const Affine& a, const Affine& b) {
   return largest;
 }
 
-/// The cost of stretching: 0 for up to a quarter more or less along any axis, then the square of
-/// the logarithm [1]. Without it, mutual information may move the whole fixed image into one corner
-/// of the moving one, where a few grey values predict each other well.
+/// The cost of stretching: twice the square of the logarithm of the stretch, along each principal
+/// axis [1]. Without it, mutual information may move the whole fixed image into one corner of the
+/// moving one, where a few grey values predict each other well.
 double stretch_cost(const Affine& map) {
   Eigen::Matrix3d m;
   for (int i = 0; i < 3; ++i)
@@ -62,10 +62,8 @@ double stretch_cost(const Affine& map) {
   const Eigen::SelfAdjointEigenSolver<Eigen::Matrix3d> squares(m.transpose() * m,
                                                                Eigen::EigenvaluesOnly);
   double sum = 0;
-  for (const double square : squares.eigenvalues()) {
-    const double stretch = std::abs(0.5 * std::log(std::max(square, 1e-12)));
-    sum += std::pow(std::max(0.0, stretch - std::log(1.25)), 2);
-  }
+  for (const double square : squares.eigenvalues())
+    sum += 2 * std::pow(0.5 * std::log(std::max(square, 1e-12)), 2);
   return sum;
 }
 

@@ -32,6 +32,9 @@ class LinearProblem {
   /// 3x4 matrix in an Affine. The cost is infinite if the images hardly overlap.
   double evaluate(const Affine& map, Affine* gradient);
 
+  /// How many fixed voxels lie inside the moving image under `map` [voxels].
+  std::int64_t seen(const Affine& map) { return fixed_grid().domain().volume() - warp(map); }
+
   /// From now on, only those fixed voxels count that lie inside the moving image under all of
   /// `maps`, so that the costs of these maps can be compared.
   void keep_overlap(std::span<const Affine> maps);
