@@ -62,17 +62,17 @@ Config preset(const std::string& name) {
   DeformableStage stage;
   stage.metrics[0].radius = 5;
   stage.metrics[0].coarse_radii = {3};
-  stage.iterations = {100, 50, 15};
-  stage.sigma_warp = 0.55;
+  stage.iterations = {100, 80, 18};
+  stage.sigma_warp = 0.6;
   stage.widening = 0.7;
-  stage.damping = 0.12;
+  stage.damping = 0.07;
   stage.update_fall = 0.5;
   if (name == "fast") {
-    stage.iterations = {100, 40, 2};
+    stage.iterations = {100, 50, 2};
   } else if (name == "accurate") {
-    stage.iterations = {100, 100, 20};
-    stage.sigma_warp = 0.44;
-    stage.damping = 0.11;
+    stage.iterations = {100, 100, 32};
+    stage.sigma_warp = 0.5;
+    stage.damping = 0.08;
     config.symmetric = true;
     config.refine = 8;
   } else {
