@@ -135,7 +135,7 @@ TEST(Pyramid, LinearLevelsOfLargeImagesAreCoarser) {
   grid.spacing = {0.5, 0.25, 0.25};
   EXPECT_DOUBLE_EQ(linear_spacing(grid, 2, 0), 0.5);
   EXPECT_DOUBLE_EQ(linear_spacing(grid, 2, 31e6), 0.5);  // 600 x 250 x 200 voxels
-  // A cube of 1e6 voxels of this extent has a spacing of 1.5536 mm; sizes are rounded up.
+  // Of this extent, 1e6 cubes are 1.5536 mm wide; sizes are rounded up.
   EXPECT_EQ(level_grid(grid, linear_spacing(grid, 2, 1e6), 8).size, (Int3{65, 81, 194}));
 }
 
