@@ -52,10 +52,10 @@ double corner_motion(const Grid& grid, const Affine& a, const Affine& b) {
   return largest;
 }
 
-/// The cost of stretching: twice the square of the logarithm of the stretch, along each principal
-/// axis [1]. Without it, mutual information may move the whole fixed image into one corner of the
-/// moving one, where a few grey values predict each other well.
-double stretch_cost(const Affine& map) {
+/// The cost of stretching: twice the square of the logarithm of the stretch beyond `free`, along
+/// each principal axis [1]. Without it, mutual information may move the whole fixed image into one
+/// corner of the moving one, where a few grey values predict each other well.
+double stretch_cost(const Affine& map, double free) {
   Eigen::Matrix3d m;
   for (int i = 0; i < 3; ++i)
     for (int j = 0; j < 3; ++j) m(i, j) = map.linear[i][j];
@@ -63,7 +63,7 @@ double stretch_cost(const Affine& map) {
                                                                Eigen::EigenvaluesOnly);
   double sum = 0;
   for (const double square : squares.eigenvalues())
-    sum += 2 * std::pow(0.5 * std::log(std::max(square, 1e-12)), 2);
+    sum += 2 * std::pow(std::max(0.0, std::abs(0.5 * std::log(std::max(square, 1e-12))) - free), 2);
   return sum;
 }
 
@@ -74,6 +74,7 @@ struct Family {
   Vec3 centre;
   double radius;
   Affine start;
+  double free_stretch;  ///< as LinearProblem::free_stretch
 
   Affine delta(const std::vector<double>& theta) const {
     return parametric_map(freedom.kind, dimension, theta, centre, radius);
@@ -91,9 +92,9 @@ struct Family {
       up[k] += h;
       down[k] -= h;
       const Affine above = delta(up), below = delta(down);
-      g[static_cast<Eigen::Index>(k)] =
-          (dot(inner, above) + stretch_cost(above) - (dot(inner, below) + stretch_cost(below))) /
-          (2 * h);
+      g[static_cast<Eigen::Index>(k)] = (dot(inner, above) + stretch_cost(above, free_stretch) -
+                                         (dot(inner, below) + stretch_cost(below, free_stretch))) /
+                                        (2 * h);
       if (k < freedom.restriction.size()) g[static_cast<Eigen::Index>(k)] *= freedom.restriction[k];
     }
     return g;
@@ -114,7 +115,8 @@ Point evaluate(LinearProblem& problem, const Family& family, Eigen::VectorXd the
   Affine map_gradient;
   const Affine delta = family.delta(parameters);
   Point p{std::move(theta),
-          problem.evaluate(family.start * delta, &map_gradient) + stretch_cost(delta),
+          problem.evaluate(family.start * delta, &map_gradient) +
+              stretch_cost(delta, family.free_stretch),
           {}};
   if (std::isfinite(p.cost)) p.gradient = family.gradient(parameters, map_gradient);
   return p;
@@ -194,7 +196,8 @@ class InverseHessian {
 Affine newton_step(LinearProblem& problem, LinearKind kind, const Affine& start) {
   const Grid& grid = problem.fixed_grid();
   const double voxel = finest_spacing(grid);
-  const Family family{kind, grid.dimension(), grid.centre(), extent_radius(grid), start};
+  const Family family{kind,  grid.dimension(),      grid.centre(), extent_radius(grid),
+                      start, problem.free_stretch()};
   const int n = parameters(kind, grid.dimension());
   const double reach = 0.1 * voxel;
   Eigen::MatrixXd jacobian(n, n);
@@ -218,7 +221,8 @@ Affine minimize(LinearProblem& problem, const Freedom& freedom, const Affine& st
                 double* final_cost) {
   const Grid& grid = problem.fixed_grid();
   const double voxel = finest_spacing(grid);
-  const Family family{freedom, grid.dimension(), grid.centre(), extent_radius(grid), start};
+  const Family family{freedom, grid.dimension(),      grid.centre(), extent_radius(grid),
+                      start,   problem.free_stretch()};
   Point at =
       evaluate(problem, family, Eigen::VectorXd::Zero(parameters(freedom.kind, grid.dimension())));
   InverseHessian inverse_hessian;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cmath>
 #include <functional>
 #include <span>
 #include <string>
@@ -38,6 +39,10 @@ class LinearProblem {
   /// From now on, only those fixed voxels count that lie inside the moving image under all of
   /// `maps`, so that the costs of these maps can be compared.
   void keep_overlap(std::span<const Affine> maps);
+
+  /// How far a stage may stretch for nothing, as a logarithm. Not at all by MI; other metrics, by a
+  /// quarter: they do not reward it, and may take back what a stage by MI did.
+  double free_stretch() const { return metric_.config.kind == MetricKind::mi ? 0 : std::log(1.25); }
 
   const Grid& fixed_grid() const { return fixed_.image.grid; }
   /// Stored over what this rank owns; masks are empty where there is none.
