@@ -54,6 +54,14 @@ std::vector<Stencil> forward_differences(const Int3& wide) {
           {{{{0, 0, 1}, 1}, {{0, 0, 0}, -1}}, 0.6}};
 }
 
+/// Stencils whose taps, or those of coefficient 0, lie on one side of the voxel.
+const std::vector<Stencil> lopsided{
+    {{{{0, 1, 0}, 1}, {{0, 0, 0}, -1}, {{0, -3, 0}, 0}}, 0.5},
+    {{{{0, 0, -1}, 1}, {{0, 0, 0}, -1}, {{0, 0, 3}, 0}}, 0.7},
+    {{{{-1, 0, 0}, 1}, {{-2, 0, 0}, -1}, {{-4, 0, 0}, 0}}, 0.6},
+    {{{{0, 2, 0}, 1}, {{0, 1, 0}, -1}, {{0, 4, 0}, 0}}, 0.8},
+};
+
 struct Setting {
   Box domain;
   Params params;
@@ -88,6 +96,10 @@ INSTANTIATE_TEST_SUITE_P(
                     Setting{{{0, 0, 0}, {1, 9, 8}}, {{forward_y, second_x}, Power::squared}},
                     Setting{{{0, 0, 0}, {5, 6, 7}}, {forward_differences({0, 0, 0})}},
                     Setting{{{0, 0, 0}, {6, 7, 8}}, {forward_differences({0, 0, 3})}},
+                    Setting{{{0, 0, 0}, {4, 9, 5}}, {{lopsided[0]}}},
+                    Setting{{{0, 0, 0}, {4, 5, 9}}, {{lopsided[1]}}},
+                    Setting{{{0, 0, 0}, {10, 5, 4}}, {{lopsided[2]}}},
+                    Setting{{{0, 0, 0}, {4, 10, 5}}, {{lopsided[3]}}},
                     Setting{{{1, 0, -1}, {8, 9, 6}}, {second_differences(1)}},
                     Setting{{{0, 0, 0}, {11, 10, 12}}, {second_differences(2)}}));
 

@@ -12,8 +12,8 @@ namespace ffdp::differences {
 
 inline constexpr int most_taps = 9, most_stencils = 6;
 
-/// d(x) = sum of coefficient u(x + offset) over its taps, at every x where all taps lie in the
-/// domain.
+/// d(x) = sum of coefficient u(x + offset) over its taps, at every x of the domain where all taps
+/// lie in it.
 struct Stencil {
   struct Tap {
     Int3 offset;

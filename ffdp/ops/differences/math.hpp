@@ -19,7 +19,7 @@ struct Flat {
     Int3 at[most_taps];
     int offset[most_taps];  ///< of the tap from the voxel [elements]
     T coefficient[most_taps], weight;
-    Int3 lo, hi;  ///< smallest and largest offsets
+    Int3 lo, hi;  ///< smallest and largest offsets, that of the voxel itself among them
   };
   One stencil[most_stencils];
   int stencils;
@@ -72,7 +72,6 @@ Flat<T> flat_of(const Params& p, const Box& domain, const View<const T>& u) {
     const Stencil& from = p.stencils[k];
     auto& to = flat.stencil[k];
     to.weight = static_cast<T>(from.weight);
-    to.lo = to.hi = from.taps[0].offset;
     for (const Stencil::Tap& tap : from.taps) {
       for (int a = 0; a < 3; ++a) {
         to.lo[a] = std::min(to.lo[a], tap.offset[a]);
