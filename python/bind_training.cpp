@@ -26,8 +26,7 @@ View<T> view_at(Address address, const Box& box) {
 }
 template <class T>
 VectorView<T> vectors_at(Address address, const Box& box) {
-  return {reinterpret_cast<T*>(address), box, box.volume(), std::int64_t{box.size(1)} * box.size(2),
-          box.size(2)};
+  return dense_vectors(reinterpret_cast<T*>(address), box);
 }
 
 /// Where an op runs: the CPU with some threads, or a stream of a device with scratch from torch.

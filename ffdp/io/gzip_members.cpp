@@ -19,8 +19,8 @@ namespace ffdp::io {
 /// others by libdeflate. ISA-L runs at its own level 0. At its level 1 (2.30) some processes pack
 /// the same bytes differently from others (docs/testing.md), and ranks would not write equal files.
 ///
-/// Level 1 only stores what hardly shrinks, above all the floats of a warp: that is several times
-/// as fast.
+/// At level 1, data that hardly shrink are stored as they are, which is several times as fast. The
+/// floats of a warp are such data.
 class GzipMembers::Compressor {
  public:
   explicit Compressor(int level)

@@ -229,7 +229,7 @@ TEST_P(Intensity, ExtendsAnImageBeyondItsMaskByOneVoxel) {
   }
 }
 
-/// Often enough, and with an image large enough, that not the first worker alone gets the planes.
+/// The image is so large, and is counted so often, that a second worker gets some of the planes.
 TEST(IntensityThreads, TheCountsOfAllWorkersEnterTheHistogram) {
   const Box box = box_of({200, 64, 64});
   const Field<float> image = test::image(box, 1);

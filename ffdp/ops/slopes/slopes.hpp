@@ -14,9 +14,9 @@ namespace ffdp::slopes {
 inline constexpr int halo = 1;
 
 /// Gradient w.r.t. a step s that is composed before the warp, out(x) = warped(x + s(x)):
-/// D warped(x) grad_warped(x). D is half the difference of the neighbours at x + 1 and x - 1 along
-/// each axis; where one of them is missing (NaN, or beyond the domain) that of the other and x,
-/// where both or x itself are, 0.
+/// D warped(x) grad_warped(x). Along each axis, D is half the difference of the neighbours at x + 1
+/// and x - 1. If one of them is missing (NaN, or beyond the domain), D is the difference between
+/// the other one and x. If both are missing, or x itself, D is 0.
 /// @param domain       whole image
 /// @param compute      voxels this call writes
 /// @param warped       [z,y,x] intensity, stored over at least grow(compute, halo) in the domain
