@@ -118,6 +118,7 @@ def ring_sampling():
 LAYERS = {
     "conv": lambda c: nn.Conv3d(c, 3, 3, padding=1), "conv same": lambda c: nn.Conv3d(c, 3, 5, padding="same"),
     "conv dilated": lambda c: nn.Conv3d(c, 3, 3, padding=2, dilation=2), "conv down": lambda c: nn.Conv3d(c, 3, 3, 2, 1),
+    "conv of every second": lambda c: nn.Conv3d(c, 3, 1, 2), "conv 7": lambda c: nn.Conv3d(c, 3, 7, padding=3),
     "conv patches": lambda c: nn.Conv3d(c, 3, 2, 2), "conv 4": lambda c: nn.Conv3d(c, 3, 4, 2, 1),
     "conv slices": lambda c: nn.Conv3d(c, 4, (3, 1, 3), (2, 1, 1), (1, 0, 1), groups=2),
     "up": lambda c: nn.ConvTranspose3d(c, 3, 2, 2), "up 3": lambda c: nn.ConvTranspose3d(c, 3, 3, 2, 1, 1),

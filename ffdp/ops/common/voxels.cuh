@@ -59,10 +59,13 @@ __device__ inline void prefetch(const View<T>& image, int z, int y, int x) {
   prefetch(&image(z, y, x));
 }
 template <int components = 3, class T>
-__device__ inline void prefetch(const VectorView<T>& field, int z, int y, int x) {
-  const auto* at = &field[0](z, y, x);
+__device__ inline void prefetch_components(const T* at, std::int64_t stride_c) {
 #pragma unroll
-  for (int c = 0; c < components; ++c) prefetch(at + c * field.stride_c);
+  for (int c = 0; c < components; ++c) prefetch(at + c * stride_c);
+}
+template <int components = 3, class T>
+__device__ inline void prefetch(const VectorView<T>& field, int z, int y, int x) {
+  prefetch_components<components>(&field[0](z, y, x), field.stride_c);
 }
 
 /// A thread makes one column of `planes` voxels. `blocks` is the number of blocks that should fit
@@ -84,37 +87,6 @@ void for_each_voxel(const Context& ctx, const Box& box, const Body& body) {
   const Tiles tiles = tiles_of(box);
   visit_kernel<blocks>
       <<<tiles.grid, dim3(tile_x, tile_y), 0, stream_of(ctx)>>>(box, tiles.planes, body);
-  check(cudaGetLastError());
-}
-
-/// As visit_kernel, for gathers: makes two voxels before it writes one, so that the loads of both
-/// are in flight together, and prefetches the next two.
-template <int blocks, class Op>
-__global__ void __launch_bounds__(tile_threads, blocks) make_kernel(Box box, int planes, Op op) {
-  const int x = box.lo[2] + static_cast<int>(blockIdx.x) * tile_x + threadIdx.x;
-  const int y = box.lo[1] + static_cast<int>(blockIdx.y) * tile_y + threadIdx.y;
-  int z = box.lo[0] + static_cast<int>(blockIdx.z) * planes;
-  const int z_hi = min(z + planes, box.hi[0]);
-  if (x >= box.hi[2] || y >= box.hi[1]) return;
-  for (; z + 1 < z_hi; z += 2) {
-    if (z + 3 < z_hi) {
-      op.prefetch(z + 2, y, x);
-      op.prefetch(z + 3, y, x);
-    }
-    const auto first = op.make(z, y, x);
-    const auto second = op.make(z + 1, y, x);
-    op.put(z, y, x, first);
-    op.put(z + 1, y, x, second);
-  }
-  if (z < z_hi) op.put(z, y, x, op.make(z, y, x));
-}
-
-/// Calls op.put(z, y, x, op.make(z, y, x)) for every voxel of the box.
-template <int blocks, class Op>
-void make_each_voxel(const Context& ctx, const Box& box, const Op& op) {
-  const Tiles tiles = tiles_of(box);
-  make_kernel<blocks>
-      <<<tiles.grid, dim3(tile_x, tile_y), 0, stream_of(ctx)>>>(box, tiles.planes, op);
   check(cudaGetLastError());
 }
 

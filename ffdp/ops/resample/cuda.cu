@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <limits>
+#include <type_traits>
 
 #include "ffdp/ops/common/voxels.cuh"
 #include "ffdp/ops/resample/backends.hpp"
@@ -15,14 +17,52 @@ template <int channels, Padding padding>
 struct Usual {
   Box domain;
   Inputs<float> in;
+  int last[3];  ///< stored voxel along each axis, from the first
 
-  __device__ void prefetch(int z, int y, int x) const {
-    device::prefetch(in.displacement, z, y, x);
+  Usual(const Box& image_domain, const Inputs<float>& inputs) : domain(image_domain), in(inputs) {
+    for (int a = 0; a < 3; ++a) last[a] = in.image.stored.size(a) - 1;
   }
   __device__ Corners<float, int> corners(int z, int y, int x) const {
     Inputs<float> mine = in;
     mine.affine = nullptr;
     return {point(Params{padding, Mode::linear, channels, 3}, domain, mine, z, y, x), in.image};
+  }
+
+  /// A sample whose corners are all stored, and not at the lower edge of a border.
+  struct Inner {
+    int first;  ///< its lower corner, from the first stored voxel
+    float fraction[3];
+    bool holds;  ///< whether the sample is one
+  };
+  /// Tells what most samples are, at a third of the arithmetic of corners().
+  /// @param u  the displacement of the voxel
+  __device__ Inner inner(const float* u, int z, int y, int x) const {
+    constexpr int edge = padding == Padding::border ? 1 : 0;
+    const auto& first = in.image.stored.lo;
+    const int index[3] = {z, y, x};
+    int lower[3];
+    Inner at;
+    at.holds = true;
+#pragma unroll
+    for (int a = 0; a < 3; ++a) {
+      // Of NaN, far outside. What is too large for an integer is the largest, which is outside.
+      const float offset = fmaxf(u[a * in.displacement.stride_c], -16777216.0F);
+      const int below = __float2int_rd(offset);
+      at.fraction[a] = offset - static_cast<float>(below);
+      const auto place = static_cast<unsigned>(index[a] - first[a]) + static_cast<unsigned>(below);
+      lower[a] = static_cast<int>(place);
+      at.holds = at.holds && lower[a] >= edge && lower[a] < last[a];
+    }
+    at.first = lower[0] * static_cast<int>(in.image.stride_z) +
+               lower[1] * static_cast<int>(in.image.stride_y) + lower[2];
+    return at;
+  }
+  __device__ Corners<float, int> corners(const Inner& at) const {
+    using Along = Neighbours<float, int>;
+    const auto stride_z = static_cast<int>(in.image.stride_z);
+    return {Along(at.first, at.fraction[0], stride_z),
+            Along(0, at.fraction[1], static_cast<int>(in.image.stride_y)),
+            Along(0, at.fraction[2], 1)};
   }
 };
 
@@ -33,12 +73,27 @@ struct Forward {
   Into into;
   VectorView<float> out;
 
+  /// Where a thread reads and writes.
+  struct Column {
+    const float* u;
+    float* to;
+  };
+  struct Kept {};
   struct Made {
     float value[channels];
   };
-  __device__ void prefetch(int z, int y, int x) const { usual.prefetch(z, y, x); }
-  __device__ Made make(int z, int y, int x) const {
-    const auto corners = usual.corners(z, y, x);
+  __device__ Column column(int z, int y, int x) const {
+    return {&usual.in.displacement[0](z, y, x), &out[0](z, y, x)};
+  }
+  __device__ void next(Column& at) const {
+    at.u += usual.in.displacement.stride_z;
+    at.to += out.stride_z;
+  }
+  __device__ void prefetch(const Column& at, int planes) const {
+    const VectorView<const float>& u = usual.in.displacement;
+    device::prefetch_components(at.u + planes * u.stride_z, u.stride_c);
+  }
+  __device__ Made make(const Corners<float, int>& corners, const Column&, Kept&) const {
     const auto& image = usual.in.image;
     Made made;
 #pragma unroll
@@ -46,27 +101,49 @@ struct Forward {
       made.value[c] = value_at(corners, image.data + c * image.stride_c);
     return made;
   }
-  __device__ void put(int z, int y, int x, const Made& made) const {
-    float* const to = &out[0](z, y, x);
+  __device__ void put(const Column& at, const Made& made) const {
 #pragma unroll
-    for (int c = 0; c < channels; ++c) resample::put(into, to[c * out.stride_c], made.value[c]);
+    for (int c = 0; c < channels; ++c) resample::put(into, at.to[c * out.stride_c], made.value[c]);
   }
+  __device__ void finish(Kept&) const {}
 };
 
 struct Scatter {
   __device__ void operator()(float* to, float value) const { atomicAdd(to, value); }
 };
 
+/// What a thread has for the lower corners along x of the upper plane of its last sample. Its next
+/// sample, one plane on, mostly has them as its lower plane, and then adds to both at once.
+template <int channels>
+struct UpperCorners {
+  int at = -1;  ///< the first of the two, from the first stored voxel; -1: nothing
+  int step_y;
+  float value[channels][2];
+
+  __device__ void add_to(const VectorView<float>& image) {
+    if (at < 0) return;
+#pragma unroll
+    for (int c = 0; c < channels; ++c) {
+      float* const to = image.data + c * image.stride_c + at;
+      atomicAdd(to, value[c][0]);
+      if (step_y) atomicAdd(to + step_y, value[c][1]);
+    }
+    at = -1;
+  }
+};
+
 /// Adds to the image for the lanes of a warp that are at neighbouring voxels. The upper corner
-/// along x of one lane is mostly the lower one of the next, which then adds for both: half of the
-/// atomic additions.
+/// along x of one lane is mostly the lower one of the next, which then adds for both; with what is
+/// Kept, a quarter of the atomic additions is left.
+template <int channels>
 struct WarpScatter {
   const Corners<float, int>& corners;
+  UpperCorners<channels>& kept;
   unsigned lanes;    ///< those that are here
   bool takes, left;  ///< whether it adds the upper corners of the lane before, its own are left
 
-  __device__ explicit WarpScatter(const Corners<float, int>& c)
-      : corners(c), lanes(__activemask()) {
+  __device__ WarpScatter(const Corners<float, int>& c, UpperCorners<channels>& k)
+      : corners(c), kept(k), lanes(__activemask()) {
     const int lane = static_cast<int>(threadIdx.x % 32), first = c.first();
     const int upper = c.any && c.x.step ? first + c.x.step : -1;
     const int before = __shfl_up_sync(lanes, upper, 1);
@@ -77,18 +154,30 @@ struct WarpScatter {
     const bool given = __shfl_down_sync(lanes, takes, 1);
     left = c.x.step && !(given && lane < 31 && (lanes >> (lane + 1) & 1U));
   }
-  __device__ void operator()(float* channel, float g) const {
-    float* const to = channel + corners.first();
+  __device__ void operator()(const VectorView<float>& image, const float (&g)[channels]) {
+    const int first = corners.first();
+    const bool goes_on = corners.any && kept.at == first && kept.step_y == corners.y.step;
+    if (!goes_on) kept.add_to(image);
 #pragma unroll
-    for (int row = 0; row < 4; ++row) {
-      const float weight = corners.z.weight[row / 2] * corners.y.weight[row % 2];
-      const float upper = weight * corners.x.weight[1] * g;
-      const float before = __shfl_up_sync(lanes, upper, 1);
-      if (!corners.stored(2 * row)) continue;
-      float* const at = to + corners.step(2 * row);
-      atomicAdd(at, weight * corners.x.weight[0] * g + (takes ? before : 0.0F));
-      if (left) atomicAdd(at + corners.x.step, upper);
+    for (int c = 0; c < channels; ++c) {
+      float* const to = image.data + c * image.stride_c + first;
+#pragma unroll
+      for (int row = 0; row < 4; ++row) {
+        const float weight = corners.z.weight[row / 2] * corners.y.weight[row % 2];
+        const float upper = weight * corners.x.weight[1] * g[c];
+        const float before = __shfl_up_sync(lanes, upper, 1);
+        const float lower = weight * corners.x.weight[0] * g[c] + (takes ? before : 0.0F);
+        if (!corners.stored(2 * row)) continue;
+        float* const at = to + corners.step(2 * row);
+        if (left) atomicAdd(at + corners.x.step, upper);
+        if (row < 2)
+          atomicAdd(at, lower + (goes_on ? kept.value[c][row] : 0.0F));
+        else
+          kept.value[c][row - 2] = lower;
+      }
     }
+    kept.at = corners.any && corners.z.step ? first + corners.z.step : -1;
+    kept.step_y = corners.y.step;
   }
 };
 
@@ -99,44 +188,113 @@ struct Backward {
   VectorView<const float> grad_out;
   Gradients<float> to;
 
+  struct Column {
+    const float* u;
+    const float* grad;
+    float* to;
+  };
+  struct Nothing {};
+  using Kept = std::conditional_t<to_image, UpperCorners<channels>, Nothing>;
   struct Made {
     float grad_q[3];
   };
-  __device__ void prefetch(int z, int y, int x) const {
-    usual.prefetch(z, y, x);
-    device::prefetch<channels>(grad_out, z, y, x);
+  __device__ Column column(int z, int y, int x) const {
+    return {&usual.in.displacement[0](z, y, x), &grad_out[0](z, y, x),
+            to.displacement ? &to.displacement[0](z, y, x) : nullptr};
   }
-  __device__ Made make(int z, int y, int x) const {
+  __device__ void next(Column& at) const {
+    at.u += usual.in.displacement.stride_z;
+    at.grad += grad_out.stride_z;
+    at.to += to.displacement.stride_z;
+  }
+  __device__ void prefetch(const Column& at, int planes) const {
+    const VectorView<const float>& u = usual.in.displacement;
+    device::prefetch_components(at.u + planes * u.stride_z, u.stride_c);
+    device::prefetch_components<channels>(at.grad + planes * grad_out.stride_z, grad_out.stride_c);
+  }
+  __device__ Made make(const Corners<float, int>& corners, const Column& at, Kept& kept) const {
     Made made{};
-    const auto corners = usual.corners(z, y, x);
     const auto& image = usual.in.image;
-    const float* const from = &grad_out[0](z, y, x);
     float g[channels];
 #pragma unroll
     for (int c = 0; c < channels; ++c) {
-      g[c] = from[c * grad_out.stride_c];
+      g[c] = at.grad[c * grad_out.stride_c];
       add_slopes(corners, image.data + c * image.stride_c, g[c], made.grad_q);
     }
-    if constexpr (to_image) {
-      const WarpScatter scatter(corners);
-#pragma unroll
-      for (int c = 0; c < channels; ++c) scatter(to.image.data + c * to.image.stride_c, g[c]);
-    }
+    if constexpr (to_image) WarpScatter<channels>(corners, kept)(to.image, g);
     return made;
   }
-  __device__ void put(int z, int y, int x, const Made& made) const {
-    put_turned(Params{}, static_cast<const float*>(nullptr), made.grad_q, to, z, y, x);
+  __device__ void put(const Column& at, const Made& made) const {
+    if (!to.displacement) return;
+#pragma unroll
+    for (int a = 0; a < 3; ++a)
+      resample::put(to.into, at.to[a * to.displacement.stride_c], made.grad_q[a]);
+  }
+  __device__ void finish(Kept& kept) const {
+    if constexpr (to_image) kept.add_to(to.image);
   }
 };
+
+/// A thread makes a column of `planes` voxels: two before it writes one, so that the loads of both
+/// are in flight together, and it prefetches the next two.
+template <int blocks, class Op>
+__global__ void __launch_bounds__(device::tile_threads, blocks)
+    columns_kernel(Box box, int planes, Op op) {
+  const int x = box.lo[2] + static_cast<int>(blockIdx.x) * device::tile_x + threadIdx.x;
+  const int y = box.lo[1] + static_cast<int>(blockIdx.y) * device::tile_y + threadIdx.y;
+  int z = box.lo[0] + static_cast<int>(blockIdx.z) * planes;
+  const int z_hi = min(z + planes, box.hi[0]);
+  if (x >= box.hi[2] || y >= box.hi[1]) return;
+  typename Op::Column column = op.column(z, y, x);
+  typename Op::Kept kept;
+  const auto one = [&] {
+    op.put(column, op.make(op.usual.corners(z, y, x), column, kept));
+    op.next(column);
+    ++z;
+  };
+  while (z + 1 < z_hi) {
+    if (z + 3 < z_hi) {
+      op.prefetch(column, 2);
+      op.prefetch(column, 3);
+    }
+    auto after = column;
+    op.next(after);
+    const auto a = op.usual.inner(column.u, z, y, x), b = op.usual.inner(after.u, z + 1, y, x);
+    if (a.holds && b.holds) {
+      const auto first = op.make(op.usual.corners(a), column, kept);
+      const auto second = op.make(op.usual.corners(b), after, kept);
+      op.put(column, first);
+      op.put(after, second);
+      op.next(after);
+      column = after;
+      z += 2;
+    } else {
+#pragma unroll 1
+      for (int k = 0; k < 2; ++k) one();
+    }
+  }
+  if (z < z_hi) one();
+  op.finish(kept);
+}
+
+template <int blocks, class Op>
+void make_columns(const Context& ctx, const Box& box, const Op& op) {
+  device::Tiles tiles = device::tiles_of(box);
+  const int planes = std::clamp((tiles.planes + 1) / 2 * 2, 2, 8);  // whole pairs
+  tiles.grid.z = (box.size(0) + planes - 1) / planes;
+  columns_kernel<blocks>
+      <<<tiles.grid, dim3(device::tile_x, device::tile_y), 0, stream_of(ctx)>>>(box, planes, op);
+  check(cudaGetLastError());
+}
 
 /// Calls body(usual) if the call is a usual one with one or three channels; else returns false.
 template <class Body>
 bool with_usual(const Params& p, const Box& domain, const Inputs<float>& in, const Body& body) {
   const auto with_padding = [&]<int channels>() {
     if (p.padding == Padding::zeros)
-      body(Usual<channels, Padding::zeros>{domain, in});
+      body(Usual<channels, Padding::zeros>(domain, in));
     else
-      body(Usual<channels, Padding::border>{domain, in});
+      body(Usual<channels, Padding::border>(domain, in));
   };
   const std::int64_t voxels = in.image.stride_z * in.image.stored.size(0);
   if (p.mode != Mode::linear || p.axes != 3 || !in.displacement || in.affine ||
@@ -156,7 +314,7 @@ template <>
 void On<Backend::cuda>::forward(Context& ctx, const Params& params, Box image_domain, Box compute,
                                 const Inputs<float>& inputs, Into into, VectorView<float> out) {
   const auto usual = [&]<int n, Padding padding>(const Usual<n, padding>& some) {
-    device::make_each_voxel<n == 1 ? 6 : 4>(ctx, compute, Forward<n, padding>{some, into, out});
+    make_columns<n == 1 ? 5 : 4>(ctx, compute, Forward<n, padding>{some, into, out});
   };
   if (with_usual(params, image_domain, inputs, usual)) return;
   device::for_each_voxel<4>(ctx, compute, [=] __device__(int z, int y, int x) {
@@ -171,11 +329,10 @@ void On<Backend::cuda>::backward(Context& ctx, const Params& params, Box image_d
                                  const Gradients<float>& gradients) {
   const auto usual = [&]<int n, Padding padding>(const Usual<n, padding>& some) {
     if (gradients.image)
-      device::make_each_voxel<4>(ctx, compute,
-                                 Backward<n, padding, true>{some, grad_out, gradients});
+      make_columns<n == 1 ? 4 : 3>(ctx, compute,
+                                   Backward<n, padding, true>{some, grad_out, gradients});
     else
-      device::make_each_voxel<n == 1 ? 6 : 4>(
-          ctx, compute, Backward<n, padding, false>{some, grad_out, gradients});
+      make_columns<4>(ctx, compute, Backward<n, padding, false>{some, grad_out, gradients});
   };
   if (!gradients.affine && with_usual(params, image_domain, inputs, usual)) return;
   const auto one = [=] __device__(int z, int y, int x, Sums12& sums) {

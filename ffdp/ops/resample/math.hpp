@@ -90,6 +90,13 @@ struct Neighbours {
     slope[1] = both ? cell.slope : T(0);
     any = !none;
   }
+  /// Of a sample whose two neighbours are stored.
+  FFDP_HD Neighbours(Offset first, T fraction, Offset stride)
+      : offset(first),
+        step(stride),
+        weight{1 - fraction, fraction},
+        slope{T(-1), T(1)},
+        any(true) {}
 };
 
 /// The eight corners of a sample; corner i = 4 z + 2 y + x.
@@ -103,6 +110,9 @@ struct Corners {
         y(at.cell[1], image.stored.lo[1], image.stored.hi[1], static_cast<Offset>(image.stride_y)),
         x(at.cell[2], image.stored.lo[2], image.stored.hi[2], 1),
         any(z.any && y.any && x.any) {}
+  using Along = Neighbours<T, Offset>;
+  FFDP_HD Corners(const Along& along_z, const Along& along_y, const Along& along_x)
+      : z(along_z), y(along_y), x(along_x), any(z.any && y.any && x.any) {}
   /// From the first corner.
   FFDP_HD Offset step(int i) const {
     return (i & 4 ? z.step : 0) + (i & 2 ? y.step : 0) + (i & 1 ? x.step : 0);
@@ -118,7 +128,7 @@ struct Corners {
 #if defined(__CUDA_ARCH__)
 #pragma unroll
 #endif
-    for (int i = 0; i < 8; ++i) value[i] = from[step(i)];
+    for (int i = 0; i < 8; ++i) value[i] = (from + step(i & 6))[i & 1 ? x.step : 0];
   }
 };
 

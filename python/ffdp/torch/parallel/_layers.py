@@ -7,7 +7,7 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from torch.overrides import TorchFunctionMode
 
-from ._shards import fetch, halo_exchange
+from ._shards import _Halos, fetch, halo_exchange
 
 HANDLED = {}
 
@@ -65,8 +65,8 @@ def _without(values, axis):
     return [0 if a == axis else v for a, v in enumerate(values)]
 
 
-def _windowed(shards, x, size, stride, padding, dilation, edge):
-    """The shard with what windows of `size` need of its neighbours. Each window belongs to the rank whose planes its
+def _reach(shards, x, size, stride, padding, dilation):
+    """Planes that windows of `size` need before and after the shard. Each window belongs to the rank whose planes its
     first step comes from."""
     axis, planes = shards.axis, x.shape[shards.dim]
     k, s, p = dilation[axis] * (size[axis] - 1) + 1, stride[axis], padding[axis]
@@ -74,18 +74,58 @@ def _windowed(shards, x, size, stride, padding, dilation, edge):
     if (last + 2 * p - k) // s + 1 != last // s or last % s or any(a % s for a, _ in shards.bounds(planes)):
         raise ValueError(f"Sharded: a window of {k} planes, stride {s}, padding {p} makes other than 1 / {s} of "
                          f"{last} planes, or cuts lie between its steps")
-    return halo_exchange(x, shards, p, k - s - p, edge)
+    return p, k - s - p
+
+
+def _windowed(shards, x, size, stride, padding, dilation, edge):
+    """The shard with what windows of `size` need of its neighbours."""
+    return halo_exchange(x, shards, *_reach(shards, x, size, stride, padding, dilation), edge)
+
+
+class _Added(torch.autograd.Function):
+    """`x` with `part` added to its planes from `first` on, in place."""
+
+    @staticmethod
+    def forward(ctx, x, part, dim, first):
+        ctx.mark_dirty(x)
+        ctx.planes = dim, first, part.shape[dim]
+        x.narrow(*ctx.planes).add_(part)
+        return x
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad, grad.narrow(*ctx.planes), None, None
 
 
 @handles(torch.conv3d, torch.conv2d, F.conv3d, F.conv2d)
 def _conv(shards, function, x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
-    axes = x.ndim - 2
+    axes, axis, dim = x.ndim - 2, shards.axis, shards.dim
     stride, dilation = _each(stride, axes), _each(dilation, axes)
     if isinstance(padding, str):
         padding = [d * (n - 1) // 2 if padding == "same" else 0 for n, d in zip(weight.shape[2:], dilation)]
     padding = _each(padding, axes)
-    wide = _windowed(shards, x, weight.shape[2:], stride, padding, dilation, 0.0)
-    return function(wide, weight, bias, stride, _without(padding, shards.axis), dilation, groups)
+    lo, hi = _reach(shards, x, weight.shape[2:], stride, padding, dilation)
+    others = _without(padding, axis)
+    # The shard by itself, with zeros around it; what its neighbours add is a convolution of their planes alone. A copy
+    # of the shard with its halo would be kept for backward beside the shard.
+    x, before, after = _Halos.apply(x, shards, lo, max(hi, 0))
+    out = function(x, weight, bias, stride, padding, dilation, groups)
+    planes, step, made = x.shape[dim], stride[axis], out.shape[dim]
+    k = dilation[axis] * (weight.shape[2 + axis] - 1) + 1
+
+    def add(halo, first, count):
+        """Adds to `count` planes of the output, whose windows begin at plane `first` of the shard."""
+        if not halo.shape[dim] or count <= 0:
+            return out
+        begin = -halo.shape[dim] if halo is before else planes
+        end = first + (count - 1) * step + k
+        pad = [0, 0] * (x.ndim - 1 - dim) + [begin - first, end - begin - halo.shape[dim]]
+        part = function(F.pad(halo, pad), weight, None, stride, others, dilation, groups)
+        return _Added.apply(out, part, dim, (first + lo) // step)
+    at_start = min(made, -(-lo // step))
+    out = add(before, -lo, at_start)
+    from_end = max(0, (planes + lo - k) // step + 1)  # the first window that ends beyond the shard
+    return add(after, from_end * step - lo, made - from_end)
 
 
 @handles(torch.conv_transpose3d, torch.conv_transpose2d, F.conv_transpose3d, F.conv_transpose2d)
@@ -191,13 +231,19 @@ class _Normalize(torch.autograd.Function):
     def backward(ctx, grad, *_):
         x, weight, mean, scale = ctx.saved_tensors
         shards, dims, count, bias_shape = ctx.rule
-        unit = (x - mean).mul_(scale)
-        grad_weight = None if weight is None else (grad * unit).sum_to_size(weight.shape)
-        grad_bias = None if bias_shape is None else grad.sum_to_size(bias_shape)
-        g = grad if weight is None else grad * weight
-        sums = torch.stack([g.sum(dims, keepdim=True), (g * unit).sum(dims, keepdim=True)])
-        first, second = _summed(sums, shards) / count
-        return (g - first).sub_(unit.mul_(second)).mul_(scale), grad_weight, grad_bias, None, None, None
+        parameter = bias_shape if weight is None else weight.shape  # (1, .., channels, 1, ..)
+        alike = [d for d in dims if parameter is None or parameter[d] == 1]  # along which weight and bias are constant
+        grads = grad.sum(alike, keepdim=True)
+        products = (x - mean).mul_(scale).mul_(grad).sum(alike, keepdim=True)
+        grad_weight = None if weight is None else products.sum_to_size(weight.shape)
+        grad_bias = None if bias_shape is None else grads.sum_to_size(bias_shape)
+        both = torch.stack([grads, products])
+        both = (both if weight is None else both * weight).sum([d + 1 for d in dims], keepdim=True)
+        first, second = _summed(both, shards) / count
+        # One tensor of the size of x at a time: this is where a step needs most memory.
+        out = (x - mean).mul_(-scale * second)
+        out = out.add_(grad) if weight is None else out.addcmul_(grad, weight)
+        return out.sub_(first).mul_(scale), grad_weight, grad_bias, None, None, None
 
 
 def _summed(local, shards):

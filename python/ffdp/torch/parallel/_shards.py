@@ -105,53 +105,101 @@ def _pieces(bounds, rank, wanted):
     return [(r, a, b) for r, a, b in found if a < b]
 
 
+def _received(x, shards, bounds, wanted):
+    """[(lo, hi, planes)]: the planes of other ranks that this rank wants, in the order of the ranks."""
+    own_lo = bounds[shards.rank][0]
+
+    def empty(planes):
+        shape = list(x.shape)
+        shape[shards.dim] = planes
+        return x.new_empty(shape)
+    sends = [(r, x.narrow(shards.dim, p - own_lo, q - p).contiguous()) for r in range(shards.ranks) if r != shards.rank
+             for owner, p, q in _pieces(bounds, r, wanted) if owner == shards.rank]
+    pieces = _pieces(bounds, shards.rank, wanted)
+    receives = [(r, empty(q - p)) for r, p, q in pieces]
+    exchange(shards, sends, receives)
+    return [(p, q, planes) for (_, p, q), (_, planes) in zip(pieces, receives)]
+
+
+def _return(grad_of, shards, bounds, wanted, out):
+    """The adjoint of _received: grad_of(lo, hi) goes to the owner of these planes; what comes is added to `out`."""
+    own_lo = bounds[shards.rank][0]
+    sends = [(r, grad_of(p, q).contiguous()) for r, p, q in _pieces(bounds, shards.rank, wanted)]
+    targets = [(r, out.narrow(shards.dim, p - own_lo, q - p)) for r in range(shards.ranks) if r != shards.rank
+               for owner, p, q in _pieces(bounds, r, wanted) if owner == shards.rank]
+    receives = [(r, out.new_empty(planes.shape)) for r, planes in targets]
+    exchange(shards, sends, receives)
+    for (_, planes), (_, came) in zip(targets, receives):  # in the order of the ranks
+        planes.add_(came)
+
+
 class _Fetch(torch.autograd.Function):
-    """The planes wanted[rank] = (lo, hi) of the whole, from their owners; backward adds to the owners."""
+    """The planes wanted[rank] = (lo, hi) of the whole, from their owners; backward adds to the owners. Planes beyond
+    the whole, `beyond` = (before, after) of them, are filled with `edge`."""
 
     @staticmethod
-    def forward(ctx, x, shards, bounds, wanted):
-        ctx.shards, ctx.bounds, ctx.wanted = shards, bounds, wanted
-        dim, rank = shards.dim, shards.rank
-        (own_lo, own_hi), (lo, hi) = bounds[rank], wanted[rank]
+    def forward(ctx, x, shards, bounds, wanted, beyond, edge):
+        ctx.rule = shards, bounds, wanted, beyond[0]
+        dim = shards.dim
+        (own_lo, own_hi), (lo, hi) = bounds[shards.rank], wanted[shards.rank]
         shape = list(x.shape)
-        shape[dim] = hi - lo
+        shape[dim] = sum(beyond) + hi - lo
         out = x.new_empty(shape)
-        a, b = max(lo, own_lo), min(hi, own_hi)
+        out.narrow(dim, 0, beyond[0]).fill_(edge)
+        out.narrow(dim, beyond[0] + hi - lo, beyond[1]).fill_(edge)
+        first, a, b = lo - beyond[0], max(lo, own_lo), min(hi, own_hi)
         if a < b:
-            out.narrow(dim, a - lo, b - a).copy_(x.narrow(dim, a - own_lo, b - a))
-        sends = [(r, x.narrow(dim, p - own_lo, q - p).contiguous()) for r in range(shards.ranks) if r != rank
-                 for owner, p, q in _pieces(bounds, r, wanted) if owner == rank]
-        pieces = _pieces(bounds, rank, wanted)
-        receives = [(r, out.new_empty(out.narrow(dim, p - lo, q - p).shape)) for r, p, q in pieces]
-        exchange(shards, sends, receives)
-        for (_, p, q), (_, part) in zip(pieces, receives):
-            out.narrow(dim, p - lo, q - p).copy_(part)
+            out.narrow(dim, a - first, b - a).copy_(x.narrow(dim, a - own_lo, b - a))
+        for p, q, planes in _received(x, shards, bounds, wanted):
+            out.narrow(dim, p - first, q - p).copy_(planes)
         return out
 
     @staticmethod
     def backward(ctx, grad):
-        shards, bounds, wanted = ctx.shards, ctx.bounds, ctx.wanted
-        dim, rank = shards.dim, shards.rank
-        (own_lo, own_hi), (lo, hi) = bounds[rank], wanted[rank]
+        shards, bounds, wanted, before = ctx.rule
+        dim = shards.dim
+        (own_lo, own_hi), (lo, hi) = bounds[shards.rank], wanted[shards.rank]
         shape = list(grad.shape)
         shape[dim] = own_hi - own_lo
         out = grad.new_zeros(shape)
-        a, b = max(lo, own_lo), min(hi, own_hi)
+        first, a, b = lo - before, max(lo, own_lo), min(hi, own_hi)
         if a < b:
-            out.narrow(dim, a - own_lo, b - a).copy_(grad.narrow(dim, a - lo, b - a))
-        sends = [(r, grad.narrow(dim, p - lo, q - p).contiguous()) for r, p, q in _pieces(bounds, rank, wanted)]
-        pieces = [(r, p, q) for r in range(shards.ranks) if r != rank
-                  for owner, p, q in _pieces(bounds, r, wanted) if owner == rank]
-        receives = [(r, out.new_empty(out.narrow(dim, p - own_lo, q - p).shape)) for r, p, q in pieces]
-        exchange(shards, sends, receives)
-        for (_, p, q), (_, part) in zip(pieces, receives):  # in the order of the ranks
-            out.narrow(dim, p - own_lo, q - p).add_(part)
-        return out, None, None, None
+            out.narrow(dim, a - own_lo, b - a).copy_(grad.narrow(dim, a - first, b - a))
+        _return(lambda p, q: grad.narrow(dim, p - first, q - p), shards, bounds, wanted, out)
+        return out, None, None, None, None, None
+
+
+class _Halos(torch.autograd.Function):
+    """x itself, and the `lo` planes before and `hi` planes after it, fewer at the ends of the volume. Keeps and copies
+    nothing of the size of x: backward adds to the gradient of the x returned, which must have one user."""
+
+    @staticmethod
+    def forward(ctx, x, shards, lo, hi):
+        dim, bounds = shards.dim, shards.bounds(x.shape[shards.dim])
+        last, (own_lo, own_hi) = bounds[-1][1], bounds[shards.rank]
+        wanted = [(max(0, a - lo), min(last, b + hi)) for a, b in bounds]
+        ctx.rule = shards, bounds, wanted
+        received = _received(x, shards, bounds, wanted)
+        none = x.narrow(dim, 0, 0)
+        before = torch.cat([none] + [planes for p, _, planes in received if p < own_lo], dim)
+        after = torch.cat([none] + [planes for p, _, planes in received if p >= own_hi], dim)
+        return x.view_as(x), before, after
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, grad, grad_before, grad_after):
+        shards, bounds, wanted = ctx.rule
+        dim, lo, (_, own_hi) = shards.dim, wanted[shards.rank][0], bounds[shards.rank]
+
+        def grad_of(p, q):
+            return grad_after.narrow(dim, p - own_hi, q - p) if p >= own_hi else grad_before.narrow(dim, p - lo, q - p)
+        _return(grad_of, shards, bounds, wanted, grad)
+        return grad, None, None, None
 
 
 def fetch(x, shards, wanted):
     """The planes wanted[rank] = (lo, hi), within the whole, of a sharded tensor."""
-    return _Fetch.apply(x, shards, shards.bounds(x.shape[shards.dim]), wanted)
+    return _Fetch.apply(x, shards, shards.bounds(x.shape[shards.dim]), wanted, (0, 0), 0.0)
 
 
 def halo_exchange(x, shards, lo, hi, edge=None):
@@ -161,12 +209,8 @@ def halo_exchange(x, shards, lo, hi, edge=None):
     bounds = shards.bounds(x.shape[shards.dim])
     last = bounds[-1][1]
     wanted = [(max(0, a - lo), min(last, b + hi)) for a, b in bounds]
-    out = _Fetch.apply(x, shards, bounds, wanted)
     if edge is None:
-        return out
+        return fetch(x, shards, wanted)
     (a, b), (got_lo, got_hi) = bounds[shards.rank], wanted[shards.rank]
-    before, after = max(0, got_lo - (a - lo)), max(0, (b + hi) - got_hi)
-    if not before and not after:
-        return out
-    pad = [0, 0] * (x.ndim - 1 - shards.dim) + [before, after]
-    return torch.nn.functional.pad(out, pad, value=edge)
+    beyond = max(0, got_lo - (a - lo)), max(0, (b + hi) - got_hi)
+    return _Fetch.apply(x, shards, bounds, wanted, beyond, edge)
