@@ -23,6 +23,7 @@ __global__ void __launch_bounds__(PipelineSizes<R, tile_rows, Op>::threads, tile
     box_pipeline_kernel(Op op, Box readable, Box box, Int3 origin, int stretch,
                         typename Op::Sum* parts) {
   using Sizes = PipelineSizes<R, tile_rows, Op>;
+  if constexpr (requires { op.start(); }) op.start();
   extern __shared__ float4 shared_stages[];
   const PipelineBlock<R, tile_rows, Op> block(op, readable, box, origin, stretch, shared_stages);
   const int thread = static_cast<int>(threadIdx.x), other = thread - Sizes::loaders;

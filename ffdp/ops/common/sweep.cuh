@@ -241,6 +241,7 @@ struct WeightedQueue {
 ///   rows<R>, blocks<R>         rows of a warp (1 or 2); blocks per multiprocessor
 ///   view(k), outside(k)        field k; its value outside
 ///   paired                     whether two neighbours may be read or written with one access
+///   start()                    optional; a kernel calls it first, to read what device memory holds
 ///   prepare(raw, value)        makes the values of a voxel
 ///   add(factor, value, sums)   sums += factor * quantities of a voxel
 ///   Place, place(neighbours)   addresses that the Op reads and writes; next_plane moves them up
@@ -254,6 +255,7 @@ template <int R, Stencil stencil, bool paired, int blocks, class Op>
 __global__ void __launch_bounds__(sweep_threads, blocks)
     sweep_kernel(Op op, Weights weights, Box readable, Box box, Int3 origin, int planes,
                  typename Op::Sum* parts) {
+  if constexpr (requires { op.start(); }) op.start();
   constexpr int Q = Op::quantities, H = Op::template rows<R>, margin = (R + 1) / 2;
   constexpr int width = 64 - 4 * margin, side = 2 * R + 1, height = sweep_warps * H + 2 * R;
   constexpr int phases = stencil == Stencil::box ? 2 : 1;  // steps that differ in how sums add up

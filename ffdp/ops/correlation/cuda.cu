@@ -18,6 +18,12 @@ using Total = device::Sums<2>;
 struct Inputs {
   View<const float> fixed, warped, weight;
   const float* centres;
+  float centre[2] = {};  ///< what `centres` points to, once a kernel has read it
+
+  __device__ void start() {
+    centre[0] = centres[0];
+    centre[1] = centres[1];
+  }
 };
 
 /// a, b, d of the windows centred in `box`, dense.
@@ -50,6 +56,7 @@ struct Windows {
   using Own = float;
   static constexpr int own = 0;
   static constexpr bool reads_own = false;
+  __device__ void start() { inputs.start(); }
   __device__ const float* own_at(const Place&, int) const { return nullptr; }
   FFDP_HD View<const float> view(int k) const { return k ? inputs.warped : inputs.fixed; }
   __device__ float outside(int) const { return 0; }
@@ -60,8 +67,8 @@ struct Windows {
     p.at += std::int64_t{to.box.size(1)} * to.box.size(2);
   }
   __device__ void prepare(const float (&raw)[2], float (&value)[2]) const {
-    value[0] = raw[0] - __ldg(inputs.centres);
-    value[1] = raw[1] - __ldg(inputs.centres + 1);
+    value[0] = raw[0] - inputs.centre[0];
+    value[1] = raw[1] - inputs.centre[1];
   }
   __device__ void add(float, const float (&value)[2], float (&sum)[5]) const {
     sum[0] += value[0];
@@ -119,6 +126,7 @@ struct Gradient {
   using Own = float;
   static constexpr int own = 2;
   static constexpr bool reads_own = true;
+  __device__ void start() { inputs.start(); }
   __device__ const float* own_at(const Place& p, int k) const { return k ? p.m : p.f; }
   __device__ float outside(int) const { return 0; }
   __device__ Place place(const device::Neighbours& n) const {
@@ -145,8 +153,8 @@ struct Gradient {
     float g[2];
 #pragma unroll
     for (int i = 0; i < 2; ++i)
-      g[i] = (fm[0][i] - __ldg(inputs.centres)) * s[0][i] -
-             (fm[1][i] - __ldg(inputs.centres + 1)) * s[1][i] + s[2][i];
+      g[i] = (fm[0][i] - inputs.centre[0]) * s[0][i] -
+             (fm[1][i] - inputs.centre[1]) * s[1][i] + s[2][i];
     device::store_pair(p.g, n.skip, n.end, n.full, g);
   }
 };
@@ -221,8 +229,9 @@ void any_sums(Context& ctx, const Params& p, const Load& load, View<float> out) 
 }
 
 template <class Op>
-__device__ void emit_one(const Op& op, const float* sums, std::int64_t volume, int z, int y, int x,
+__device__ void emit_one(Op op, const float* sums, std::int64_t volume, int z, int y, int x,
                          typename Op::Sum& total) {
+  op.start();
   float s[Op::quantities][2] = {}, own[Op::own + 1][2] = {};
   for (int q = 0; q < Op::quantities; ++q) s[q][0] = sums[q * volume];
   const device::Neighbours one{z, y, x, 0, 1, false};
@@ -246,8 +255,10 @@ View<float> all_sums(Context& ctx, const Params& p, const Op& op, const Box& dom
             const View<const float> view = op.view(k);
             raw[k] = inside && view.stored.contains(z, y, x) ? view(z, y, x) : op.outside(k);
           }
-          op.prepare(raw, value);
-          op.add(1, value, sum);
+          Op started = op;
+          started.start();
+          started.prepare(raw, value);
+          started.add(1, value, sum);
           float result = 0;
           for (int i = 0; i < Op::quantities; ++i) result = i == q ? sum[i] : result;
           return result;
