@@ -270,7 +270,7 @@ __global__ void __launch_bounds__(sweep_threads, blocks)
   const int x = first_x + 2 * lane;
   const int y0 = origin[1] + static_cast<int>(blockIdx.y) * (sweep_warps * H), y = y0 + warp * H;
   const int z_lo = origin[0] + static_cast<int>(blockIdx.z) * planes;
-  const int z_hi = min(z_lo + planes, box.hi[0]);
+  const int z_hi = min(z_lo + planes, box.hi[0]), steps = z_hi - z_lo + 2 * R;
   const bool interior = first_x >= readable.lo[2] && first_x + 64 <= readable.hi[2] &&
                         y - R >= readable.lo[1] && y + H + R <= readable.hi[1];
   // A voxel is skipped only at the low face of a box.
@@ -302,7 +302,6 @@ __global__ void __launch_bounds__(sweep_threads, blocks)
   // Plane z_lo - R + s is added at step s.
   const int first_plane = max(readable.lo[0] - (z_lo - R), 0);
   const int last_plane = min(z_hi + R, readable.hi[0]) - (z_lo - R);
-  const int steps = z_hi - z_lo + 2 * R;
   const auto wanted = [&](int s) { return s >= first_plane && s < last_plane; };
   constexpr unsigned int stage_bytes = sizeof(Stage);
   // Relative to the row of the warp; its lanes read what they have copied themselves.

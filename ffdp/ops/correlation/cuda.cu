@@ -153,8 +153,8 @@ struct Gradient {
     float g[2];
 #pragma unroll
     for (int i = 0; i < 2; ++i)
-      g[i] = (fm[0][i] - inputs.centre[0]) * s[0][i] -
-             (fm[1][i] - inputs.centre[1]) * s[1][i] + s[2][i];
+      g[i] = (fm[0][i] - inputs.centre[0]) * s[0][i] - (fm[1][i] - inputs.centre[1]) * s[1][i] +
+             s[2][i];
     device::store_pair(p.g, n.skip, n.end, n.full, g);
   }
 };
