@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ffdp/ops/vectors/vectors.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
+#include <vector>
 
 #include "tests/support/compare.hpp"
 #include "tests/support/fields.hpp"
@@ -83,6 +85,17 @@ TEST_P(Vectors, AverageCopyAndZeroChangeTheBoxAndNothingElse) {
       EXPECT_EQ(copied.view()[c](z, y, x), inside ? b : a);
       EXPECT_EQ(cleared.view()[c](z, y, x), inside ? 0 : a);
     });
+}
+
+TEST_P(Vectors, CopyAndZeroWriteThreeComponents) {
+  const auto volume = static_cast<std::size_t>(domain.volume());
+  std::vector<float> memory(4 * volume, 7);
+  const std::vector<float> beyond(volume, 7);
+  const auto three = dense_vectors(memory.data(), domain);
+  copy(ctx, domain, u, three);
+  EXPECT_TRUE(std::equal(beyond.begin(), beyond.end(), memory.begin() + 3 * domain.volume()));
+  zero(ctx, domain, three);
+  EXPECT_TRUE(std::equal(beyond.begin(), beyond.end(), memory.begin() + 3 * domain.volume()));
 }
 
 TEST_P(Vectors, LargestPassesOverNanAndWhatIsNotInTheBox) {
