@@ -6,6 +6,7 @@
 #include "tests/support/compare.hpp"
 #include "tests/support/context.hpp"
 #include "tests/support/fields.hpp"
+#include "tests/support/sparse.hpp"
 
 #include <gtest/gtest.h>
 
@@ -101,6 +102,39 @@ TEST(ComposeOf, TwoTranslationsIsTheirSum) {
   for (int c = 0; c < 3; ++c)
     for (double v : test::values(whole({1, 1}, domain, a, b).view()[c], domain))
       EXPECT_EQ(v, 0.25 * c + 1.5 - c);
+}
+
+/// Whatever lies beside an axis of one voxel.
+TEST(ComposeOf, AnAxisOfOneVoxelReadsNothingBesideIt) {
+  const Box all = box_of({4, 5, 6});
+  for (int a = 0; a < 3; ++a) {
+    Box domain = all;
+    domain.lo[a] = 1;
+    domain.hi[a] = 2;
+    VectorField<float> u = test::displacement(all, all, 3, 1);
+    const auto want = test::values(u.view(), domain);
+    test::poison_outside(u, domain);
+    const auto zero = test::make_vector_field(domain, [](int, int, int, int) { return 0; });
+    const auto got = test::values(whole({1, 0}, domain, zero, u).view(), domain);
+    EXPECT_LT(test::compare(got, want).relative_max, 1e-6);  // NaN does not pass
+  }
+}
+
+/// Offsets beyond 2^31, in memory of which only the pages that are used exist.
+TEST(ComposeOf, AFieldOfMoreThanTwoToThe31Voxels) {
+  const Box domain = box_of({4, 2, 2});
+  constexpr std::int64_t plane = std::int64_t{1} << 30;
+  const test::SparseFloats memory(4 * plane);
+  const VectorView<float> u{memory.data(), domain, 4, plane, 2};  // components side by side
+  const VectorField<float> small = test::displacement(domain, domain, 1, 1);
+  for (int c = 0; c < 3; ++c)
+    test::for_each_voxel(domain,
+                         [&](int z, int y, int x) { u[c](z, y, x) = small.view()[c](z, y, x); });
+  const auto zero = test::make_vector_field(domain, [](int, int, int, int) { return 0; });
+  Context ctx;
+  VectorField<float> out(Backend::cpu, domain);
+  forward(ctx, {1, 0}, domain, domain, zero, u, out);
+  EXPECT_LT(test::compare(out, small).relative_max, 1e-6);
 }
 
 TEST(ComposeRejects, AViewWithoutHaloAndOverlap) {

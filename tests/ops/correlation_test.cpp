@@ -63,6 +63,12 @@ INSTANTIATE_TEST_SUITE_P(
                  Floor::product,
                  Power::squared,
                  1e-5,
+                 0}},
+        Setting{{{0, 0, 0}, {32, 4, 5}},  // one slab of the CPU, and an axis for each window
+                {{{{0.3, 1.0, 0.3}, {0.5, 1.0, 0.5}, {0.1, 0.6, 1.0, 0.6, 0.1}}},
+                 Floor::product,
+                 Power::squared,
+                 1e-5,
                  0}}));
 
 TEST_P(Correlation, ValueMatchesReference) {

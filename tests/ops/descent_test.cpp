@@ -31,7 +31,13 @@ struct Setting {
 struct Outcome {
   VectorField<float> first, second, out;
   Sums sums, again;
-  Moments<float> moments() { return {first.view(), second.view()}; }
+  /// Components that the kind of second moment does not have lie beyond all memory.
+  Moments<float> moments(SecondMoment kind) {
+    VectorView<float> stored = second;
+    if (kind == SecondMoment::none) stored = {};
+    if (kind == SecondMoment::vector) stored.stride_c = std::int64_t{1} << 44;
+    return {first.view(), stored};
+  }
 };
 
 class Descent : public testing::TestWithParam<Setting> {
@@ -65,16 +71,17 @@ class Descent : public testing::TestWithParam<Setting> {
       for (const Box& box : boxes) {
         VectorField<float> grad = gradient(adam.iteration);
         test::poison_outside(grad, intersect(grow(box, smooth::halo(smoothing)), domain));
-        update(ctx, adam, smoothing, domain, box, grad, r.moments(), &r.sums);
+        update(ctx, adam, smoothing, domain, box, grad, r.moments(adam.second_moment), &r.sums);
       }
     }
     adam.iteration = iterations;
-    for (const Box& box : boxes) longest(ctx, adam, domain, box, r.moments(), &r.again);
+    for (const Box& box : boxes)
+      longest(ctx, adam, domain, box, r.moments(adam.second_moment), &r.again);
     for (const Box& box : boxes) {
       VectorField<float> shard = test::make_vector_field(
           domain, [&](int c, int z, int y, int x) { return u.view()[c](z, y, x); });
       test::poison_outside(shard, intersect(grow(box, halo(step)), domain));
-      compose(ctx, adam, step_of(r.sums), domain, box, r.moments(), shard, r.out);
+      compose(ctx, adam, step_of(r.sums), domain, box, r.moments(adam.second_moment), shard, r.out);
     }
     return r;
   }
@@ -126,6 +133,20 @@ TEST_P(Descent, ShardedEqualsWhole) {
     EXPECT_EQ(test::values(sharded.out.view(), domain), test::values(whole.out.view(), domain));
     EXPECT_EQ(sharded.sums.longest, whole.sums.longest);
   }
+}
+
+TEST_P(Descent, TheLongestReadsOnlyItsBox) {
+  Outcome r = run({domain}, 0);
+  const Box inner = test::inner_part(domain);
+  Context ctx = test::two_threads();
+  Sums want, got;
+  longest(ctx, adam, domain, inner, r.moments(adam.second_moment), &want);
+  EXPECT_LT(want.longest, r.again.longest);
+  test::for_each_voxel(domain, [&](int z, int y, int x) {
+    if (!inner.contains(z, y, x)) r.first.view()[2](z, y, x) = 1e6F;
+  });
+  longest(ctx, adam, domain, inner, r.moments(adam.second_moment), &got);
+  EXPECT_EQ(got.longest, want.longest);
 }
 
 TEST_P(Descent, InvariantUnderScaleOfTheGradient) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ffdp/ops/jacobian/jacobian.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
@@ -99,6 +100,54 @@ TEST_P(Jacobian, ShardedEqualsWhole) {
   }
 }
 
+/// In the order z, y, x; a determinant that is the limit is not below it, one that is NaN is.
+TEST_P(Jacobian, VoxelsBelowAreThoseOfTheDeterminants) {
+  const Box domain = GetParam();
+  VectorField<float> u = test::displacement(domain, domain, 4, 3);
+  u.view()[1](domain.lo[0], domain.lo[1], domain.lo[2]) = test::nan;
+  const std::vector<double> determinants = got(domain, u);
+  const double least = determinants[determinants.size() * 2 / 3];
+  std::vector<Int3> want;
+  std::size_t i = 0;
+  test::for_each_voxel(domain, [&](int z, int y, int x) {
+    if (!(determinants[i++] >= least)) want.push_back({z, y, x});
+  });
+  EXPECT_GT(want.size(), 5U);
+  EXPECT_LT(want.size(), determinants.size() - 5);
+  Context ctx = context(2);
+  EXPECT_EQ(voxels_below(ctx, domain, domain, least, u), want);
+  for (const auto& boxes : test::splits(domain)) {
+    std::vector<Int3> found;
+    for (const Box& box : boxes) {
+      const auto part = voxels_below(ctx, domain, box, least, u);
+      found.insert(found.end(), part.begin(), part.end());
+    }
+    std::sort(found.begin(), found.end());
+    EXPECT_EQ(found, want);
+  }
+}
+
+/// Columns of one voxel, at the faces and between them.
+TEST_P(Jacobian, WritesOnlyItsBox) {
+  const Box domain = GetParam();
+  const VectorField<float> u = test::displacement(domain, domain, 4, 3);
+  const std::vector<double> whole = got(domain, u);
+  Context ctx = context(2);
+  for (int at = domain.lo[2]; at < domain.hi[2]; ++at) {
+    Box compute = domain;
+    compute.lo[2] = at;
+    compute.hi[2] = at + 1;
+    Field<float> out = test::make_field(domain, [](int, int, int) { return 7; });
+    forward(ctx, domain, compute, u, out);
+    std::vector<double> want;
+    test::for_each_voxel(domain, [&](int, int, int x) {
+      const double value = whole[want.size()];
+      want.push_back(x == at ? value : 7);
+    });
+    EXPECT_EQ(test::values(out.view(), domain), want);
+  }
+}
+
 TEST_P(Jacobian, ReadsOnlyItsHalo) {
   const Box domain = GetParam();
   const Box compute = test::inner_part(domain);
@@ -114,7 +163,8 @@ TEST_P(Jacobian, ReadsOnlyItsHalo) {
 
 INSTANTIATE_TEST_SUITE_P(Sizes, Jacobian,
                          testing::Values(Box{{0, 0, 0}, {9, 11, 23}}, Box{{0, 0, 0}, {1, 17, 40}},
-                                         Box{{-3, 5, 0}, {4, 6, 9}}, Box{{2, 0, 0}, {4, 7, 12}}));
+                                         Box{{-3, 5, 2}, {4, 6, 9}}, Box{{2, 0, 0}, {4, 7, 12}},
+                                         Box{{20, 0, -4}, {25, 3, 2}}));
 
 TEST(JacobianOf, TheIdentityIsOne) {
   const Box domain = box_of({5, 6, 7});
@@ -142,6 +192,17 @@ TEST(JacobianOf, AFoldIsCounted) {
   EXPECT_EQ(s.count, 64);
   EXPECT_EQ(s.folded, 8);  // x = 3, where the map runs backwards
   EXPECT_EQ(s.min, -0.5);
+}
+
+TEST(JacobianOf, AMapOntoAPlaneIsAFold) {
+  const Box domain = box_of({1, 8, 8});
+  const VectorField<float> u = test::make_vector_field(
+      domain, [](int c, int, int, int x) { return c == 2 && x == 4 ? -2 : 0; });
+  Context ctx = context(1);
+  const Statistics s = statistics(ctx, domain, domain, u, {}).total();
+  EXPECT_EQ(s.folded, 8);
+  EXPECT_EQ(s.min, 0);
+  EXPECT_TRUE(std::isfinite(s.sum_log));
 }
 
 TEST(JacobianRejects, AViewWithoutHalo) {

@@ -194,6 +194,22 @@ TEST_P(ResizeDisplacement, ShardedEqualsWholeAndReadsOnlyItsReach) {
   }
 }
 
+/// Whatever lies beside an axis of one voxel.
+TEST(ResizeDisplacementOf, AnAxisOfOneVoxelReadsNothingBesideIt) {
+  const Box domain = box_of({4, 5, 6});
+  for (int a = 0; a < 3; ++a) {
+    Box from = domain;
+    from.lo[a] = 1;
+    from.hi[a] = 2;
+    VectorField<float> u = test::displacement(domain, domain, 3, 1);
+    test::poison_outside(u, from);
+    Context ctx = test::two_threads();
+    VectorField<float> out(Backend::cpu, domain);
+    displacement(ctx, {}, {from, domain}, domain, u, out);
+    for (const float value : out) EXPECT_TRUE(std::isfinite(value));
+  }
+}
+
 TEST(ResizeRejects, GrowingAnImageAndSmallViews) {
   const Box from = box_of({4, 8, 8}), to = box_of({2, 4, 4});
   const Field<float> image = test::image(from, 1), small = test::image(to, 1);

@@ -10,6 +10,7 @@
 #include "tests/support/context.hpp"
 #include "tests/support/fields.hpp"
 #include "tests/support/gradient.hpp"
+#include "tests/support/sparse.hpp"
 
 #include <gtest/gtest.h>
 
@@ -295,7 +296,8 @@ std::vector<Box> overlapping_parts(const Box& domain, int count) {
 }
 
 TEST(SamplerParts, OneAfterTheOtherGiveTheBitsOfTheWhole) {
-  Case c = make_case(3);
+  // Rows are walked in three pieces; the indices of the planes are those of the middle one.
+  Case c({{-20, 0, -60}, {-9, 13, 30}}, {{1, -4, 0}, {12, 10, 85}});
   turn(c.params, c.domain);
   Context ctx = test::two_threads();
   const auto fixed_mask = test::make_field<std::uint8_t>(
@@ -394,6 +396,124 @@ TEST_P(Sampler, InvariantUnderTheIdentity) {
   EXPECT_EQ(forward(ctx, params, domain, domain, c.moving, {}, {}, warped), 0);
   const auto difference = test::compare(warped, c.moving);
   EXPECT_LT(difference.relative_max, 2e-7) << difference;
+}
+
+/// Far from 0, where a row of zeros that begins at the wrong x is far from its memory.
+TEST(SamplerWithoutDisplacement, GivesTheBitsOfZeroDisplacement) {
+  constexpr int far = 1000000;
+  Case c({{0, 0, far}, {3, 4, far + 9}}, box_of({3, 4, 9}));
+  c.params.map = {};
+  c.params.map.translation = {0.25, -0.5, 0.5 - far};
+  c.params.displacement_map = c.params.map.linear;
+  c.u = test::make_vector_field(c.domain, [](int, int, int, int) { return 0; });
+  Context ctx = test::two_threads();
+  const auto outcome = [&](VectorView<const float> u) {
+    Field<float> warped(Backend::cpu, c.domain), part(Backend::cpu, c.domain);
+    VectorField<float> slopes(Backend::cpu, c.domain), grad_u(Backend::cpu, c.domain);
+    Field<float> to_moving =
+        test::make_field(c.params.moving_domain, [](int, int, int) { return 0; });
+    forward(ctx, c.params, c.domain, c.domain, c.moving, u, {}, warped);
+    forward_part(ctx, c.params, c.domain, c.domain, c.moving, u, {}, {part, slopes});
+    backward_displacement(ctx, c.params, c.domain, c.domain, c.moving, u, c.grad,
+                          {grad_u, 1, Into::overwrite});
+    backward_moving(ctx, c.params, c.domain, c.domain, u, c.grad, to_moving);
+    const auto g = backward_affine(ctx, c.params, c.domain, c.domain, c.moving, u, c.grad).total();
+    std::vector<double> all(g.translation.begin(), g.translation.end());
+    const auto append = [&](const auto& values) {
+      all.insert(all.end(), values.begin(), values.end());
+    };
+    for (const auto& row : g.map) append(row);
+    append(test::values(warped.view(), c.domain));
+    append(test::values(part.view(), c.domain));
+    append(test::values(slopes.view(), c.domain));
+    append(test::values(grad_u.view(), c.domain));
+    append(test::values(to_moving.view(), c.params.moving_domain));
+    return all;
+  };
+  const auto want = outcome(c.u);
+  EXPECT_GT(test::compare(want, std::vector<double>(want.size(), 0)).relative_l2, 1);
+  EXPECT_EQ(outcome({}), want);
+}
+
+/// On a voxel, the slope is that towards the upper neighbour, at the last voxel that from the
+/// lower one. A value needs no neighbour.
+TEST(SamplerOnVoxels, HasSlopesAndNeedsNoNeighbourForValues) {
+  const Box domain = box_of({4, 5, 6});
+  const Field<float> moving = test::image(domain, 3);
+  Params params;
+  params.moving_domain = domain;
+  params.displacement_map = params.map.linear;
+  Context ctx;
+  const auto ones = test::make_field(domain, [](int, int, int) { return 1; });
+  VectorField<float> grad(Backend::cpu, domain);
+  backward_displacement(ctx, params, domain, domain, moving, {}, ones, {grad, 1, Into::overwrite});
+  for (int a = 0; a < 3; ++a)
+    test::for_each_voxel(domain, [&](int z, int y, int x) {
+      Int3 lower{z, y, x};
+      lower[a] = std::min(lower[a], domain.hi[a] - 2);
+      Int3 upper = lower;
+      ++upper[a];
+      const float slope =
+          moving.view()(upper[0], upper[1], upper[2]) - moving.view()(lower[0], lower[1], lower[2]);
+      EXPECT_EQ(grad.view()[a](z, y, x), slope);
+    });
+  const Box inner{{1, 1, 1}, {3, 4, 5}};
+  Field<float> warped(Backend::cpu, inner);
+  const auto part =
+      test::make_field(inner, [&](int z, int y, int x) { return moving.view()(z, y, x); });
+  EXPECT_EQ(forward(ctx, params, domain, inner, part, {}, {}, warped), 0);
+  EXPECT_EQ(test::values(warped.view(), inner), test::values(moving.view(), inner));
+}
+
+/// Whatever lies beside an axis of one voxel.
+TEST(SamplerOnVoxels, ReadsNothingBesideAnAxisOfOneVoxel) {
+  const Box domain = box_of({4, 5, 6});
+  Context ctx;
+  for (int a = 0; a < 3; ++a) {
+    Box thin = domain;
+    thin.lo[a] = 1;
+    thin.hi[a] = 2;
+    Field<float> moving = test::image(domain, 3), warped(Backend::cpu, thin);
+    const auto want = test::values(moving.view(), thin);
+    test::poison_outside(moving, thin);
+    Params params;
+    params.moving_domain = thin;
+    params.displacement_map = params.map.linear;
+    EXPECT_EQ(forward(ctx, params, thin, thin, moving, {}, {}, warped), 0);
+    EXPECT_EQ(test::values(warped.view(), thin), want);
+  }
+}
+
+TEST(SamplerMasks, AreReadAtTheUpperOfTwoNearestVoxels) {
+  const Box domain = box_of({1, 1, 4}), moving_domain = box_of({1, 1, 5});
+  const auto moving = test::make_field(moving_domain, [](int, int, int x) { return x; });
+  const auto mask =
+      test::make_field<std::uint8_t>(moving_domain, [](int, int, int x) { return x != 2; });
+  Params params;
+  params.moving_domain = moving_domain;
+  params.outside = -1;
+  params.map.translation[2] = 0.5;
+  Field<float> warped(Backend::cpu, domain);
+  Context ctx;
+  EXPECT_EQ(forward(ctx, params, domain, domain, moving, {}, {{}, mask.view()}, warped), 1);
+  EXPECT_EQ(test::values(warped.view(), domain), (std::vector<double>{0.5, -1, 2.5, 3.5}));
+}
+
+/// Offsets beyond 2^31, in memory of which only the pages that are used exist.
+TEST(SamplerOf, AnImageOfMoreThanTwoToThe31Voxels) {
+  const Box domain = box_of({4, 2, 2});
+  constexpr std::int64_t plane = std::int64_t{1} << 30;
+  const test::SparseFloats memory(4 * plane);
+  const View<float> moving{memory.data(), domain, plane, 2};
+  const Field<float> image = test::image(domain, 3);
+  test::for_each_voxel(domain,
+                       [&](int z, int y, int x) { moving(z, y, x) = image.view()(z, y, x); });
+  Params params;
+  params.moving_domain = domain;
+  Field<float> warped(Backend::cpu, domain);
+  Context ctx;
+  EXPECT_EQ(forward(ctx, params, domain, domain, View<const float>(moving), {}, {}, warped), 0);
+  EXPECT_EQ(test::values(warped.view(), domain), test::values(image.view(), domain));
 }
 
 TEST(AxisCell, HoldsItsLowerEdgeAndHasASlopeFromTheFirstVoxelToTheLast) {

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ffdp/ops/vectors/vectors.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
+#include <vector>
 
 #include "tests/support/compare.hpp"
 #include "tests/support/fields.hpp"
@@ -61,35 +63,56 @@ TEST_P(Vectors, ComponentIsThatOfTheTransformedField) {
   auto out = make(9);
   transform(ctx, inner, matrix, no_limit, u, out);
   for (int c = 0; c < 3; ++c) {
-    Field<float> one(Backend::cpu, inner);
+    Field<float> one = test::make_field(domain, [](int, int, int) { return 7; });
     component(ctx, inner, matrix[c], u, one);
-    EXPECT_EQ(test::values(one.view(), inner), test::values(out.view()[c], inner));
+    test::for_each_voxel(domain, [&](int z, int y, int x) {
+      EXPECT_EQ(one.view()(z, y, x), inner.contains(z, y, x) ? out.view()[c](z, y, x) : 7);
+    });
   }
 }
 
-TEST_P(Vectors, AverageAndCopyChangeTheBoxAndNothingElse) {
+TEST_P(Vectors, AverageCopyAndZeroChangeTheBoxAndNothingElse) {
   const auto other = make(7);
-  auto mean = make(1), copied = make(1);
+  auto mean = make(1), copied = make(1), cleared = make(1);
   average(ctx, inner, mean, other);
   copy(ctx, inner, other, copied);
+  zero(ctx, inner, cleared);
   for (int c = 0; c < 3; ++c)
     test::for_each_voxel(domain, [&](int z, int y, int x) {
       const float a = u.view()[c](z, y, x), b = other.view()[c](z, y, x);
       const bool inside = inner.contains(z, y, x);
       EXPECT_EQ(mean.view()[c](z, y, x), inside ? 0.5F * (a + b) : a);
       EXPECT_EQ(copied.view()[c](z, y, x), inside ? b : a);
+      EXPECT_EQ(cleared.view()[c](z, y, x), inside ? 0 : a);
     });
 }
 
-TEST_P(Vectors, LargestPassesOverNan) {
+TEST_P(Vectors, CopyAndZeroWriteThreeComponents) {
+  const auto volume = static_cast<std::size_t>(domain.volume());
+  std::vector<float> memory(4 * volume, 7);
+  const std::vector<float> beyond(volume, 7);
+  const auto three = dense_vectors(memory.data(), domain);
+  copy(ctx, domain, u, three);
+  EXPECT_TRUE(std::equal(beyond.begin(), beyond.end(), memory.begin() + 3 * domain.volume()));
+  zero(ctx, domain, three);
+  EXPECT_TRUE(std::equal(beyond.begin(), beyond.end(), memory.begin() + 3 * domain.volume()));
+}
+
+TEST_P(Vectors, LargestPassesOverNanAndWhatIsNotInTheBox) {
   u.view()[1](inner.lo[0], inner.lo[1], inner.lo[2]) = -17.5F;
   u.view()[2](inner.lo[0], inner.lo[1], inner.lo[2]) = test::nan;
   EXPECT_EQ(largest(ctx, inner, u), 17.5F);
   EXPECT_EQ(largest(ctx, domain, u), 17.5F);
+  for (int c = 0; c < 3; ++c)
+    test::for_each_voxel(domain, [&](int z, int y, int x) {
+      if (!inner.contains(z, y, x)) u.view()[c](z, y, x) = 100;
+    });
+  EXPECT_EQ(largest(ctx, inner, u), 17.5F);
 }
 
 TEST_P(Vectors, ExtentIsThatOfEachComponent) {
   u = test::make_vector_field(domain, [&](int c, int z, int y, int x) {
+    if (!inner.contains(z, y, x)) return x & 1 ? 1e6F : -1e6F;
     return 10 * static_cast<float>(c + 1) + noise(z, y, x, 5);  // no component reaches 0
   });
   u.view()[1](inner.lo[0], inner.lo[1], inner.lo[2]) = test::nan;
