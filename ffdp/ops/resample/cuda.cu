@@ -34,7 +34,7 @@ struct Usual {
     float fraction[3];
     bool holds;  ///< whether the sample is one
   };
-  /// Tells what most samples are, at a third of the arithmetic of corners().
+  /// What most samples are, without the cases of corners().
   /// @param u  the displacement of the voxel
   __device__ Inner inner(const float* u, int z, int y, int x) const {
     constexpr int edge = padding == Padding::border ? 1 : 0;
@@ -133,8 +133,8 @@ struct UpperCorners {
 };
 
 /// Adds to the image for the lanes of a warp that are at neighbouring voxels. The upper corner
-/// along x of one lane is mostly the lower one of the next, which then adds for both; with what is
-/// Kept, a quarter of the atomic additions is left.
+/// along x of one lane is mostly the lower one of the next, which then adds for both. With the
+/// UpperCorners that wait, a quarter of the atomic additions is left.
 template <int channels>
 struct WarpScatter {
   const Corners<float, int>& corners;
