@@ -36,6 +36,45 @@ __device__ inline void line_sums(const float (&v)[N + 2 * R], const float (&taps
   }
 }
 
+/// Writes four voxels of a row, plane by plane; forward multiplies them by the edge factors.
+template <int run_x, bool adjoint>
+struct MarchWriter {
+  const device::EdgeFactors& edge;
+  int wanted;  ///< of the four
+  float edges[run_x], row_edge = 1;
+  float* to;
+  std::int64_t stride_z;
+  bool whole;  ///< all four, at addresses that allow one access
+
+  __device__ MarchWriter(const View<float>& out, const device::EdgeFactors& factors, const Box& box,
+                         int z, int y, int x)
+      : edge(factors),
+        wanted(y < box.hi[1] ? min(run_x, box.hi[2] - x) : 0),
+        to(out.row(z, y) + x),
+        stride_z(out.stride_z),
+        whole(wanted == run_x && reinterpret_cast<std::uintptr_t>(to) % 16 == 0 &&
+              out.stride_z % 4 == 0) {
+    if (!adjoint && wanted > 0) row_edge = edge(1, y);
+#pragma unroll
+    for (int i = 0; i < run_x; ++i) edges[i] = !adjoint && i < wanted ? edge(2, x + i) : 1.0F;
+  }
+  /// The next plane, z.
+  __device__ void put(int z, const float (&sums)[run_x]) {
+    const float plane_edge = adjoint ? 1.0F : edge(0, z) * row_edge;
+    float v[run_x];
+#pragma unroll
+    for (int i = 0; i < run_x; ++i) v[i] = adjoint ? sums[i] : sums[i] * (plane_edge * edges[i]);
+    if (whole) {
+      *reinterpret_cast<float4*>(to) = make_float4(v[0], v[1], v[2], v[3]);
+    } else {
+#pragma unroll
+      for (int i = 0; i < run_x; ++i)
+        if (i < wanted) to[i] = v[i];
+    }
+    to += stride_z;
+  }
+};
+
 /// Planes with their halo are copied into three stages of shared memory, which hold zeros outside
 /// the domain. At step s a thread starts the copy of plane s + 2, makes the sums along y of plane
 /// s, and the sums along x and z of plane s - 1, whose sums along y were made at the step before.
@@ -124,15 +163,7 @@ __global__ void __launch_bounds__(March<R>::threads, March<R>::blocks)
 
   // For the sums along x and z: four voxels of a row.
   const int row = thread / (M::tile_x / run_x), first = thread % (M::tile_x / run_x) * run_x;
-  const int y = y0 + row, x = x0 + first;
-  const int wanted = y < box.hi[1] ? min(run_x, box.hi[2] - x) : 0;
-  float edges[run_x], row_edge = 1;
-  if (!adjoint && wanted > 0) row_edge = edge(1, y);
-#pragma unroll
-  for (int i = 0; i < run_x; ++i) edges[i] = !adjoint && i < wanted ? edge(2, x + i) : 1.0F;
-  float* to = out[part].row(z_lo, y) + x;
-  const bool whole =
-      wanted == run_x && reinterpret_cast<std::uintptr_t>(to) % 16 == 0 && out.stride_z % 4 == 0;
+  MarchWriter<run_x, adjoint> writer(out[part], edge, box, z_lo, y0 + row, x0 + first);
   const auto x_sums = [&](int s, float(&sums)[run_x]) {
     constexpr int length = (run_x + 2 * R + 3) / 4 * 4;
     float v[length], line[run_x + 2 * R];
@@ -152,21 +183,6 @@ __global__ void __launch_bounds__(March<R>::threads, March<R>::blocks)
 #pragma unroll
     for (int i = 0; i < run_x; ++i) sums[i] *= plane_edge;
   };
-  const auto put = [&](int z, const float(&sums)[run_x]) {
-    const float plane_edge = adjoint ? 1.0F : edge(0, z) * row_edge;
-    float v[run_x];
-#pragma unroll
-    for (int i = 0; i < run_x; ++i) v[i] = adjoint ? sums[i] : sums[i] * (plane_edge * edges[i]);
-    if (whole) {
-      *reinterpret_cast<float4*>(to) = make_float4(v[0], v[1], v[2], v[3]);
-    } else {
-#pragma unroll
-      for (int i = 0; i < run_x; ++i)
-        if (i < wanted) to[i] = v[i];
-    }
-    to += out.stride_z;
-  };
-
   for (int i = thread; i < M::stages * M::height * M::width; i += M::threads) stages[0][0][i] = 0;
   for (int i = thread; adjoint && i < M::height; i += M::threads)
     edge_y[i] = readable_at(1, y0 - R + i) ? edge(1, y0 - R + i) : 0.0F;
@@ -185,7 +201,7 @@ __global__ void __launch_bounds__(March<R>::threads, March<R>::blocks)
     if (present(s - 1)) x_sums(s - 1, sums);
     planes_to_come.push(weights.axis[0], sums);
     const int z = z_lo + s - 1 - 2 * R;
-    if (z >= z_lo) put(z, sums);
+    if (z >= z_lo) writer.put(z, sums);
   }
 }
 
