@@ -199,6 +199,19 @@ TEST(ResampleRow, WhatNoSampleSeesDoesNotMatter) {
   for (float v : grad) EXPECT_EQ(v, 0);
 }
 
+TEST(ResampleRow, FarBeyondAnEdgeTheBorderIsTheEdge) {
+  for (const float by : {-1e9F, 1e9F}) {
+    Row row(3, by);
+    for (const Mode mode : {Mode::linear, Mode::nearest}) {
+      Context ctx;
+      forward(ctx, {.padding = Padding::border, .mode = mode}, row.box, row.box, row.inputs(),
+              Into::overwrite, Row::as_vector(row.out.view()));
+      const float edge = row.image.view()(0, 0, by < 0 ? row.box.lo[2] : row.box.hi[2] - 1);
+      for (float v : row.out) EXPECT_EQ(v, edge) << by;
+    }
+  }
+}
+
 TEST(ResampleRow, ASampleOnAVoxelIsThatVoxelAndTheEdgeHasNoSlope) {
   Row row(3, 0);
   const Params border{.padding = Padding::border};
