@@ -112,11 +112,12 @@ struct Scatter {
   __device__ void operator()(float* to, float value) const { atomicAdd(to, value); }
 };
 
-/// What a thread has for the lower corners along x of the upper plane of its last sample. Its next
-/// sample, one plane on, mostly has them as its lower plane, and then adds to both at once.
+/// What the last sample of a thread has still to add to two corners: those of its upper plane that
+/// are the lower ones along x. The next sample, one plane on, mostly has them in its lower plane,
+/// and adds for both samples at once.
 template <int channels>
 struct UpperCorners {
-  int at = -1;  ///< the first of the two, from the first stored voxel; -1: nothing
+  int at = -1;  ///< the first corner, from the first stored voxel; -1: there is nothing to add
   int step_y;
   float value[channels][2];
 

@@ -105,6 +105,12 @@ def _pieces(bounds, rank, wanted):
     return [(r, a, b) for r, a, b in found if a < b]
 
 
+def _lent(shards, bounds, wanted):
+    """[(rank, lo, hi)] of this rank's planes that other ranks want."""
+    return [(r, lo, hi) for r in range(shards.ranks) if r != shards.rank
+            for owner, lo, hi in _pieces(bounds, r, wanted) if owner == shards.rank]
+
+
 def _received(x, shards, bounds, wanted):
     """[(lo, hi, planes)]: the planes of other ranks that this rank wants, in the order of the ranks."""
     own_lo = bounds[shards.rank][0]
@@ -113,8 +119,7 @@ def _received(x, shards, bounds, wanted):
         shape = list(x.shape)
         shape[shards.dim] = planes
         return x.new_empty(shape)
-    sends = [(r, x.narrow(shards.dim, p - own_lo, q - p).contiguous()) for r in range(shards.ranks) if r != shards.rank
-             for owner, p, q in _pieces(bounds, r, wanted) if owner == shards.rank]
+    sends = [(r, x.narrow(shards.dim, p - own_lo, q - p).contiguous()) for r, p, q in _lent(shards, bounds, wanted)]
     pieces = _pieces(bounds, shards.rank, wanted)
     receives = [(r, empty(q - p)) for r, p, q in pieces]
     exchange(shards, sends, receives)
@@ -125,8 +130,7 @@ def _return(grad_of, shards, bounds, wanted, out):
     """The adjoint of _received: grad_of(lo, hi) goes to the owner of these planes; what comes is added to `out`."""
     own_lo = bounds[shards.rank][0]
     sends = [(r, grad_of(p, q).contiguous()) for r, p, q in _pieces(bounds, shards.rank, wanted)]
-    targets = [(r, out.narrow(shards.dim, p - own_lo, q - p)) for r in range(shards.ranks) if r != shards.rank
-               for owner, p, q in _pieces(bounds, r, wanted) if owner == shards.rank]
+    targets = [(r, out.narrow(shards.dim, p - own_lo, q - p)) for r, p, q in _lent(shards, bounds, wanted)]
     receives = [(r, out.new_empty(planes.shape)) for r, planes in targets]
     exchange(shards, sends, receives)
     for (_, planes), (_, came) in zip(targets, receives):  # in the order of the ranks
