@@ -16,8 +16,8 @@ namespace ffdp::sampler {
 /// with q(x) = A x + t + S u(x). x is the global voxel index (z, y, x) of the fixed grid, q the
 /// continuous voxel index of the moving image. No grid and no q is stored.
 struct Params {
-  Affine map;             ///< A, t: fixed index to moving index [voxels], z, y, x
-  Mat3 displacement_map;  ///< S; registration uses S = A [voxels / voxels]
+  Affine map;                               ///< A, t: fixed index to moving index [voxels], z, y, x
+  Mat3 displacement_map = Affine{}.linear;  ///< S; registration uses S = A [voxels / voxels]
   Box moving_domain;  ///< the whole moving image; it extends half a voxel beyond its outer centres
   float outside = std::numeric_limits<float>::quiet_NaN();  ///< written where there is no sample
   friend bool operator==(const Params&, const Params&) = default;
