@@ -305,7 +305,7 @@ TEST(Interrupt, LeavesNoFileBehindAndHasItsOwnCode) {
   EXPECT_EQ(folder.count(), 1U);
 }
 
-#if !defined(__SANITIZE_ADDRESS__)  // which reserves terabytes itself
+#if !defined(FFDP_SANITIZE)  // which reserves terabytes itself
 TEST(Memory, ASeriesIsAppliedOneVolumeAtATime) {
   const test::TemporaryFolder folder;
   Grid grid;

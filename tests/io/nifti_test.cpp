@@ -519,7 +519,7 @@ TEST(BrokenNifti, AHeaderThatLiesIsRefusedBeforeAnythingIsAllocated) {
   ByteSink gzip(folder / "gzip.nii.gz", 1, 1);
   gzip.write(bytes.data(), bytes.size());
   gzip.commit();
-#if !defined(__SANITIZE_ADDRESS__)  // which reserves terabytes itself
+#if !defined(FFDP_SANITIZE)  // which reserves terabytes itself
   rlimit old{};
   getrlimit(RLIMIT_AS, &old);
   rlimit tight = old;
@@ -530,7 +530,7 @@ TEST(BrokenNifti, AHeaderThatLiesIsRefusedBeforeAnythingIsAllocated) {
     EXPECT_NE(message_of([&] { read_image<float>(folder / name); }).find("32767x32767x32767"),
               std::string::npos)
         << name;
-#if !defined(__SANITIZE_ADDRESS__)
+#if !defined(FFDP_SANITIZE)
   setrlimit(RLIMIT_AS, &old);
 #endif
 }

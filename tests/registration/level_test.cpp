@@ -86,14 +86,13 @@ TEST(Level, ManyRanksGiveTheBitsOfOne) {
     for (const double sigma : {0.0, 0.8, 2.0}) {
       const DeformableStage stage = two_metrics(kind, sigma);
       const Outcome whole = iterate(stage, grid, 29);
-      for (const int ranks : {2, 3, 4, 6})
-        for (const int planes : {4, 29})
-          dist::run_threads(ranks, [&](dist::Comm& comm) {
-            const Outcome got = iterate(comm, stage, grid, planes);
-            EXPECT_TRUE(std::equal(got.u.begin(), got.u.end(), whole.u.begin(), whole.u.end()))
-                << ranks << " ranks, " << planes << " planes, sigma " << sigma;
-            EXPECT_EQ(got.costs, whole.costs) << ranks << " ranks, sigma " << sigma;
-          });
+      for (const auto& [ranks, planes] : {std::pair{2, 29}, {3, 4}, {4, 29}, {6, 4}})
+        dist::run_threads(ranks, [&](dist::Comm& comm) {
+          const Outcome got = iterate(comm, stage, grid, planes);
+          EXPECT_TRUE(std::equal(got.u.begin(), got.u.end(), whole.u.begin(), whole.u.end()))
+              << ranks << " ranks, " << planes << " planes, sigma " << sigma;
+          EXPECT_EQ(got.costs, whole.costs) << ranks << " ranks, sigma " << sigma;
+        });
     }
 }
 

@@ -262,13 +262,12 @@ TEST(Stages, HotVoxelsDoNotMatter) {
   Context ctx;
   const Case c = make_case(ctx, brain_grid(), 4, Affine{Affine{}.linear, {3, -2, 4}});
   const double want = error_of(ctx, c, run(preset("fast"), inputs(c.fixed, c.moving), 2)).mean;
-  for (const float hot : {1e6F, -1e6F, 3e38F})
-    for (const bool both : {false, true}) {
-      Inputs in = inputs(c.fixed, c.moving);
-      in.moving[0].data.view()(20, 21, 17) = hot;
-      for (int x = 10; both && x < 15; ++x) in.fixed[0].data.view()(22, 19, x) = hot;
-      EXPECT_LT(error_of(ctx, c, run(preset("fast"), std::move(in), 2)).mean, 1.3 * want) << hot;
-    }
+  for (const auto& [hot, both] : {std::pair{1e6F, true}, {-1e6F, false}, {3e38F, true}}) {
+    Inputs in = inputs(c.fixed, c.moving);
+    in.moving[0].data.view()(20, 21, 17) = hot;
+    for (int x = 10; both && x < 15; ++x) in.fixed[0].data.view()(22, 19, x) = hot;
+    EXPECT_LT(error_of(ctx, c, run(preset("fast"), std::move(in), 2)).mean, 1.3 * want) << hot;
+  }
 }
 
 TEST(Distribution, QuantilesHoldBesideVoxelsFarFromAllOthers) {
