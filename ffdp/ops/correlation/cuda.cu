@@ -3,7 +3,7 @@
 #include <type_traits>
 
 #include "ffdp/ops/common/box_pipeline.cuh"
-#include "ffdp/ops/common/sweep.cuh"
+#include "ffdp/ops/common/window_ops.cuh"
 #include "ffdp/ops/correlation/backends.hpp"
 #include "ffdp/ops/correlation/math.hpp"
 
@@ -14,36 +14,26 @@ enum Slot { coefficients_slot = 0, parts_slot = 1, sums_slot = 2, first_slot = 3
 
 using Total = device::Sums<2>;
 
-/// What both passes know about the inputs.
-struct Inputs {
-  View<const float> fixed, warped, weight;
-  const float* centres;
-  float centre[2] = {};  ///< what `centres` points to, once a kernel has read it
+/// Centres of the intensities of fixed and warped.
+struct Centres {
+  const float* data;
+  float value[2] = {};  ///< what `data` points to, once a kernel has read it
 
   __device__ void start() {
-    centre[0] = centres[0];
-    centre[1] = centres[1];
+    value[0] = data[0];
+    value[1] = data[1];
   }
 };
 
-/// a, b, d of the windows centred in `box`, dense.
-struct Coefficients {
-  float* data;
-  Box box;
-  FFDP_HD View<float> view(int k) const { return device::dense_view(data + k * box.volume(), box); }
-};
+using device::Coefficients;
 
 /// Window sums of F, M, F^2, M^2, F M -> cc, a, b, d. Reads 8 B/voxel and writes 12. The members
 /// are those that sweep.cuh requires of an Op.
-struct Windows {
-  static constexpr int quantities = 5, raws = 2, values = 2;
+struct Windows : device::MomentSums {
   static constexpr bool missing = false;
-  template <int R>
-  static constexpr int rows = 1;
-  template <int R>
-  static constexpr int blocks = 2;
   using Sum = Total;
-  Inputs inputs;
+  View<const float> fixed, warped, weight;
+  Centres centres;
   Rule<float> rule;
   Box compute;
   Coefficients to;  // null data: value only
@@ -53,12 +43,8 @@ struct Windows {
   struct Place {
     float* at;
   };
-  using Own = float;
-  static constexpr int own = 0;
-  static constexpr bool reads_own = false;
-  __device__ void start() { inputs.start(); }
-  __device__ const float* own_at(const Place&, int) const { return nullptr; }
-  FFDP_HD View<const float> view(int k) const { return k ? inputs.warped : inputs.fixed; }
+  __device__ void start() { centres.start(); }
+  FFDP_HD View<const float> view(int k) const { return k ? warped : fixed; }
   __device__ float outside(int) const { return 0; }
   __device__ Place place(const device::Neighbours& n) const {
     return {to.data ? &to.view(0)(n.z, n.y, n.x) : nullptr};
@@ -67,15 +53,8 @@ struct Windows {
     p.at += std::int64_t{to.box.size(1)} * to.box.size(2);
   }
   __device__ void prepare(const float (&raw)[2], float (&value)[2]) const {
-    value[0] = raw[0] - inputs.centre[0];
-    value[1] = raw[1] - inputs.centre[1];
-  }
-  __device__ void add(float, const float (&value)[2], float (&sum)[5]) const {
-    sum[0] += value[0];
-    sum[1] += value[1];
-    sum[2] = fmaf(value[0], value[0], sum[2]);
-    sum[3] = fmaf(value[1], value[1], sum[3]);
-    sum[4] = fmaf(value[0], value[1], sum[4]);
+    value[0] = raw[0] - centres.value[0];
+    value[1] = raw[1] - centres.value[1];
   }
   __device__ void emit(const Place& p, const device::Neighbours& n, const float (&s)[5][2],
                        const device::WindowState&, const float (&)[own + 1][2], Sum& total) const {
@@ -86,7 +65,7 @@ struct Windows {
       if (i < n.skip || i >= n.end) continue;
       const auto t = terms(rule, s[0][i], s[1][i], s[2][i], s[3][i], s[4][i]);
       const bool ours = compute.contains(n.z, n.y, n.x + i);
-      const float w = inputs.weight && (ours || to.data) ? inputs.weight(n.z, n.y, n.x + i) : 1.0F;
+      const float w = weight && (ours || to.data) ? weight(n.z, n.y, n.x + i) : 1.0F;
       a[i] = w * t.a;
       b[i] = w * t.b;
       d[i] = w * t.d;
@@ -105,56 +84,15 @@ struct Windows {
   }
 };
 
-/// Window sums of a, b, d -> gradient. Reads 20 B/voxel and writes 4.
-struct Gradient {
-  static constexpr int quantities = 3, raws = 3, values = 3;
-  static constexpr bool missing = false;
-  template <int R>
-  static constexpr int rows = 2;
-  template <int R>
-  static constexpr int blocks = 2;
-  using Sum = device::NoSum;
-  Inputs inputs;
-  Coefficients from;
-  View<float> grad;
-  bool paired;
+struct Gradient : device::GradientSums {
+  Centres centres;
 
-  struct Place {
-    const float *f, *m;
-    float* g;
-  };
-  using Own = float;
-  static constexpr int own = 2;
-  static constexpr bool reads_own = true;
-  __device__ void start() { inputs.start(); }
-  __device__ const float* own_at(const Place& p, int k) const { return k ? p.m : p.f; }
-  __device__ float outside(int) const { return 0; }
-  __device__ Place place(const device::Neighbours& n) const {
-    return {&inputs.fixed(n.z, n.y, n.x), &inputs.warped(n.z, n.y, n.x), &grad(n.z, n.y, n.x)};
-  }
-  __device__ void next_plane(Place& p) const {
-    p.f += inputs.fixed.stride_z;
-    p.m += inputs.warped.stride_z;
-    p.g += grad.stride_z;
-  }
-  FFDP_HD View<const float> view(int k) const {
-    return device::dense_view<const float>(from.data + k * from.box.volume(), from.box);
-  }
-  __device__ void prepare(const float (&raw)[3], float (&value)[3]) const {
-#pragma unroll
-    for (int k = 0; k < 3; ++k) value[k] = raw[k];
-  }
-  __device__ void add(float, const float (&value)[3], float (&sum)[3]) const {
-#pragma unroll
-    for (int k = 0; k < 3; ++k) sum[k] += value[k];
-  }
+  __device__ void start() { centres.start(); }
   __device__ void emit(const Place& p, const device::Neighbours& n, const float (&s)[3][2],
                        const device::WindowState&, const float (&fm)[own + 1][2], Sum&) const {
     float g[2];
 #pragma unroll
-    for (int i = 0; i < 2; ++i)
-      g[i] = (fm[0][i] - inputs.centre[0]) * s[0][i] - (fm[1][i] - inputs.centre[1]) * s[1][i] +
-             s[2][i];
+    for (int i = 0; i < 2; ++i) g[i] = gradient(s, fm, i, centres.value[0], centres.value[1]);
     device::store_pair(p.g, n.skip, n.end, n.full, g);
   }
 };
@@ -317,8 +255,8 @@ bool box_window(Context& ctx, int radius, Windows windows, Gradient gradient, co
     using Second =
         std::conditional_t<(R <= 2), device::Sweep<R, Gradient>, device::BoxPipeline<R, Gradient>>;
     const int x = Second(domain, compute).origin[2];
-    gradient.paired = device::paired_rows(gradient.inputs.fixed, x) &&
-                      device::paired_rows(gradient.inputs.warped, x) &&
+    gradient.paired = device::paired_rows(gradient.fixed, x) &&
+                      device::paired_rows(gradient.warped, x) &&
                       device::paired_rows(gradient.grad, x);
     box_sums<R>(ctx, gradient, box, compute, nullptr, nullptr);
   });
@@ -345,9 +283,9 @@ void On<Backend::cuda>::forward_backward(Context& ctx, const Params& p, Box doma
                         : slab;
     Coefficients abd{nullptr, box};
     if (outputs.grad) abd.data = ctx.scratch<float>(coefficients_slot, 3 * box.volume());
-    const Inputs inputs{images.fixed, images.warped, weight, centres};
-    const Windows windows{inputs, rule_of<float>(p), slab, abd, outputs.map, false};
-    const Gradient gradient{inputs, abd, outputs.grad, false};
+    const Windows windows{{},   images.fixed, images.warped, weight, {centres}, rule_of<float>(p),
+                          slab, abd,          outputs.map,   false};
+    const Gradient gradient{{abd, images.fixed, images.warped, outputs.grad, false}, {centres}};
     if (radius == 0 || !box_window(ctx, radius, windows, gradient, domain, outputs.sum))
       any_window(ctx, p, windows, gradient, domain, outputs.sum);
   }

@@ -7,7 +7,7 @@
 #include "ffdp/ops/common/axis_sums.cuh"
 #include "ffdp/ops/common/box_pipeline.cuh"
 #include "ffdp/ops/common/exact_sum.hpp"
-#include "ffdp/ops/common/sweep.cuh"
+#include "ffdp/ops/common/window_ops.cuh"
 #include "ffdp/ops/lncc/backends.hpp"
 #include "ffdp/ops/lncc/math.hpp"
 
@@ -23,15 +23,7 @@ enum Slot {
   axis_slot = 7
 };
 
-/// The workspace: a, b, d of the windows centred in `box`, dense.
-struct Coefficients {
-  float* data;
-  Box box;
-  __device__ std::int64_t offset(int z, int y, int x) const {
-    return (std::int64_t{z - box.lo[0]} * box.size(1) + (y - box.lo[1])) * box.size(2) +
-           (x - box.lo[2]);
-  }
-};
+using device::Coefficients;
 
 /// 1 / voxels (or 1 / weight) of a window, as a product of one factor per axis: counted for a box,
 /// read from arrays for a Gaussian, constant for a padded box.
@@ -77,13 +69,8 @@ struct AddPart {
 
 /// Window sums of F, M, F^2, M^2, F M -> cc, a, b, d. Reads 8 B/voxel and writes 12.
 template <bool Missing>
-struct Windows {
-  static constexpr int quantities = 5, raws = 2, values = 2;
+struct Windows : device::MomentSums {
   static constexpr bool missing = Missing;
-  template <int R>
-  static constexpr int rows = 1;
-  template <int R>
-  static constexpr int blocks = 2;
   using Sum = Part;
   View<const float> fixed, warped;
   float f_centre, m_centre, f_floor, m_floor;
@@ -99,10 +86,6 @@ struct Windows {
     float* at;
     bool counted[2];
   };
-  using Own = float;
-  static constexpr int own = 0;
-  static constexpr bool reads_own = false;
-  __device__ const float* own_at(const Place&, int) const { return nullptr; }
   FFDP_HD View<const float> view(int k) const { return k ? warped : fixed; }
   __device__ float outside(int k) const { return k ? m_centre : f_centre; }
   __device__ Place place(const device::Neighbours& n) const {
@@ -114,13 +97,6 @@ struct Windows {
   __device__ void prepare(const float (&raw)[2], float (&value)[2]) const {
     value[0] = raw[0] - f_centre;
     value[1] = raw[1] - m_centre;
-  }
-  __device__ void add(float, const float (&value)[2], float (&sum)[5]) const {
-    sum[0] += value[0];
-    sum[1] += value[1];
-    sum[2] = fmaf(value[0], value[0], sum[2]);
-    sum[3] = fmaf(value[1], value[1], sum[3]);
-    sum[4] = fmaf(value[0], value[1], sum[4]);
   }
   __device__ void emit(const Place& p, const device::Neighbours& n, const float (&s)[5][2],
                        const device::WindowState& state, const float (&)[own + 1][2],
@@ -167,57 +143,16 @@ struct Windows {
   }
 };
 
-/// Window sums of a, b, d -> gradient. Reads 20 B/voxel and writes 4.
 template <bool Missing>
-struct Gradient {
-  static constexpr int quantities = 3, raws = 3, values = 3;
-  static constexpr bool missing = false;
-  template <int R>
-  static constexpr int rows = 2;
-  template <int R>
-  static constexpr int blocks = 2;
-  using Sum = device::NoSum;
-  Coefficients from;
-  View<const float> fixed, warped;
-  View<float> grad;
+struct Gradient : device::GradientSums {
   float f_centre, m_centre;
-  bool paired;
 
-  struct Place {
-    const float *f, *m;
-    float* g;
-  };
-  using Own = float;
-  static constexpr int own = 2;
-  static constexpr bool reads_own = true;
-  __device__ const float* own_at(const Place& p, int k) const { return k ? p.m : p.f; }
-  __device__ float outside(int) const { return 0; }
-  __device__ Place place(const device::Neighbours& n) const {
-    return {&fixed(n.z, n.y, n.x), &warped(n.z, n.y, n.x), &grad(n.z, n.y, n.x)};
-  }
-  __device__ void next_plane(Place& p) const {
-    p.f += fixed.stride_z;
-    p.m += warped.stride_z;
-    p.g += grad.stride_z;
-  }
-  FFDP_HD View<const float> view(int k) const {
-    const Box& box = from.box;
-    return device::dense_view<const float>(from.data + k * box.volume(), box);
-  }
-  __device__ void prepare(const float (&raw)[3], float (&value)[3]) const {
-#pragma unroll
-    for (int k = 0; k < 3; ++k) value[k] = raw[k];
-  }
-  __device__ void add(float, const float (&value)[3], float (&sum)[3]) const {
-#pragma unroll
-    for (int k = 0; k < 3; ++k) sum[k] += value[k];
-  }
   __device__ void emit(const Place& p, const device::Neighbours& n, const float (&s)[3][2],
                        const device::WindowState&, const float (&fm)[own + 1][2], Sum&) const {
     float g[2];
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
-      g[i] = (fm[0][i] - f_centre) * s[0][i] - (fm[1][i] - m_centre) * s[1][i] + s[2][i];
+      g[i] = gradient(s, fm, i, f_centre, m_centre);
       if (Missing && !(g[i] == g[i])) g[i] = 0;
     }
     device::store_pair(p.g, n.skip, n.end, n.full, g);
@@ -333,7 +268,8 @@ void evaluate(Context& ctx, const Params& p, const Box& domain, const Box& compu
     }
   }
   const View<float> coefficients = device::dense_view(abd.data, rows);
-  Windows<Missing> windows{fixed,
+  Windows<Missing> windows{{},
+                           fixed,
                            warped,
                            p.fixed_centre,
                            p.moving_centre,
@@ -346,7 +282,7 @@ void evaluate(Context& ctx, const Params& p, const Box& domain, const Box& compu
                            rows.volume(),
                            ExactShare(domain.volume()),
                            false};
-  Gradient<Missing> gradient{abd, fixed, warped, grad, p.fixed_centre, p.moving_centre, false};
+  Gradient<Missing> gradient{{abd, fixed, warped, grad, false}, p.fixed_centre, p.moving_centre};
   using Sum = Part;
   const AddPart add{sum, Missing ? 0 : compute.volume()};
   bool done = false;
