@@ -109,9 +109,14 @@ json to_json(const Grid& grid) {
 
 json to_json(const Standing& s) {
   json levels = json::array();
-  for (const LevelTrace& level : s.levels)
-    levels.push_back(
-        {{"grid", to_json(level.grid)}, {"costs", level.costs}, {"seconds", level.seconds}});
+  for (const LevelTrace& level : s.levels) {
+    levels.push_back({{"grid", to_json(level.grid)},
+                      {"costs", level.costs},
+                      {"seconds", level.seconds},
+                      {"sigma_update", level.sigma_update},
+                      {"sigma_warp", level.sigma_warp}});
+    if (level.change) levels.back()["change"] = *level.change;
+  }
   json linear = json::array();
   for (const LinearTrace& trace : s.linear)
     linear.push_back({{"stage", trace.stage}, {"level", trace.level}, {"costs", trace.costs}});
@@ -142,6 +147,9 @@ Standing standing_of(const json& j) {
         {{grid.at("size"), grid.at("spacing"), grid.at("origin"), grid.at("direction")},
          level.at("costs"),
          level.at("seconds")});
+    if (level.contains("change")) s.levels.back().change = level.at("change").get<double>();
+    s.levels.back().sigma_update = level.at("sigma_update");
+    s.levels.back().sigma_warp = level.at("sigma_warp");
   }
   s.factors = j.at("factors").get<std::vector<float>>();
   s.epsilon = j.at("epsilon");

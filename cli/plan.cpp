@@ -38,10 +38,11 @@ struct PlanCommand {
   double bandwidth = 0;  ///< between ranks [GB/s]
 };
 
-/// The stage as its finest level sees it.
+/// The stage as its finest level sees it, with its own Gaussians.
 registration::DeformableStage finest_level(const registration::DeformableStage& stage,
                                            const Grid& fixed) {
-  return registration::at_level(stage, static_cast<int>(stage.iterations.size()) - 1, fixed.size);
+  const int finest = static_cast<int>(stage.iterations.size()) - 1;
+  return after_start(at_level(stage, finest, fixed.size), {});
 }
 
 /// Prints what the levels of the deformable stage will take.

@@ -51,11 +51,12 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(MetricConfig, kind, weight, imag
                                                 measure)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(LinearStage, kind, metric, resolutions, iterations,
                                                 most_voxels, tolerance, further, restriction)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Gentle, full, none, sigma_update, sigma_warp)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(DeformableStage, metrics, shrink, iterations,
                                                 optimizer, second_moment, beta1, beta2, epsilon,
                                                 step, sigma_update, sigma_warp, widening, damping,
-                                                update_fall, warp_fall, knots_update, knots_warp,
-                                                restriction)
+                                                gentle, update_fall, warp_fall, knots_update,
+                                                knots_warp, restriction)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Config, preset, initialization, linear, deformable,
                                                 winsorize_lo, winsorize_hi, match_histograms,
                                                 symmetric, refine, inverse_tolerance, memory,

@@ -16,11 +16,15 @@ void add_result(nlohmann::json& j, const registration::Result& result) {
   for (const auto& search : result.linear)
     j["linear_levels"].push_back(
         {{"stage", search.stage}, {"level", search.level}, {"cost", search.costs}});
-  for (const auto& level : result.levels)
+  for (const auto& level : result.levels) {
     j["levels"].push_back({{"size_zyx", level.grid.size},
                            {"spacing_xyz_mm", level.grid.spacing},
                            {"seconds", level.seconds},
+                           {"sigma_update", level.sigma_update},
+                           {"sigma_warp", level.sigma_warp},
                            {"cost", level.costs}});
+    if (level.change) j["levels"].back()["start_change"] = *level.change;
+  }
   const auto& jac = result.jacobian;
   if (jac.count > 0) {
     j["jacobian"] = {{"min", jac.min},

@@ -170,7 +170,10 @@ void apply_deformable(const RegisterOptions& o, const CLI::App& command, Config&
       registration::use_global_metrics(config);
   }
   if (command.count("--step")) stage.step = o.step;
-  if (command.count("--sigma-update") || command.count("--sigma-warp")) stage.widening = 0;
+  if (command.count("--sigma-update") || command.count("--sigma-warp")) {
+    stage.widening = 0;
+    stage.gentle = {};
+  }
   if (command.count("--sigma-update")) stage.sigma_update = o.sigma_update;
   if (command.count("--sigma-warp")) stage.sigma_warp = o.sigma_warp;
   if (command.count("--damping")) stage.damping = o.damping;

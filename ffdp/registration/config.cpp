@@ -26,6 +26,13 @@ void validate(const MetricConfig& metric) {
   within("bins", metric.bins, 10, 128);
 }
 
+void validate(const Gentle& gentle) {
+  within("gentle/full", gentle.full, 0, 10);
+  within("gentle/none", gentle.none, gentle.full, 10);
+  within("gentle/sigma_update", gentle.sigma_update, 0, 32);
+  within("gentle/sigma_warp", gentle.sigma_warp, 0, 32);
+}
+
 void validate(const std::vector<Vec3>& knots, const DeformableStage& stage) {
   require(knots.size() <= 1 || knots.size() == stage.iterations.size(),
           "config: there are knots for " + std::to_string(knots.size()) + " levels, for 1 or " +
@@ -66,6 +73,8 @@ Config preset(const std::string& name) {
   stage.sigma_warp = 0.6;
   stage.widening = 0.7;
   stage.damping = 0.07;
+  stage.gentle.sigma_update = 2.6;
+  stage.gentle.sigma_warp = 1.3;
   stage.update_fall = 0.5;
   if (name == "fast") {
     stage.iterations = {100, 50, 2};
@@ -90,6 +99,7 @@ void use_global_metrics(Config& config) {
     stage.sigma_update = 5;
     stage.sigma_warp = 3;
     stage.damping = stage.update_fall = stage.widening = 0;
+    stage.gentle = {};
   }
 }
 
@@ -127,6 +137,7 @@ void validate(const Config& config) {
     within("sigma_warp", stage.sigma_warp, 0, 32);
     within("widening", stage.widening, 0, 3);
     within("damping", stage.damping, 0, smooth::most_damping);
+    validate(stage.gentle);
     within("update_fall", stage.update_fall, 0, 1);
     within("warp_fall", stage.warp_fall, 0, 1);
     for (const auto* knots : {&stage.knots_update, &stage.knots_warp}) validate(*knots, stage);

@@ -66,6 +66,17 @@ enum class Optimizer {
   gradient,  ///< the smoothed gradient, scaled to a largest step
 };
 
+/// Wider Gaussians at the finest level if the warp has been gentle so far. Two brains differ in
+/// every fold; within one person the true warp is smooth, and what narrow Gaussians add is noise.
+struct Gentle {
+  /// Of the warp that the level starts with, how much volumes change (Statistics::mean_change of
+  /// ops/jacobian). Up to `full`, the Gaussians are those given here; from `none` on, those of the
+  /// stage; in between they are mixed [1]. Without a warp they are those of the stage.
+  double full = 0.13, none = 0.16;
+  double sigma_update = 0, sigma_warp = 0;  ///< nothing is made narrower [voxels of the level]
+  friend bool operator==(const Gentle&, const Gentle&) = default;
+};
+
 /// The greedy deformable stage (docs/algorithm.md).
 struct DeformableStage {
   std::vector<MetricConfig> metrics{MetricConfig{}};
@@ -85,6 +96,7 @@ struct DeformableStage {
   /// damped, shear is not. Within 0 and 0.4 [squared voxels of the level]; knots_warp take its
   /// place.
   double damping = 0;
+  Gentle gentle{};
   /// Distance of the knots along z, y, x [voxels of the level] of a cubic B-spline that smooths the
   /// gradient or the warp in place of the Gaussian (ops/spline). One distance for all levels, or
   /// one per level, coarse to fine; 0 does not smooth along an axis. Empty: the Gaussian.

@@ -171,7 +171,8 @@ class Planner {
 
   DeformableLevel level_of(const DeformableStage& stage, const Grid& grid, std::size_t index,
                            std::int64_t coarser) {
-    const Halo halo(stage);
+    // Memory is that of the widest Gaussians, time that of the stage's own.
+    const Halo halo(stage), usual(after_start(stage, {}));
     const std::int64_t moment = plan_.mode == MemoryMode::compact ? 2 : 4;
     std::int64_t moments = 3 * moment;
     if (stage.optimizer == Optimizer::adam)
@@ -182,7 +183,7 @@ class Planner {
     const LevelImages images(extent_, spacing, halo.warped, moving_element());
     level.voxels = share.voxels();
     // Near its neighbours, a rank computes gradients and steps that they compute, too.
-    level.worked = share.voxels(halo.gradient + halo.moments);
+    level.worked = share.voxels(usual.gradient + usual.moments);
     // In a symmetric registration, the first warp is kept, and the moving images are resampled to
     // the fixed grid.
     const std::int64_t waiting =
@@ -196,8 +197,9 @@ class Planner {
     level.starting = kept + 12 * coarser + std::max(images.shrinking, 12 * level.voxels);
     if (!share.whole()) {  // to its neighbours
       const std::int64_t warped = 4 * static_cast<std::int64_t>(stage.metrics.size());
-      level.sent = share.sides() * share.plane() *
-                   (std::int64_t{12} * halo.warp + moments * halo.moments + warped * halo.warped);
+      level.sent =
+          share.sides() * share.plane() *
+          (std::int64_t{12} * usual.warp + moments * usual.moments + warped * usual.warped);
       level.running += warped * (share.voxels(2 * halo.warped) - share.voxels());
     }
     add_moving(level, spacing, share, halo, most_step(stage) * stage.iterations[index]);

@@ -328,7 +328,8 @@ VectorField<float> run_deformable_passes(Context& ctx, dist::Comm& comm, const C
   watch.fields_before.clear();
   const std::size_t finest = stage.shrink.size() - 1;
   const Grid grid = grid_at(stage, finest, pairs[0].fixed.grid);
-  DeformableStage refine = at_level(stage, static_cast<int>(finest), grid.size);
+  DeformableStage refine = after_start(at_level(stage, static_cast<int>(finest), grid.size),
+                                       watch.levels->back().change);  // the passes'
   refine.shrink = {stage.shrink.back()};
   refine.iterations = {config.refine};
   u = run_deformable(ctx, comm, refine, pairs, affine, memory, {std::move(u), cut.domain()}, watch);

@@ -37,12 +37,13 @@ class CheckpointProgram : public testing::Test {
            " --preset fast -q --threads 1 -o " + path(prefix);
   }
   /// Starts a registration that is kept after every iteration, sends it a signal after the first
-  /// time, and waits for its end.
-  Outcome stopped(const std::string& signal, const std::string& prefix) const {
+  /// time that the state has `word`, and waits for its end.
+  Outcome stopped(const std::string& signal, const std::string& command_line,
+                  const std::string& word = "") const {
     return test::run_command(
-        "sh -c '" FFDP_PROGRAM " " + command(prefix) + " --ranks 2 --checkpoint " + path("kept") +
-        " --every 0s & for i in $(seq 300); do [ -e " + path("kept") +
-        "/checkpoint.json ] && break; sleep 0.1; done; kill -" + signal + " $!; wait $!'");
+        "sh -c '" FFDP_PROGRAM " " + command_line + " --ranks 2 --checkpoint " + path("kept") +
+        " --every 0s & for i in $(seq 3000); do grep -qs \"" + word + "\" " + path("kept") +
+        "/checkpoint.json && break; sleep 0.01; done; kill -" + signal + " $!; wait $!'");
   }
   void expect_files_of(const std::string& one, const std::string& other) const {
     for (const char* name : {"0GenericAffine.mat", "1Warp.nii.gz", "1InverseWarp.nii.gz",
@@ -64,7 +65,7 @@ class CheckpointProgram : public testing::Test {
 
 TEST_F(CheckpointProgram, AStoppedRegistrationGoesOnToTheSameBytes) {
   ASSERT_EQ(run_program(command("one_")).code, 0);
-  const Outcome terminated = stopped("TERM", "two_");
+  const Outcome terminated = stopped("TERM", command("two_"));
   EXPECT_EQ(terminated.code, 128 + 15) << terminated.text;
   EXPECT_NE(terminated.text.find("ffdp register --resume " + path("kept")), std::string::npos)
       << terminated.text;
@@ -77,10 +78,35 @@ TEST_F(CheckpointProgram, AStoppedRegistrationGoesOnToTheSameBytes) {
 
 TEST_F(CheckpointProgram, AKilledRegistrationGoesOnFromItsLastCheckpoint) {
   ASSERT_EQ(run_program(command("one_")).code, 0);
-  EXPECT_NE(stopped("KILL", "two_").code, 0);
+  EXPECT_NE(stopped("KILL", command("two_")).code, 0);
   const Outcome resumed = run_program("register --ranks 1 --resume " + path("kept"));
   ASSERT_EQ(resumed.code, 0) << resumed.text;
   expect_files_of("one_", "two_");
+}
+
+/// The Gaussians of the finest level depend on the warp that it started with.
+TEST_F(CheckpointProgram, AFinestLevelGoesOnWithTheGaussiansOfItsStart) {
+  const auto gentle = [&](const std::string& prefix) {
+    return command(prefix) +
+           " --shrink 2x1 --iterations 9x30 --set deformable/0/gentle/full=0"
+           " --set deformable/0/gentle/none=1";
+  };
+  ASSERT_EQ(run_program(gentle("one_")).code, 0);
+  EXPECT_EQ(stopped("TERM", gentle("two_"), "change").code, 128 + 15);
+  const nlohmann::json state =
+      nlohmann::json::parse(std::ifstream(path("kept") + "/checkpoint.json"));
+  EXPECT_NE(state.dump().find("change"), std::string::npos);
+  ASSERT_EQ(run_program("register --ranks 3 --resume " + path("kept")).code, 0);
+  expect_files_of("one_", "two_");
+  const auto finest = [&](const std::string& prefix) {
+    nlohmann::json level =
+        nlohmann::json::parse(std::ifstream(path(prefix + ".json"))).at("levels").at(1);
+    level.erase("seconds");
+    return level;
+  };
+  EXPECT_GT(finest("one_").at("sigma_update"), 0.8);
+  EXPECT_LT(finest("one_").at("sigma_update"), 2.6);
+  EXPECT_EQ(finest("one_"), finest("two_"));
 }
 
 TEST_F(CheckpointProgram, WhatCannotGoOnIsRefused) {
@@ -92,7 +118,7 @@ TEST_F(CheckpointProgram, WhatCannotGoOnIsRefused) {
   refused("--resume " + path("nowhere"), "no checkpoint is there");
   refused(command("x_").substr(9) + " --checkpoint " + path("kept") + " --every soon",
           "a time as 30s, 5min or 2h is wanted");
-  EXPECT_EQ(stopped("TERM", "two_").code, 128 + 15);
+  EXPECT_EQ(stopped("TERM", command("two_")).code, 128 + 15);
   refused("--step 0.2 --resume " + path("kept"), "--step: the command is that of the checkpoint");
   fs::copy_file(path("b_fixed.nii.gz"), path("b_moving.nii.gz"),
                 fs::copy_options::overwrite_existing);

@@ -5,8 +5,10 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <utility>
 
 #include "tests/support/program.hpp"
+#include <nlohmann/json.hpp>
 #include <unistd.h>
 
 #include <gtest/gtest.h>
@@ -95,6 +97,25 @@ TEST_F(RegisterProgram, ARecipeReproducesTheConfiguration) {
   const auto changed = run_program("register -c " + path("recipe.json") +
                                    " --set deformable/0/metrics/0/radius=5 --print-config");
   EXPECT_NE(changed.text.find("\"radius\": 5"), std::string::npos);
+}
+
+TEST_F(RegisterProgram, GaussiansThatAreGivenHoldForGentleWarps) {
+  const auto gentle = [&](const std::string& options) {
+    const auto shown = run_program("register " + options + " --print-config");
+    EXPECT_EQ(shown.code, 0) << shown.text;
+    std::ofstream(path("shown.json")) << shown.text;
+    EXPECT_EQ(run_program("register -c " + path("shown.json") + " --print-config").text,
+              shown.text);
+    const auto stage = nlohmann::json::parse(shown.text).at("deformable").at(0);
+    return std::pair<double, double>(stage.at("gentle").at("sigma_update"),
+                                     stage.at("gentle").at("sigma_warp"));
+  };
+  const std::pair<double, double> of_presets{2.6, 1.3}, none{0, 0};
+  for (const char* preset : {"fast", "default", "accurate"})
+    EXPECT_EQ(gentle(std::string("--preset ") + preset), of_presets);
+  EXPECT_EQ(gentle("--step 0.3"), of_presets);
+  for (const char* options : {"--sigma-update 0.7", "--sigma-warp 0.7", "--metric mi"})
+    EXPECT_EQ(gentle(options), none) << options;
 }
 
 TEST_F(RegisterProgram, InputsMayBearTheNamesOfOutputsOrGo) {

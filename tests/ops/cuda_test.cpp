@@ -560,8 +560,12 @@ TEST_P(CudaMatchesCpu, Jacobian) {
     const auto displacement = s.in(u);
     jacobian::forward(s.ctx, domain, compute, displacement.view(), determinant.view());
     const auto t = jacobian::statistics(s.ctx, domain, compute, displacement.view(), {}).total();
-    r.numbers = {static_cast<double>(t.count), static_cast<double>(t.folded), t.min, t.max,
-                 t.sum_log_squared};
+    r.numbers = {static_cast<double>(t.count),
+                 static_cast<double>(t.folded),
+                 t.min,
+                 t.max,
+                 t.sum_log_squared,
+                 t.sum_log_size};
     s.out(determinant, r);
     return r;
   });

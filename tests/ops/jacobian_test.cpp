@@ -56,7 +56,7 @@ TEST_P(Jacobian, StatisticsMatchReference) {
   const auto mask = test::make_field<std::uint8_t>(
       domain, [](int z, int y, int x) { return noise(z, y, x, 7) < 0.6F; });
   Statistics expected;
-  double sum = 0, squares = 0;
+  double sum = 0, squares = 0, sizes = 0;
   test::for_each_voxel(domain, [&](int z, int y, int x) {
     if (mask.view()(z, y, x) == 0) return;
     const double d = reference::determinant(domain, u, {z, y, x});
@@ -64,6 +64,7 @@ TEST_P(Jacobian, StatisticsMatchReference) {
     expected.folded += d <= 0;
     sum += d > 0 ? std::log(d) : 0;
     squares += d > 0 ? std::log(d) * std::log(d) : 0;
+    sizes += d > 0 ? std::abs(std::log(d)) : 0;
   });
   Context ctx = context(2);
   const Statistics s = statistics(ctx, domain, domain, u, mask).total();
@@ -71,6 +72,8 @@ TEST_P(Jacobian, StatisticsMatchReference) {
   EXPECT_EQ(s.folded, expected.folded);
   EXPECT_LT(test::relative_error(s.sum_log, sum), 1e-4);
   EXPECT_LT(test::relative_error(s.sum_log_squared, squares), 1e-4);
+  EXPECT_LT(test::relative_error(s.sum_log_size, sizes), 1e-4);
+  EXPECT_LT(test::relative_error(s.mean_change(), squares / sizes), 1e-4);
   const double n = static_cast<double>(expected.count - expected.folded);
   EXPECT_LT(test::relative_error(s.sd_log(), std::sqrt(squares / n - sum / n * sum / n)), 1e-4);
 }
@@ -97,6 +100,7 @@ TEST_P(Jacobian, ShardedEqualsWhole) {
     EXPECT_EQ(sum.min, all.min);
     EXPECT_EQ(sum.max, all.max);
     EXPECT_LT(test::relative_error(sum.sum_log_squared, all.sum_log_squared), 1e-12);
+    EXPECT_LT(test::relative_error(sum.sum_log_size, all.sum_log_size), 1e-12);
   }
 }
 

@@ -103,7 +103,7 @@ std::vector<double> jacobian_run(Context& ctx) {
   const auto s =
       jacobian::statistics(ctx, domain, domain, test::displacement(domain, domain, 3, 1), {})
           .total();
-  return {s.min, s.max, s.sum_log, s.sum_log_squared};
+  return {s.min, s.max, s.sum_log, s.sum_log_squared, s.sum_log_size};
 }
 
 std::vector<double> smooth_run(Context& ctx) {

@@ -68,11 +68,15 @@ std::vector<Case> cases() {
       {"masks", short_config(MetricKind::lncc)},
       {"two_pairs", short_config(MetricKind::lncc), {44, 50, 46}, Contrast::t1, 2},
       {"symmetric", short_config(MetricKind::mse)},
+      {"gentle", short_config(MetricKind::lncc)},
       {"slice", short_config(MetricKind::lncc), {1, 76, 60}},
       {"prepared", short_config(MetricKind::mse)}};
   for (Case& c : all) {
     if (c.name == "masks") c.masks = true;
     if (c.name == "gradient") c.config.deformable[0].optimizer = Optimizer::gradient;
+    // Between the limits, so that each bit of the change counts.
+    if (c.name == "gentle" || c.name == "symmetric")
+      c.config.deformable[0].gentle = {0, 1, 2.6, 1.3};
     if (c.name == "splines") {
       c.config.deformable[0].knots_update = {{3.25, 3.25, 3.25}, {2, 2.5, 3}};
       c.config.deformable[0].knots_warp = {{1.5, 1.5, 1.5}};
@@ -177,8 +181,11 @@ Bytes run(const Case& c, dist::Comm& comm, Checkpoint* checkpoint = nullptr,
       bytes.numbers.end(),
       {jac.min, jac.max, jac.sum_log, jac.sum_log_squared, static_cast<double>(jac.count),
        result.inverse_residual.max, result.inverse_residual.sum});
-  for (const LevelTrace& level : result.levels)
+  for (const LevelTrace& level : result.levels) {
     bytes.numbers.insert(bytes.numbers.end(), level.costs.begin(), level.costs.end());
+    bytes.numbers.insert(bytes.numbers.end(),
+                         {level.change.value_or(-1), level.sigma_update, level.sigma_warp});
+  }
   const Box domain = result.fixed_grid.domain();
   const dist::Cut cut(comm, domain);
   for (const auto* field : {&result.displacement, &result.inverse}) {

@@ -2,6 +2,7 @@
 #include "ffdp/registration/deformable/smoothing.hpp"
 
 #include <cmath>
+#include <optional>
 
 #include <gtest/gtest.h>
 
@@ -50,6 +51,51 @@ TEST(AtLevel, DampingReachesOneVoxelFartherThanTheGaussian) {
   EXPECT_EQ(warp_smoothing(stage, 0, box_of({9, 9, 9})).lead(), plain + 1);
   stage.knots_warp = {{2, 2, 2}};
   EXPECT_EQ(warp_reach(stage), warp_smoothing(stage, 0, box_of({9, 9, 9})).lead());
+}
+
+TEST(AtLevel, OnlyTheFinestMayBeGentle) {
+  DeformableStage stage = stage_of(3);
+  stage.gentle.sigma_update = 2.6;
+  EXPECT_EQ(at_level(stage, 0, {9, 9, 9}).gentle, Gentle{});
+  EXPECT_EQ(at_level(stage, 1, {9, 9, 9}).gentle, Gentle{});
+  EXPECT_EQ(at_level(stage, 2, {9, 9, 9}).gentle, stage.gentle);
+  stage.iterations = {10};  // starts without a warp
+  EXPECT_EQ(at_level(stage, 0, {9, 9, 9}).gentle, Gentle{});
+}
+
+TEST(AfterStart, GaussiansAreAsWideAsTheWarpIsGentle) {
+  DeformableStage stage;
+  stage.sigma_update = 0.8;
+  stage.sigma_warp = 0.6;
+  stage.gentle = {.full = 0.1, .none = 0.3, .sigma_update = 2.8, .sigma_warp = 1};
+  const auto expect = [&](std::optional<double> change, double update, double warp) {
+    const DeformableStage here = after_start(stage, change);
+    EXPECT_NEAR(here.sigma_update, update, 1e-12) << change.value_or(-1);
+    EXPECT_NEAR(here.sigma_warp, warp, 1e-12) << change.value_or(-1);
+    EXPECT_EQ(here.gentle, Gentle{});  // decided
+  };
+  expect({}, 0.8, 0.6);
+  expect(0, 2.8, 1);
+  expect(0.1, 2.8, 1);
+  expect(0.2, 1.8, 0.8);
+  expect(0.3, 0.8, 0.6);
+  expect(7, 0.8, 0.6);
+  stage.sigma_warp = 1.5;  // is wider already
+  expect(0, 2.8, 1.5);
+  stage.gentle.none = stage.gentle.full;  // a step
+  expect(0.0999, 2.8, 1.5);
+  expect(0.1001, 0.8, 1.5);
+}
+
+TEST(AfterStart, ReachIsThatOfTheWidestUntilItIsKnown) {
+  DeformableStage stage;
+  const int update = update_reach(stage), warp = warp_reach(stage);
+  stage.gentle = {.sigma_update = 2.6, .sigma_warp = 1.3};
+  EXPECT_EQ(update_reach(stage), gaussian_radius(2.6));
+  EXPECT_EQ(warp_reach(stage), gaussian_radius(1.3));
+  EXPECT_EQ(update_reach(after_start(stage, 0)), gaussian_radius(2.6));
+  EXPECT_EQ(update_reach(after_start(stage, 9)), update);
+  EXPECT_EQ(warp_reach(after_start(stage, {})), warp);
 }
 
 }  // namespace

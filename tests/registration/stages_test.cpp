@@ -152,6 +152,35 @@ TEST(Stages, AveragingBothDirectionsAndRefiningIsAsAccurate) {
   EXPECT_LT(error_of(ctx, c, both).mean, 1.05 * error_of(ctx, c, one_way).mean);
 }
 
+TEST(Stages, AGentleWarpWidensTheFinestLevelAlone) {
+  Context ctx;
+  const Case c = make_case(ctx, brain_grid(), 4, Affine{});
+  Config config = preset("default");
+  config.deformable[0].shrink = {4, 2, 1};
+  config.deformable[0].gentle.full = config.deformable[0].gentle.none = 10;  // whatever the warp
+  const Result wide = run(config, inputs(c.fixed, c.moving), 2);
+  ASSERT_EQ(wide.levels.size(), 3U);
+  for (int level : {0, 1}) {
+    EXPECT_FALSE(wide.levels[level].change) << level;
+    EXPECT_EQ(wide.levels[level].sigma_update, 0.8) << level;
+  }
+  EXPECT_EQ(wide.levels[2].sigma_update, 2.6);
+  EXPECT_EQ(wide.levels[2].sigma_warp, 1.3);
+  const double change = wide.levels[2].change.value();
+  EXPECT_GT(change, 0.01);
+
+  // Just above the limits, a stage is as if it had none.
+  config.deformable[0].gentle.full = config.deformable[0].gentle.none = 0.999 * change;
+  const Result above = run(config, inputs(c.fixed, c.moving), 2);
+  EXPECT_EQ(above.levels[2].change, change);
+  config.deformable[0].gentle = {};
+  const Result narrow = run(config, inputs(c.fixed, c.moving), 2);
+  EXPECT_FALSE(narrow.levels[2].change);
+  EXPECT_EQ(above.levels[2].costs, narrow.levels[2].costs);
+  EXPECT_NE(wide.levels[2].costs, narrow.levels[2].costs);
+  EXPECT_LT(wide.jacobian.sd_log(), 0.9 * narrow.jacobian.sd_log());
+}
+
 struct MaskedCase {
   const char* name;
   bool fixed, moving;  ///< which masks are given

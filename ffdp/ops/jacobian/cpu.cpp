@@ -63,6 +63,7 @@ void add(Statistics& s, float determinant) {
   const double log = std::log(d);
   s.sum_log += log;
   s.sum_log_squared += log * log;
+  s.sum_log_size += std::abs(log);
 }
 
 }  // namespace

@@ -29,7 +29,7 @@ __device__ float at(const Box& domain, const VectorView<const float>& u, int z, 
 /// Statistics whose all-zero value is neutral: extremes start beyond every number.
 struct Sum {
   std::int64_t count = 0, missing = 0, folded = 0;
-  double min = HUGE_VAL, max = -HUGE_VAL, sum_log = 0, sum_log_squared = 0;
+  double min = HUGE_VAL, max = -HUGE_VAL, sum_log = 0, sum_log_squared = 0, sum_log_size = 0;
   __device__ void operator+=(const Sum& other) {
     count += other.count;
     missing += other.missing;
@@ -38,6 +38,7 @@ struct Sum {
     max = fmax(max, other.max);
     sum_log += other.sum_log;
     sum_log_squared += other.sum_log_squared;
+    sum_log_size += other.sum_log_size;
   }
 };
 
@@ -82,12 +83,14 @@ PlaneSums<Statistics> On<Backend::cuda>::statistics(Context& ctx, const Box& dom
         const double log_d = log(d);
         sum.sum_log += log_d;
         sum.sum_log_squared += log_d * log_d;
+        sum.sum_log_size += fabs(log_d);
       });
   PlaneSums<Statistics> result;
   for (const Sum& s : sums)
-    result.of_planes.push_back(s.count == 0 ? Statistics{.missing = s.missing}
-                                            : Statistics{s.count, s.missing, s.folded, s.min, s.max,
-                                                         s.sum_log, s.sum_log_squared});
+    result.of_planes.push_back(s.count == 0
+                                   ? Statistics{.missing = s.missing}
+                                   : Statistics{s.count, s.missing, s.folded, s.min, s.max,
+                                                s.sum_log, s.sum_log_squared, s.sum_log_size});
   return result;
 }
 

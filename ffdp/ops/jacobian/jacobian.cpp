@@ -26,6 +26,10 @@ double Statistics::sd_log() const {
   return std::sqrt(std::max(0.0, sum_log_squared / n - mean * mean));
 }
 
+double Statistics::mean_change() const {
+  return sum_log_size > 0 ? sum_log_squared / sum_log_size : 0;
+}
+
 void forward(Context& ctx, const Box& domain, const Box& compute,
              const VectorView<const float>& displacement, const View<float>& determinant) {
   check(domain, compute, displacement);

@@ -27,6 +27,7 @@ struct Statistics {
   double max = 0;              ///< largest determinant [1]; 0 where count is 0
   double sum_log = 0;          ///< sum of log(determinant) over the voxels not folded [1]
   double sum_log_squared = 0;  ///< sum of its square [1]
+  double sum_log_size = 0;     ///< sum of its absolute value [1]
 
   Statistics& operator+=(const Statistics& other) {
     missing += other.missing;
@@ -37,10 +38,14 @@ struct Statistics {
     folded += other.folded;
     sum_log += other.sum_log;
     sum_log_squared += other.sum_log_squared;
+    sum_log_size += other.sum_log_size;
     return *this;
   }
   /// Standard deviation of log(determinant) over the voxels not folded [1]; 0 without any.
   double sd_log() const;
+  /// |log(determinant)| of the voxels not folded, each weighted by itself: how much volumes change
+  /// where they change [1]. A background where nothing moves does not lower it. 0 without any.
+  double mean_change() const;
 };
 
 /// Determinant at every voxel of `compute`.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,11 +14,14 @@
 
 namespace ffdp::registration {
 
-/// Cost at every iteration of one level.
+/// Cost at every iteration of one level, and what its Gaussians were.
 struct LevelTrace {
   Grid grid;
   std::vector<double> costs;
   double seconds = 0;
+  /// Of the warp that the level starts with (Statistics::mean_change of ops/jacobian) [1].
+  std::optional<double> change{};
+  double sigma_update = 0, sigma_warp = 0;  ///< [voxels of the level]
 };
 
 /// The state of a registration without its fields. With the fields it can be resumed, on any number

@@ -6,7 +6,9 @@
 #include <cmath>
 
 #include "ffdp/core/copy.hpp"
+#include "ffdp/dist/ordered_sum.hpp"
 #include "ffdp/dist/window.hpp"
+#include "ffdp/ops/jacobian/jacobian.hpp"
 #include "ffdp/ops/resize/resize.hpp"
 #include "ffdp/registration/deformable/level.hpp"
 #include "ffdp/registration/deformable/slab_planes.hpp"
@@ -113,6 +115,16 @@ VectorField<float> zeros(Context& ctx, const Box& box) {
   return field;
 }
 
+/// How much u changes volumes (Statistics::mean_change of ops/jacobian).
+double change_of(Context& ctx, dist::Comm& comm, const dist::Cut& cut,
+                 const VectorField<float>& u) {
+  const Box domain = cut.domain(), own = cut.own(comm);
+  const dist::VectorWindow window(ctx, comm, cut, u,
+                                  intersect(grow(own, jacobian::halo()), domain));
+  return dist::ordered_sum(comm, cut, jacobian::statistics(ctx, domain, own, window.view(), {}))
+      .mean_change();
+}
+
 }  // namespace
 
 std::vector<int> automatic_shrink(const Grid& grid) {
@@ -140,8 +152,8 @@ VectorField<float> run_deformable(Context& ctx, dist::Comm& comm, const Deformab
   for (int index = standing ? standing->level : 0; index < levels; ++index) {
     const auto begin = Clock::now();
     const Grid grid = grid_at(stage, static_cast<std::size_t>(index), full);
-    const DeformableStage here = at_level(stage, index, grid.size);
-    const Int3 around{Halo(here).warped, 0, 0};
+    const DeformableStage widest = at_level(stage, index, grid.size);
+    const Int3 around{Halo(widest).warped, 0, 0};
     const dist::Cut cut(comm, grid.domain());
     const Box own = cut.own(comm);
     MovingLimit moving = memory.moving;
@@ -153,13 +165,20 @@ VectorField<float> run_deformable(Context& ctx, dist::Comm& comm, const Deformab
                                stage.shrink[index] * finest_spacing(pair.fixed.grid), affine,
                                intersect(grow(own, around), grid.domain()), moving);
     ctx.release_scratch();
+    const bool goes_on = standing && index == standing->level;
+    LevelTrace record;
+    record.grid = grid;
+    if (goes_on)
+      record = standing->levels.back();
+    else if (!u.empty() && widest.gentle != Gentle{})
+      record.change = change_of(ctx, comm, from, u);
+    const DeformableStage here = after_start(widest, record.change);
+    record.sigma_update = here.sigma_update;
+    record.sigma_warp = here.sigma_warp;
     u = u.empty() ? zeros(ctx, own) : resized(ctx, comm, from, u, cut);
     from = cut;
     const int planes = slab_planes(
         here, own, slab_budget(memory.mode, ctx.backend, own.volume(), grid.domain().volume()));
-    const bool goes_on = standing && index == standing->level;
-    LevelTrace record{grid, {}, 0};
-    if (goes_on) record = standing->levels.back();
     const auto run = [&]<class T>() {
       Level<T> level(ctx, comm, here, cut, level_pairs, std::move(u), planes,
                      stage.iterations[index]);

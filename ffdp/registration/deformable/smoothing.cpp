@@ -43,16 +43,29 @@ DeformableStage at_level(const DeformableStage& stage, int level, const Int3& si
       metric.radius = metric.coarse_radii[static_cast<std::size_t>(std::max(count - above, 0))];
     metric.coarse_radii.clear();
   }
+  if (above > 0 || level == 0) here.gentle = {};  // only the finest has coarser ones to judge by
+  return here;
+}
+
+DeformableStage after_start(const DeformableStage& stage, std::optional<double> change) {
+  DeformableStage here = stage;
+  here.gentle = {};
+  const Gentle& to = stage.gentle;
+  if (!change || *change >= to.none) return here;
+  const double share = *change <= to.full ? 1 : (to.none - *change) / (to.none - to.full);
+  here.sigma_update += share * std::max(0.0, to.sigma_update - stage.sigma_update);
+  here.sigma_warp += share * std::max(0.0, to.sigma_warp - stage.sigma_warp);
   return here;
 }
 
 int update_reach(const DeformableStage& stage) {
-  return reach_of(stage.knots_update, stage.sigma_update);
+  return reach_of(stage.knots_update, std::max(stage.sigma_update, stage.gentle.sigma_update));
 }
 
 int warp_reach(const DeformableStage& stage) {
   const bool damped = stage.damping > 0 && stage.knots_warp.empty();
-  return reach_of(stage.knots_warp, stage.sigma_warp) + (damped ? 1 : 0);
+  return reach_of(stage.knots_warp, std::max(stage.sigma_warp, stage.gentle.sigma_warp)) +
+         (damped ? 1 : 0);
 }
 
 int Smoothing::lead() const {

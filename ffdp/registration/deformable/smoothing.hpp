@@ -18,6 +18,10 @@ Grid grid_at(const DeformableStage& stage, std::size_t level, const Grid& full);
 /// @param size  of the level [voxels]
 DeformableStage at_level(const DeformableStage& stage, int level, const Int3& size);
 
+/// The stage of a level whose Gaussians are as wide as its start allows (Gentle).
+/// @param change  Statistics::mean_change of the warp it starts with; none without a warp
+DeformableStage after_start(const DeformableStage& stage, std::optional<double> change);
+
 /// Planes on each side that smoothing of the gradient (of the warp) reads, at the level that needs
 /// most [voxels].
 int update_reach(const DeformableStage& stage);
