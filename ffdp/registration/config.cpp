@@ -31,6 +31,7 @@ void validate(const Gentle& gentle) {
   within("gentle/none", gentle.none, gentle.full, 10);
   within("gentle/sigma_update", gentle.sigma_update, 0, 32);
   within("gentle/sigma_warp", gentle.sigma_warp, 0, 32);
+  within("gentle/across", gentle.across, 0, 65536);
 }
 
 void validate(const std::vector<Vec3>& knots, const DeformableStage& stage) {

@@ -74,6 +74,9 @@ struct Gentle {
   /// stage; in between they are mixed [1]. Without a warp they are those of the stage.
   double full = 0.13, none = 0.16;
   double sigma_update = 0, sigma_warp = 0;  ///< nothing is made narrower [voxels of the level]
+  /// Smaller images have lower limits, in proportion: two brains at 3 mm, where folds are not seen,
+  /// differ no more than one person's at 1 mm [voxels, the cube root of their number].
+  int across = 112;
   friend bool operator==(const Gentle&, const Gentle&) = default;
 };
 

@@ -89,7 +89,7 @@ TEST_F(CheckpointProgram, AFinestLevelGoesOnWithTheGaussiansOfItsStart) {
   const auto gentle = [&](const std::string& prefix) {
     return command(prefix) +
            " --shrink 2x1 --iterations 9x30 --set deformable/0/gentle/full=0"
-           " --set deformable/0/gentle/none=1";
+           " --set deformable/0/gentle/none=1 --set deformable/0/gentle/across=0";
   };
   ASSERT_EQ(run_program(gentle("one_")).code, 0);
   EXPECT_EQ(stopped("TERM", gentle("two_"), "change").code, 128 + 15);

@@ -76,7 +76,7 @@ std::vector<Case> cases() {
     if (c.name == "gradient") c.config.deformable[0].optimizer = Optimizer::gradient;
     // Between the limits, so that each bit of the change counts.
     if (c.name == "gentle" || c.name == "symmetric")
-      c.config.deformable[0].gentle = {0, 1, 2.6, 1.3};
+      c.config.deformable[0].gentle = {0, 1, 2.6, 1.3, 0};
     if (c.name == "splines") {
       c.config.deformable[0].knots_update = {{3.25, 3.25, 3.25}, {2, 2.5, 3}};
       c.config.deformable[0].knots_warp = {{1.5, 1.5, 1.5}};

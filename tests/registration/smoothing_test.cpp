@@ -58,7 +58,12 @@ TEST(AtLevel, OnlyTheFinestMayBeGentle) {
   stage.gentle.sigma_update = 2.6;
   EXPECT_EQ(at_level(stage, 0, {9, 9, 9}).gentle, Gentle{});
   EXPECT_EQ(at_level(stage, 1, {9, 9, 9}).gentle, Gentle{});
-  EXPECT_EQ(at_level(stage, 2, {9, 9, 9}).gentle, stage.gentle);
+  Gentle want{.full = 0.13, .none = 0.16, .sigma_update = 2.6, .across = 0};
+  EXPECT_EQ(at_level(stage, 2, {112, 112, 112}).gentle, want);
+  EXPECT_EQ(at_level(stage, 2, {90, 180, 170}).gentle, want);
+  want.full = 0.13 / 2;  // of an image half as large
+  want.none = 0.16 / 2;
+  EXPECT_EQ(at_level(stage, 2, {28, 56, 112}).gentle, want);
   stage.iterations = {10};  // starts without a warp
   EXPECT_EQ(at_level(stage, 0, {9, 9, 9}).gentle, Gentle{});
 }

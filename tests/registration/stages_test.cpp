@@ -158,6 +158,7 @@ TEST(Stages, AGentleWarpWidensTheFinestLevelAlone) {
   Config config = preset("default");
   config.deformable[0].shrink = {4, 2, 1};
   config.deformable[0].gentle.full = config.deformable[0].gentle.none = 10;  // whatever the warp
+  config.deformable[0].gentle.across = 0;
   const Result wide = run(config, inputs(c.fixed, c.moving), 2);
   ASSERT_EQ(wide.levels.size(), 3U);
   for (int level : {0, 1}) {

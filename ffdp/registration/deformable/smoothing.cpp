@@ -44,6 +44,11 @@ DeformableStage at_level(const DeformableStage& stage, int level, const Int3& si
     metric.coarse_radii.clear();
   }
   if (above > 0 || level == 0) here.gentle = {};  // only the finest has coarser ones to judge by
+  if (here.gentle != Gentle{}) {
+    for (double* limit : {&here.gentle.full, &here.gentle.none})
+      *limit *= std::min(1.0, across / std::max(1, here.gentle.across));
+    here.gentle.across = 0;
+  }
   return here;
 }
 
