@@ -40,14 +40,18 @@ struct Windows : device::MomentSums {
   View<float> map;
   bool paired;
 
+  /// The coefficients of a pair, and whether cc counts.
   struct Place {
     float* at;
+    bool counted[2];
   };
   __device__ void start() { centres.start(); }
   FFDP_HD View<const float> view(int k) const { return k ? warped : fixed; }
   __device__ float outside(int) const { return 0; }
   __device__ Place place(const device::Neighbours& n) const {
-    return {to.data ? &to.view(0)(n.z, n.y, n.x) : nullptr};
+    const bool row = n.y >= compute.lo[1] && n.y < compute.hi[1];
+    const auto column = [&](int x) { return row && x >= compute.lo[2] && x < compute.hi[2]; };
+    return {to.data + to.offset(n.z, n.y, n.x), {column(n.x), column(n.x + 1)}};
   }
   __device__ void next_plane(Place& p) const {
     p.at += std::int64_t{to.box.size(1)} * to.box.size(2);
@@ -58,24 +62,28 @@ struct Windows : device::MomentSums {
   }
   __device__ void emit(const Place& p, const device::Neighbours& n, const float (&s)[5][2],
                        const device::WindowState&, const float (&)[own + 1][2], Sum& total) const {
-    float a[2] = {}, b[2] = {}, d[2] = {};
-    float sum = 0, weights = 0;
+    float a[2], b[2], d[2], cc[2], w[2] = {1, 1};
+    if (weight) device::load_pair(&weight(n.z, n.y, n.x), n.skip, n.end, false, w);
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
-      if (i < n.skip || i >= n.end) continue;
       const auto t = terms(rule, s[0][i], s[1][i], s[2][i], s[3][i], s[4][i]);
-      const bool ours = compute.contains(n.z, n.y, n.x + i);
-      const float w = weight && (ours || to.data) ? weight(n.z, n.y, n.x + i) : 1.0F;
-      a[i] = w * t.a;
-      b[i] = w * t.b;
-      d[i] = w * t.d;
-      if (!ours) continue;
-      sum += w * t.cc;
-      weights += w;
-      if (map) map(n.z, n.y, n.x + i) = t.cc;
+      a[i] = w[i] * t.a;
+      b[i] = w[i] * t.b;
+      d[i] = w[i] * t.d;
+      cc[i] = t.cc;
     }
-    total.v[0] += double{sum};
-    total.v[1] += double{weights};
+    if (n.z >= compute.lo[0] && n.z < compute.hi[0]) {
+      float sum = 0, weights = 0;
+#pragma unroll
+      for (int i = 0; i < 2; ++i) {
+        if (i < n.skip || i >= n.end || !p.counted[i]) continue;
+        sum += w[i] * cc[i];
+        weights += w[i];
+        if (map) map(n.z, n.y, n.x + i) = cc[i];
+      }
+      total.v[0] += double{sum};
+      total.v[1] += double{weights};
+    }
     if (!to.data) return;
     const std::int64_t volume = to.box.volume();
     device::store_pair(p.at, n.skip, n.end, n.full, a);

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "ffdp/core/host_device.hpp"
+#include "ffdp/ops/common/reciprocal.hpp"
 #include "ffdp/ops/correlation/correlation.hpp"
 
 namespace ffdp::correlation {
@@ -70,8 +71,9 @@ FFDP_HD inline Terms<T> terms(const Rule<T>& rule, T f, T m, T ff, T mm, T fm) {
   vm = flat_m ? T(0) : vm;
   const T c = flat_f || flat_m ? T(0) : fm * n - mean_f * mean_m;
   const Denominator<T> below = denominator(rule, vf, vm);
-  // A denominator of 0 gives no value.
-  const T inverse = below.value > 0 ? 1 / below.value : T(0);
+  // A denominator of 0 gives no value, and neither does a subnormal one.
+  const T inverse =
+      below.value >= std::numeric_limits<T>::min() ? reciprocal(below.value) : T(0);
   T cc, by_c, by_vm;
   if (rule.power == Power::squared) {
     cc = (c * c + rule.numerator) * inverse;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "ffdp/core/host_device.hpp"
+#include "ffdp/ops/common/reciprocal.hpp"
 
 namespace ffdp::lncc {
 
@@ -13,18 +14,6 @@ struct Terms {
   T b;   ///< a c / vM
   T d;   ///< b E[M] - a E[F]
 };
-
-/// 1 / value. On a GPU within 1 ulp, and 0 for values beyond 2^126.
-template <class T>
-FFDP_HD inline T reciprocal(T value) {
-#if defined(__CUDA_ARCH__)
-  float result;
-  asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(result) : "f"(value));
-  return result;
-#else
-  return 1 / value;
-#endif
-}
 
 /// From the weighted sums of one window: 1/n, F, M, F^2, M^2, F M.
 template <class T>
