@@ -142,10 +142,11 @@ void finish_sum(const Context& ctx, const Sum* parts, std::int64_t count, const 
   check(cudaGetLastError());
 }
 
-/// A put() for metrics: adds (value, weight) to *to.
+/// A put() for metrics: adds (value, weight) to *to, unless that is null.
 struct AddTo {
   MetricSum* to;
   __device__ void operator()(const Sums<2>& sum) const {
+    if (!to) return;
     to->value += sum.v[0];
     to->weight += sum.v[1];
   }

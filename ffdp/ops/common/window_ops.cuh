@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
+#include <type_traits>
+
+#include "ffdp/ops/common/box_pipeline.cuh"
 #include "ffdp/ops/common/sweep.cuh"
 
 /// What the Ops (see sweep.cuh) of lncc and correlation have in common: both make a, b, d of every
@@ -89,5 +93,44 @@ struct GradientSums {
     return (fm[0][i] - f_centre) * s[0][i] - (fm[1][i] - m_centre) * s[1][i] + s[2][i];
   }
 };
+
+/// The kernel that makes window sums of a box in one pass; the faster one for this radius.
+template <int R, class Op>
+using BoxSums = std::conditional_t<(R <= 2), Sweep<R, Op>, BoxPipeline<R, Op>>;
+template <int R, class Op>
+void box_sums(const Context& ctx, const BoxSums<R, Op>& shape, const Op& op, const Box& readable,
+              const Box& box, typename Op::Sum* parts) {
+  if constexpr (R <= 2)
+    sweep<R, Stencil::box>(ctx, shape, op, {}, readable, box, parts);
+  else
+    box_pipeline(ctx, shape, op, readable, box, parts);
+}
+
+/// Runs both Ops for a cubic window of `radius` voxels: `windows` over windows.to.box, and, unless
+/// gradient.grad is null, `gradient` over windows.compute. put(sum) gets the sum of `windows`; it
+/// is made in the scratch `slot`.
+/// @return  false, and nothing was done, if the device has too little shared memory
+template <class Windows, class Gradient, class Put>
+bool box_windows(Context& ctx, int radius, const Box& domain, Windows windows, Gradient gradient,
+                 int slot, const Put& put) {
+  bool done = false;
+  with_radius(radius, [&]<int R>() {
+    const Box& rows = windows.to.box;
+    const BoxSums<R, Windows> first(domain, rows);
+    const BoxSums<R, Gradient> second(domain, windows.compute);
+    done = first.fits() && second.fits();
+    if (!done) return;
+    windows.paired = rows.volume() % 2 == 0 && paired_rows(windows.to.view(0), first.origin[2]);
+    auto* parts = ctx.scratch<typename Windows::Sum>(slot, first.blocks());
+    box_sums<R>(ctx, first, windows, intersect(grow(rows, R), domain), rows, parts);
+    finish_sum(ctx, parts, first.blocks(), put);
+    if (!gradient.grad) return;
+    const int x = second.origin[2];
+    gradient.paired = paired_rows(gradient.fixed, x) && paired_rows(gradient.warped, x) &&
+                      paired_rows(gradient.grad, x);
+    box_sums<R>(ctx, second, gradient, rows, windows.compute, nullptr);
+  });
+  return done;
+}
 
 }  // namespace ffdp::device

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
-#include <type_traits>
 
-#include "ffdp/ops/common/box_pipeline.cuh"
 #include "ffdp/ops/common/window_ops.cuh"
 #include "ffdp/ops/correlation/backends.hpp"
 #include "ffdp/ops/correlation/math.hpp"
@@ -114,20 +112,6 @@ int box_radius(const Params& p) {
   return radius <= device::widest_stencil ? radius : 0;
 }
 
-template <int R, class Op>
-void box_sums(Context& ctx, const Op& op, const Box& domain, const Box& box,
-              typename Op::Sum* parts, std::int64_t* blocks) {
-  using Shape = std::conditional_t<(R <= 2), device::Sweep<R, Op>, device::BoxPipeline<R, Op>>;
-  const Shape shape(domain, box);
-  const Box readable = intersect(grow(box, R), domain);
-  if (blocks) *blocks = shape.blocks();
-  if (blocks && !parts) return;
-  if constexpr (R <= 2)
-    device::sweep<R, device::Stencil::box>(ctx, shape, op, {}, readable, box, parts);
-  else
-    device::box_pipeline(ctx, shape, op, readable, box, parts);
-}
-
 /// Weights of a window along one axis, as a kernel argument. So nothing is copied to the device,
 /// and a captured graph contains them.
 struct Taps {
@@ -218,17 +202,12 @@ void any_window(Context& ctx, const Params& p, const Windows& windows, const Gra
   const Box& box = windows.to.box;
   const View<float> sums = all_sums(ctx, p, windows, domain, box);
   const std::int64_t volume = box.volume();
-  MetricSum* const to = sum;
   device::sum_voxels<Total>(
       ctx, box,
       [=] __device__(int z, int y, int x, Total& total) {
         emit_one(windows, &sums(z, y, x), volume, z, y, x, total);
       },
-      [to] __device__(const Total& total) {
-        if (!to) return;
-        to->value += total.v[0];
-        to->weight += total.v[1];
-      });
+      device::AddTo{sum});
   if (!gradient.grad) return;
   const Box compute = windows.compute;
   const View<float> adjoint = all_sums(ctx, p, gradient, domain, compute);
@@ -237,38 +216,6 @@ void any_window(Context& ctx, const Params& p, const Windows& windows, const Gra
     device::NoSum none;
     emit_one(gradient, &adjoint(z, y, x), count, z, y, x, none);
   });
-}
-
-/// Runs box_pipeline.cuh or sweep.cuh; returns false if the device has too little shared memory.
-bool box_window(Context& ctx, int radius, Windows windows, Gradient gradient, const Box& domain,
-                MetricSum* sum) {
-  bool done = false;
-  device::with_radius(radius, [&]<int R>() {
-    if constexpr (R >= 3)
-      if (!device::BoxPipeline<R, Windows>(domain, windows.to.box).fits()) return;
-    const Box& box = windows.to.box;
-    using Shape =
-        std::conditional_t<(R <= 2), device::Sweep<R, Windows>, device::BoxPipeline<R, Windows>>;
-    const Shape shape(domain, box);
-    windows.paired = windows.to.data && box.volume() % 2 == 0 &&
-                     device::paired_rows(windows.to.view(0), shape.origin[2]);
-    std::int64_t blocks = 0;
-    box_sums<R>(ctx, windows, domain, box, nullptr, &blocks);
-    auto* parts = ctx.scratch<Total>(parts_slot, blocks);
-    box_sums<R>(ctx, windows, domain, box, parts, &blocks);
-    if (sum) device::finish_sum(ctx, parts, blocks, device::AddTo{sum});
-    done = true;
-    if (!gradient.grad) return;
-    const Box& compute = windows.compute;
-    using Second =
-        std::conditional_t<(R <= 2), device::Sweep<R, Gradient>, device::BoxPipeline<R, Gradient>>;
-    const int x = Second(domain, compute).origin[2];
-    gradient.paired = device::paired_rows(gradient.fixed, x) &&
-                      device::paired_rows(gradient.warped, x) &&
-                      device::paired_rows(gradient.grad, x);
-    box_sums<R>(ctx, gradient, box, compute, nullptr, nullptr);
-  });
-  return done;
 }
 
 }  // namespace
@@ -294,7 +241,8 @@ void On<Backend::cuda>::forward_backward(Context& ctx, const Params& p, Box doma
     const Windows windows{{},   images.fixed, images.warped, weight, {centres}, rule_of<float>(p),
                           slab, abd,          outputs.map,   false};
     const Gradient gradient{{abd, images.fixed, images.warped, outputs.grad, false}, {centres}};
-    if (radius == 0 || !box_window(ctx, radius, windows, gradient, domain, outputs.sum))
+    if (radius == 0 || !device::box_windows(ctx, radius, domain, windows, gradient, parts_slot,
+                                            device::AddTo{outputs.sum}))
       any_window(ctx, p, windows, gradient, domain, outputs.sum);
   }
 }

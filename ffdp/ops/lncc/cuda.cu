@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <cmath>
-#include <type_traits>
 #include <vector>
 
 #include "ffdp/ops/common/axis_sums.cuh"
-#include "ffdp/ops/common/box_pipeline.cuh"
 #include "ffdp/ops/common/exact_sum.hpp"
 #include "ffdp/ops/common/window_ops.cuh"
 #include "ffdp/ops/lncc/backends.hpp"
@@ -159,18 +157,6 @@ struct Gradient : device::GradientSums {
   }
 };
 
-/// The kernel that makes window sums of a box in one pass; the faster one for this radius.
-template <int R, class Op>
-using BoxSums = std::conditional_t<(R <= 2), device::Sweep<R, Op>, device::BoxPipeline<R, Op>>;
-template <int R, class Op>
-void box_sums(Context& ctx, const BoxSums<R, Op>& shape, const Op& op, const Box& readable,
-              const Box& box, typename Op::Sum* parts) {
-  if constexpr (R <= 2)
-    device::sweep<R, device::Stencil::box>(ctx, shape, op, {}, readable, box, parts);
-  else
-    device::box_pipeline(ctx, shape, op, readable, box, parts);
-}
-
 /// Calls Op::emit with window sums that three passes (one per axis) have made, quantity by
 /// quantity. `sums` has dense fields over `box`: the Q sums, then the weight of voxels that are not
 /// missing.
@@ -267,7 +253,6 @@ void evaluate(Context& ctx, const Params& p, const Box& domain, const Box& compu
       size.axis[a] = device::upload(ctx, edge_slot + a, weight);
     }
   }
-  const View<float> coefficients = device::dense_view(abd.data, rows);
   Windows<Missing> windows{{},
                            fixed,
                            warped,
@@ -283,29 +268,13 @@ void evaluate(Context& ctx, const Params& p, const Box& domain, const Box& compu
                            ExactShare(domain.volume()),
                            false};
   Gradient<Missing> gradient{{abd, fixed, warped, grad, false}, p.fixed_centre, p.moving_centre};
-  using Sum = Part;
   const AddPart add{sum, Missing ? 0 : compute.volume()};
-  bool done = false;
-  if (!gaussian && radius <= device::widest_stencil)
-    device::with_radius(radius, [&]<int R>() {
-      const BoxSums<R, Windows<Missing>> first(domain, rows);
-      const BoxSums<R, Gradient<Missing>> second(domain, compute);
-      done = first.fits() && second.fits();
-      if (!done) return;
-      windows.paired = device::paired_rows(coefficients, first.origin[2]) && rows.volume() % 2 == 0;
-      Sum* parts = ctx.scratch<Sum>(parts_slot, first.blocks());
-      box_sums<R>(ctx, first, windows, intersect(grow(rows, radius), domain), rows, parts);
-      device::finish_sum(ctx, parts, first.blocks(), add);
-      if (!grad) return;
-      gradient.paired = device::paired_rows(fixed, second.origin[2]) &&
-                        device::paired_rows(warped, second.origin[2]) &&
-                        device::paired_rows(grad, second.origin[2]);
-      box_sums<R>(ctx, second, gradient, rows, compute, nullptr);
-    });
-  if (done) return;
+  if (!gaussian && radius <= device::widest_stencil &&
+      device::box_windows(ctx, radius, domain, windows, gradient, parts_slot, add))
+    return;
   const device::Tiles tiles = device::tiles_of(rows);
   const std::int64_t blocks = std::int64_t{tiles.grid.x} * tiles.grid.y * tiles.grid.z;
-  Sum* parts = ctx.scratch<Sum>(parts_slot, blocks);
+  Part* parts = ctx.scratch<Part>(parts_slot, blocks);
   any_window(ctx, windows, taps, domain, rows, parts);
   device::finish_sum(ctx, parts, blocks, add);
   if (grad) any_window(ctx, gradient, taps, domain, compute, nullptr);
