@@ -6,6 +6,7 @@ foreach(source ${cli_tests})
   string(REGEX REPLACE "_test$" "_cli" cli_test ${cli_test})
   ffdp_add_test(${cli_test} SOURCES ${source} LINK ffdp_commands)
   add_dependencies(${cli_test}_test ffdp_cli)
+  target_compile_options(${cli_test}_test PRIVATE $<$<BOOL:${FFDP_SANITIZE}>:-O0>)  # the program computes, not they
   target_compile_definitions(${cli_test}_test PRIVATE FFDP_PROGRAM="$<TARGET_FILE:ffdp_cli>"
     FFDP_ANTS_FOLDER="${PROJECT_BINARY_DIR}/libexec/ffdp/ants"
     FFDP_TEST_DATA_DEFAULT="${PROJECT_SOURCE_DIR}/../shared/data"
