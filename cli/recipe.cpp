@@ -52,7 +52,7 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(MetricConfig, kind, weight, imag
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(LinearStage, kind, metric, resolutions, iterations,
                                                 most_voxels, tolerance, further, restriction)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Gentle, full, none, sigma_update, sigma_warp,
-                                                across)
+                                                across, update_fall, damping)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(DeformableStage, metrics, shrink, iterations,
                                                 optimizer, second_moment, beta1, beta2, epsilon,
                                                 step, sigma_update, sigma_warp, widening, damping,

@@ -176,7 +176,10 @@ void apply_deformable(const RegisterOptions& o, const CLI::App& command, Config&
   }
   if (command.count("--sigma-update")) stage.sigma_update = o.sigma_update;
   if (command.count("--sigma-warp")) stage.sigma_warp = o.sigma_warp;
-  if (command.count("--damping")) stage.damping = o.damping;
+  if (command.count("--damping")) {
+    stage.damping = o.damping;
+    stage.gentle.damping = registration::Gentle{}.damping;
+  }
 }
 
 }  // namespace

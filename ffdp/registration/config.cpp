@@ -32,6 +32,8 @@ void validate(const Gentle& gentle) {
   within("gentle/sigma_update", gentle.sigma_update, 0, 32);
   within("gentle/sigma_warp", gentle.sigma_warp, 0, 32);
   within("gentle/across", gentle.across, 0, 65536);
+  within("gentle/update_fall", gentle.update_fall, 0, 1);
+  within("gentle/damping", gentle.damping, 0, smooth::most_damping);
 }
 
 void validate(const std::vector<Vec3>& knots, const DeformableStage& stage) {
@@ -68,21 +70,32 @@ Config preset(const std::string& name) {
   if (name == "rigid" || name == "affine") return config;
   // Chosen from benchmarks/results/front_h200.jsonl (docs/performance.md).
   DeformableStage stage;
-  stage.metrics[0].radius = 5;
-  stage.metrics[0].coarse_radii = {3};
+  stage.metrics[0].radius = 4;
+  stage.metrics[0].coarse_radii = {2};
   stage.iterations = {100, 80, 18};
-  stage.sigma_warp = 0.6;
-  stage.widening = 0.7;
-  stage.damping = 0.07;
+  stage.step = 0.6;
+  stage.epsilon = 1.5;
+  stage.sigma_update = 1.1;
+  stage.update_fall = 0.8;
+  stage.sigma_warp = 0.46;
+  stage.damping = 0.2;
+  stage.widening = 0.8;
   stage.gentle.sigma_update = 2.6;
   stage.gentle.sigma_warp = 1.3;
-  stage.update_fall = 0.5;
+  stage.gentle.update_fall = 0.4;
+  stage.gentle.damping = 0;
   if (name == "fast") {
-    stage.iterations = {100, 50, 2};
-  } else if (name == "accurate") {
-    stage.iterations = {100, 100, 32};
+    stage.iterations = {100, 40, 4};
     stage.sigma_warp = 0.5;
-    stage.damping = 0.08;
+    stage.damping = 0.27;
+    stage.gentle.full = 0.13;  // what is damped more changes less
+    stage.gentle.none = 0.155;
+  } else if (name == "accurate") {
+    stage.metrics[0].radius = 5;
+    stage.metrics[0].coarse_radii = {3};
+    stage.iterations = {100, 100, 32};
+    stage.sigma_warp = 0.42;
+    stage.damping = 0.23;
     config.symmetric = true;
     config.refine = 8;
   } else {
@@ -97,6 +110,8 @@ Config preset(const std::string& name) {
 void use_global_metrics(Config& config) {
   for (LinearStage& stage : config.linear) stage.metric = LinearStage{}.metric;
   for (DeformableStage& stage : config.deformable) {
+    stage.step = DeformableStage{}.step;
+    stage.epsilon = DeformableStage{}.epsilon;
     stage.sigma_update = 5;
     stage.sigma_warp = 3;
     stage.damping = stage.update_fall = stage.widening = 0;

@@ -66,17 +66,19 @@ enum class Optimizer {
   gradient,  ///< the smoothed gradient, scaled to a largest step
 };
 
-/// Wider Gaussians at the finest level if the warp has been gentle so far. Two brains differ in
-/// every fold; within one person the true warp is smooth, and what narrow Gaussians add is noise.
+/// Wider Gaussians, less damped, at the finest level if the warp has been gentle so far. Two brains
+/// differ in every fold; within one person the true warp is smooth, and what narrow Gaussians add
+/// is noise.
 struct Gentle {
-  /// Of the warp that the level starts with, how much volumes change (Statistics::mean_change of
-  /// ops/jacobian). Up to `full`, the Gaussians are those given here; from `none` on, those of the
-  /// stage; in between they are mixed [1]. Without a warp they are those of the stage.
-  double full = 0.13, none = 0.16;
+  /// Of the change of the warp that the level starts with (change_of in deformable/smoothing.hpp).
+  /// Up to `full`, the Gaussians are those given here; from `none` on, those of the stage; in
+  /// between they are mixed [1]. Without a warp they are those of the stage.
+  double full = 0.15, none = 0.18;
   double sigma_update = 0, sigma_warp = 0;  ///< nothing is made narrower [voxels of the level]
-  /// Smaller images have lower limits, in proportion: two brains at 3 mm, where folds are not seen,
-  /// differ no more than one person's at 1 mm [voxels, the cube root of their number].
-  int across = 112;
+  /// A change within fewer voxels across counts more, in proportion: at 3 mm, where folds are not
+  /// seen, volumes change between two brains no more than within one person at 1 mm [voxels].
+  int across = 90;
+  double update_fall = 1, damping = 0.4;  ///< nothing falls or is damped more
   friend bool operator==(const Gentle&, const Gentle&) = default;
 };
 

@@ -109,7 +109,7 @@ TEST(Recipe, EveryStageThatIsAcceptedRuns) {
       {"wide smoothing", [](auto& s) { s.sigma_update = s.sigma_warp = 32; }},
       {"widening 3", [](auto& s) { s.widening = 3; }},
       {"damping 0.4", [](auto& s) { s.damping = 0.4; }},
-      {"wide and gentle", [](auto& s) { s.gentle = {0, 10, 32, 32, 65536}; }},
+      {"wide and gentle", [](auto& s) { s.gentle = {0, 10, 32, 32, 65536, 1, 0}; }},
       {"Gaussians that vanish", [](auto& s) { s.update_fall = s.warp_fall = 1; }},
       {"near knots", [](auto& s) { s.knots_update = s.knots_warp = {{1, 0, 1}}; }},
       {"far knots", [](auto& s) { s.knots_update = s.knots_warp = {{64, 64, 64}}; }},

@@ -58,14 +58,20 @@ TEST(AtLevel, OnlyTheFinestMayBeGentle) {
   stage.gentle.sigma_update = 2.6;
   EXPECT_EQ(at_level(stage, 0, {9, 9, 9}).gentle, Gentle{});
   EXPECT_EQ(at_level(stage, 1, {9, 9, 9}).gentle, Gentle{});
-  Gentle want{.full = 0.13, .none = 0.16, .sigma_update = 2.6, .across = 0};
-  EXPECT_EQ(at_level(stage, 2, {112, 112, 112}).gentle, want);
-  EXPECT_EQ(at_level(stage, 2, {90, 180, 170}).gentle, want);
-  want.full = 0.13 / 2;  // of an image half as large
-  want.none = 0.16 / 2;
-  EXPECT_EQ(at_level(stage, 2, {28, 56, 112}).gentle, want);
+  EXPECT_EQ(at_level(stage, 2, {9, 9, 9}).gentle, stage.gentle);
   stage.iterations = {10};  // starts without a warp
   EXPECT_EQ(at_level(stage, 0, {9, 9, 9}).gentle, Gentle{});
+}
+
+TEST(ChangeOf, CountsMoreWithinFewVoxels) {
+  jacobian::Statistics warp;
+  warp.sum_log_size = 2000;    // of 20 x 20 x 20 voxels that change by 0.25, and others that do
+  warp.sum_log_squared = 500;  // not change
+  EXPECT_NEAR(warp.extent(), 20, 1e-12);
+  EXPECT_NEAR(change_of(warp, 1, {.across = 20}), 0.25, 1e-12);
+  EXPECT_NEAR(change_of(warp, 2, {.across = 80}), 0.5, 1e-12);  // the level has 40 of the 80
+  EXPECT_NEAR(change_of(warp, 2, {.across = 30}), 0.25, 1e-12);
+  EXPECT_EQ(change_of({}, 2, {.across = 80}), 0);
 }
 
 TEST(AfterStart, GaussiansAreAsWideAsTheWarpIsGentle) {
@@ -87,6 +93,15 @@ TEST(AfterStart, GaussiansAreAsWideAsTheWarpIsGentle) {
   expect(7, 0.8, 0.6);
   stage.sigma_warp = 1.5;  // is wider already
   expect(0, 2.8, 1.5);
+  stage.update_fall = 0.9;
+  stage.damping = 0.05;
+  stage.gentle.update_fall = 0.5;
+  stage.gentle.damping = 0.1;  // is damped less already
+  EXPECT_NEAR(after_start(stage, 0.2).update_fall, 0.7, 1e-12);
+  EXPECT_EQ(after_start(stage, 0.2).damping, 0.05);
+  stage.gentle.damping = 0.01;
+  EXPECT_NEAR(after_start(stage, 0.2).damping, 0.03, 1e-12);
+  EXPECT_EQ(after_start(stage, 0.3).damping, 0.05);
   stage.gentle.none = stage.gentle.full;  // a step
   expect(0.0999, 2.8, 1.5);
   expect(0.1001, 0.8, 1.5);

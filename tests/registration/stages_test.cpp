@@ -163,7 +163,7 @@ TEST(Stages, AGentleWarpWidensTheFinestLevelAlone) {
   ASSERT_EQ(wide.levels.size(), 3U);
   for (int level : {0, 1}) {
     EXPECT_FALSE(wide.levels[level].change) << level;
-    EXPECT_EQ(wide.levels[level].sigma_update, 0.8) << level;
+    EXPECT_EQ(wide.levels[level].sigma_update, config.deformable[0].sigma_update) << level;
   }
   EXPECT_EQ(wide.levels[2].sigma_update, 2.6);
   EXPECT_EQ(wide.levels[2].sigma_warp, 1.3);

@@ -30,6 +30,10 @@ double Statistics::mean_change() const {
   return sum_log_size > 0 ? sum_log_squared / sum_log_size : 0;
 }
 
+double Statistics::extent() const {
+  return sum_log_squared > 0 ? std::cbrt(sum_log_size * sum_log_size / sum_log_squared) : 0;
+}
+
 void forward(Context& ctx, const Box& domain, const Box& compute,
              const VectorView<const float>& displacement, const View<float>& determinant) {
   check(domain, compute, displacement);

@@ -19,7 +19,7 @@ struct LevelTrace {
   Grid grid;
   std::vector<double> costs;
   double seconds = 0;
-  /// Of the warp that the level starts with (Statistics::mean_change of ops/jacobian) [1].
+  /// Of the warp that the level starts with (change_of in smoothing.hpp) [1].
   std::optional<double> change{};
   double sigma_update = 0, sigma_warp = 0;  ///< [voxels of the level]
 };

@@ -115,14 +115,17 @@ VectorField<float> zeros(Context& ctx, const Box& box) {
   return field;
 }
 
-/// How much u changes volumes (Statistics::mean_change of ops/jacobian).
-double change_of(Context& ctx, dist::Comm& comm, const dist::Cut& cut,
-                 const VectorField<float>& u) {
+/// change_of of u, with which a level of the box `level` starts.
+double start_change(Context& ctx, dist::Comm& comm, const dist::Cut& cut,
+                    const VectorField<float>& u, const Box& level, const Gentle& gentle) {
   const Box domain = cut.domain(), own = cut.own(comm);
   const dist::VectorWindow window(ctx, comm, cut, u,
                                   intersect(grow(own, jacobian::halo()), domain));
-  return dist::ordered_sum(comm, cut, jacobian::statistics(ctx, domain, own, window.view(), {}))
-      .mean_change();
+  const double finer =
+      std::cbrt(static_cast<double>(level.volume()) / static_cast<double>(domain.volume()));
+  return change_of(
+      dist::ordered_sum(comm, cut, jacobian::statistics(ctx, domain, own, window.view(), {})),
+      finer, gentle);
 }
 
 }  // namespace
@@ -171,7 +174,7 @@ VectorField<float> run_deformable(Context& ctx, dist::Comm& comm, const Deformab
     if (goes_on)
       record = standing->levels.back();
     else if (!u.empty() && widest.gentle != Gentle{})
-      record.change = change_of(ctx, comm, from, u);
+      record.change = start_change(ctx, comm, from, u, grid.domain(), widest.gentle);
     const DeformableStage here = after_start(widest, record.change);
     record.sigma_update = here.sigma_update;
     record.sigma_warp = here.sigma_warp;

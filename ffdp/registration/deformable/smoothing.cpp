@@ -44,12 +44,12 @@ DeformableStage at_level(const DeformableStage& stage, int level, const Int3& si
     metric.coarse_radii.clear();
   }
   if (above > 0 || level == 0) here.gentle = {};  // only the finest has coarser ones to judge by
-  if (here.gentle != Gentle{}) {
-    for (double* limit : {&here.gentle.full, &here.gentle.none})
-      *limit *= std::min(1.0, across / std::max(1, here.gentle.across));
-    here.gentle.across = 0;
-  }
   return here;
+}
+
+double change_of(const jacobian::Statistics& warp, double finer, const Gentle& gentle) {
+  const double extent = finer * warp.extent();
+  return warp.mean_change() * (extent > 0 ? std::max(1.0, gentle.across / extent) : 1);
 }
 
 DeformableStage after_start(const DeformableStage& stage, std::optional<double> change) {
@@ -60,6 +60,8 @@ DeformableStage after_start(const DeformableStage& stage, std::optional<double> 
   const double share = *change <= to.full ? 1 : (to.none - *change) / (to.none - to.full);
   here.sigma_update += share * std::max(0.0, to.sigma_update - stage.sigma_update);
   here.sigma_warp += share * std::max(0.0, to.sigma_warp - stage.sigma_warp);
+  here.update_fall += share * std::min(0.0, to.update_fall - stage.update_fall);
+  here.damping += share * std::min(0.0, to.damping - stage.damping);
   return here;
 }
 

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "ffdp/core/grid.hpp"
+#include "ffdp/ops/jacobian/jacobian.hpp"
 #include "ffdp/ops/smooth/smooth.hpp"
 #include "ffdp/ops/spline/spline.hpp"
 #include "ffdp/registration/config.hpp"
@@ -18,8 +19,13 @@ Grid grid_at(const DeformableStage& stage, std::size_t level, const Grid& full);
 /// @param size  of the level [voxels]
 DeformableStage at_level(const DeformableStage& stage, int level, const Int3& size);
 
+/// How much a warp changes volumes, for the limits of Gentle [1]: Statistics::mean_change, times
+/// gentle.across / Statistics::extent where the extent is less.
+/// @param finer  voxels of the level in one of the warp, along an axis
+double change_of(const jacobian::Statistics& warp, double finer, const Gentle& gentle);
+
 /// The stage of a level whose Gaussians are as wide as its start allows (Gentle).
-/// @param change  Statistics::mean_change of the warp it starts with; none without a warp
+/// @param change  change_of the warp it starts with; none without a warp
 DeformableStage after_start(const DeformableStage& stage, std::optional<double> change);
 
 /// Planes on each side that smoothing of the gradient (of the warp) reads, at the level that needs
