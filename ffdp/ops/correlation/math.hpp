@@ -72,8 +72,7 @@ FFDP_HD inline Terms<T> terms(const Rule<T>& rule, T f, T m, T ff, T mm, T fm) {
   const T c = flat_f || flat_m ? T(0) : fm * n - mean_f * mean_m;
   const Denominator<T> below = denominator(rule, vf, vm);
   // A denominator of 0 gives no value, and neither does a subnormal one.
-  const T inverse =
-      below.value >= std::numeric_limits<T>::min() ? reciprocal(below.value) : T(0);
+  const T inverse = below.value >= std::numeric_limits<T>::min() ? reciprocal(below.value) : T(0);
   T cc, by_c, by_vm;
   if (rule.power == Power::squared) {
     cc = (c * c + rule.numerator) * inverse;
