@@ -70,15 +70,16 @@ enum class Optimizer {
 /// differ in every fold; within one person the true warp is smooth, and what narrow Gaussians add
 /// is noise.
 struct Gentle {
-  /// Of the change of the warp that the level starts with (change_of in deformable/smoothing.hpp).
-  /// Up to `full`, the Gaussians are those given here; from `none` on, those of the stage; in
-  /// between they are mixed [1]. Without a warp they are those of the stage.
+  /// Limits for how much the warp that the level starts with changes volumes (change_of in
+  /// deformable/smoothing.hpp) [1]. Up to `full`, the Gaussians are those given here; from `none`
+  /// on, those of the stage; in between they are mixed. Without a warp they are those of the stage.
   double full = 0.15, none = 0.18;
   double sigma_update = 0, sigma_warp = 0;  ///< nothing is made narrower [voxels of the level]
   /// A change within fewer voxels across counts more, in proportion: at 3 mm, where folds are not
   /// seen, volumes change between two brains no more than within one person at 1 mm [voxels].
   int across = 90;
-  double update_fall = 1, damping = 0.4;  ///< nothing falls or is damped more
+  /// A gentle level has at most this update_fall and this damping; units as in DeformableStage.
+  double update_fall = 1, damping = 0.4;
   friend bool operator==(const Gentle&, const Gentle&) = default;
 };
 

@@ -118,6 +118,19 @@ TEST_F(RegisterProgram, GaussiansThatAreGivenHoldForGentleWarps) {
     EXPECT_EQ(gentle(options), none) << options;
 }
 
+TEST_F(RegisterProgram, DampingThatIsGivenHoldsForGentleWarps) {
+  const auto stage = [&](const std::string& options) {
+    return nlohmann::json::parse(run_program("register " + options + " --print-config").text)
+        .at("deformable")
+        .at(0);
+  };
+  EXPECT_EQ(stage("").at("gentle").at("damping"), 0);
+  EXPECT_EQ(stage("--damping 0.1").at("damping"), 0.1);
+  EXPECT_EQ(stage("--damping 0.1").at("gentle").at("damping"), 0.4);
+  EXPECT_EQ(stage("--metric mi").at("step"), 0.5);
+  EXPECT_EQ(stage("--metric mi").at("epsilon"), 1);
+}
+
 TEST_F(RegisterProgram, InputsMayBearTheNamesOfOutputsOrGo) {
   const std::string fixed = path("b_fixed.nii.gz"), moving = path("b_moving.nii.gz"),
                     labels = path("b_moving_labels.nii.gz");

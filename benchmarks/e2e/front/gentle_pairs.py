@@ -1,8 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Makes more pairs for run.py, which no preset was chosen on: one person (s_*; the truth is a smooth random warp) and two (d_*
-denoised, n_* noisy). The rule of docs/adr/0017-gentle-warps.md and its limits were chosen on
-them.
+denoised, n_* noisy). docs/adr/0017-gentle-warps.md was decided on them.
 Usage: gentle_pairs.py DATA FFDP OUT [s_ct,d_a1a2_1]  (DATA: ../shared/data; needs nibabel and scipy)"""
 import json
 import pathlib

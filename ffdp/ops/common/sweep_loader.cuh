@@ -47,7 +47,7 @@ struct SweepLoader {
 
   __device__ bool wanted(int s) const { return s >= first_plane && s < last_plane; }
 
-  /// Begins to copy what step s needs: the plane that it adds, and own fields where it emits.
+  /// Starts the copies for step s: of the plane that it adds and, if it emits, of the own fields.
   __device__ void fetch(int s, unsigned int slot) const {
     const unsigned int to = mine + slot * static_cast<unsigned int>(sizeof(typename Sizes::Stage));
     if (!wanted(s)) {

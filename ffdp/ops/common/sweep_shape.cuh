@@ -7,19 +7,19 @@
 
 /// Tiles, shared memory, launch and threads of the kernel of sweep.cuh.
 ///
-/// The structs of this kernel hold numbers and references. Arrays are variables of the kernel, not
-/// members: with members, nvcc 13.0 makes up to 6 % more instructions, and spills registers.
+/// The structs of this kernel hold numbers and references. Its arrays are local variables. As
+/// members of the structs, they cost up to 6 % more instructions and spilled registers (nvcc 13.0).
 namespace ffdp::device {
 
 /// Sizes of the tile of a block, and of a plane in shared memory.
 template <int R, class Op>
 struct SweepSizes {
   static constexpr int Q = Op::quantities, H = Op::template rows<R>, side = 2 * R + 1;
-  static constexpr int margin = (R + 1) / 2;  ///< lanes at each end that only serve the others
+  static constexpr int margin = (R + 1) / 2;  ///< lanes at each end of a warp that make no voxels
   static constexpr int columns = 64, row_bytes = columns * static_cast<int>(sizeof(float));
   static constexpr int tile_x = columns - 4 * margin, tile_y = sweep_warps * H;
   static constexpr int height = tile_y + 2 * R;       ///< rows that are read of a raw field
-  static constexpr int raw_rows = Op::raws * height;  ///< after them come those of own fields
+  static constexpr int raw_rows = Op::raws * height;  ///< of all raw fields; own fields follow
   using Stage = float[raw_rows + tile_y * Op::own][columns];
 };
 
@@ -66,7 +66,7 @@ struct SweepBlock {
 
   /// What the lane makes of row h of the warp.
   __device__ Neighbours neighbours(int z, int h) const { return {z, y + h, x, skip, end, full}; }
-  /// Whether neighbour i of a row of the tile is readable; in most tiles all are.
+  /// Whether neighbour i (0 or 1) of the lane is readable in a row of the tile.
   __device__ bool there(int row, int i) const {
     const int at_y = y0 - R + row, at_x = x + i;
     return at_y >= readable.lo[1] && at_y < readable.hi[1] && at_x >= readable.lo[2] &&
@@ -74,7 +74,8 @@ struct SweepBlock {
   }
 };
 
-/// Finds out which rows of the warp a lane makes, and where it reads and writes in plane z_lo.
+/// For each row of a warp of threads: whether the lane makes voxels of it, and where it reads and
+/// writes them in plane z_lo.
 template <int R, class Op, int H>
 __device__ inline void place_rows(const SweepBlock<R, Op>& block, bool (&makes)[H],
                                   typename Op::Place (&reads)[H], typename Op::Place (&writes)[H]) {

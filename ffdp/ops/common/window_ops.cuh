@@ -24,6 +24,20 @@ struct Coefficients {
 
 /// Window sums of F, M, F^2, M^2, F M.
 struct MomentSums {
+  Box compute;
+  Coefficients to;  // null data: value only
+
+  /// The coefficients of a pair, and whether its cc counts.
+  struct Place {
+    float* at;
+    bool counted[2];
+  };
+  __device__ Place place(const Neighbours& n) const {
+    const bool row = n.y >= compute.lo[1] && n.y < compute.hi[1];
+    const auto column = [&](int x) { return row && x >= compute.lo[2] && x < compute.hi[2]; };
+    return {to.data + to.offset(n.z, n.y, n.x), {column(n.x), column(n.x + 1)}};
+  }
+
   static constexpr int quantities = 5, raws = 2, values = 2;
   template <int R>
   static constexpr int rows = 1;
@@ -32,10 +46,7 @@ struct MomentSums {
   using Own = float;
   static constexpr int own = 0;
   static constexpr bool reads_own = false;
-  template <class Place>
-  __device__ const float* own_at(const Place&, int) const {
-    return nullptr;
-  }
+  __device__ const float* own_at(const Place&, int) const { return nullptr; }
   __device__ void add(float, const float (&value)[2], float (&sum)[5]) const {
     sum[0] += value[0];
     sum[1] += value[1];

@@ -33,24 +33,12 @@ struct Windows : device::MomentSums {
   View<const float> fixed, warped, weight;
   Centres centres;
   Rule<float> rule;
-  Box compute;
-  Coefficients to;  // null data: value only
   View<float> map;
   bool paired;
 
-  /// The coefficients of a pair, and whether cc counts.
-  struct Place {
-    float* at;
-    bool counted[2];
-  };
   __device__ void start() { centres.start(); }
   FFDP_HD View<const float> view(int k) const { return k ? warped : fixed; }
   __device__ float outside(int) const { return 0; }
-  __device__ Place place(const device::Neighbours& n) const {
-    const bool row = n.y >= compute.lo[1] && n.y < compute.hi[1];
-    const auto column = [&](int x) { return row && x >= compute.lo[2] && x < compute.hi[2]; };
-    return {to.data + to.offset(n.z, n.y, n.x), {column(n.x), column(n.x + 1)}};
-  }
   __device__ void next_plane(Place& p) const {
     p.at += std::int64_t{to.box.size(1)} * to.box.size(2);
   }
@@ -238,8 +226,8 @@ void On<Backend::cuda>::forward_backward(Context& ctx, const Params& p, Box doma
                         : slab;
     Coefficients abd{nullptr, box};
     if (outputs.grad) abd.data = ctx.scratch<float>(coefficients_slot, 3 * box.volume());
-    const Windows windows{{},   images.fixed, images.warped, weight, {centres}, rule_of<float>(p),
-                          slab, abd,          outputs.map,   false};
+    const Windows windows{{slab, abd}, images.fixed,      images.warped, weight,
+                          {centres},   rule_of<float>(p), outputs.map,   false};
     const Gradient gradient{{abd, images.fixed, images.warped, outputs.grad, false}, {centres}};
     if (radius == 0 || !device::box_windows(ctx, radius, domain, windows, gradient, parts_slot,
                                             device::AddTo{outputs.sum}))

@@ -46,8 +46,9 @@ struct Statistics {
   /// |log(determinant)| of the voxels not folded, each weighted by itself: how much volumes change
   /// where they change [1]. A background where nothing moves does not lower it. 0 without any.
   double mean_change() const;
-  /// Edge of a cube of as many voxels as change, where one that changes half as much counts half
-  /// [voxels]: cbrt((sum |log|)^2 / sum log^2). A background does not widen it. 0 without any.
+  /// How large the region is in which volumes change: the edge of a cube of equal volume [voxels],
+  /// cbrt((sum |log|)^2 / sum log^2). A background where nothing moves does not count. 0 without
+  /// any change.
   double extent() const;
 };
 

@@ -72,25 +72,13 @@ struct Windows : device::MomentSums {
   using Sum = Part;
   View<const float> fixed, warped;
   float f_centre, m_centre, f_floor, m_floor;
-  Box compute;
-  Coefficients to;  // null data: value only
   WindowSize size;
   std::int64_t plane, volume;  // of `to`
   ExactShare rounded;
   bool paired;
 
-  /// The coefficients of a pair, and whether cc counts.
-  struct Place {
-    float* at;
-    bool counted[2];
-  };
   FFDP_HD View<const float> view(int k) const { return k ? warped : fixed; }
   __device__ float outside(int k) const { return k ? m_centre : f_centre; }
-  __device__ Place place(const device::Neighbours& n) const {
-    const bool row = n.y >= compute.lo[1] && n.y < compute.hi[1];
-    const auto column = [&](int x) { return row && x >= compute.lo[2] && x < compute.hi[2]; };
-    return {to.data + to.offset(n.z, n.y, n.x), {column(n.x), column(n.x + 1)}};
-  }
   __device__ void next_plane(Place& p) const { p.at += plane; }
   __device__ void prepare(const float (&raw)[2], float (&value)[2]) const {
     value[0] = raw[0] - f_centre;
@@ -253,15 +241,13 @@ void evaluate(Context& ctx, const Params& p, const Box& domain, const Box& compu
       size.axis[a] = device::upload(ctx, edge_slot + a, weight);
     }
   }
-  Windows<Missing> windows{{},
+  Windows<Missing> windows{{compute, abd},
                            fixed,
                            warped,
                            p.fixed_centre,
                            p.moving_centre,
                            std::max(p.fixed_floor, 1e-30F),
                            std::max(p.moving_floor, 1e-30F),
-                           compute,
-                           abd,
                            size,
                            std::int64_t{rows.size(1)} * rows.size(2),
                            rows.volume(),
