@@ -13,13 +13,13 @@ void within(const char* what, double value, double lo, double hi) {
                                           std::to_string(lo) + " and " + std::to_string(hi));
 }
 
-void validate(const MetricConfig& metric) {
+void validate(const MetricConfig& metric, int least_radius) {
   within("metric weight", metric.weight, 0, 1e6);
   within("image_pair", metric.image_pair, 0, 1000);
   require(metric.kind != MetricKind::lncc || metric.window != lncc::Window::zero_padded_box,
           "config: the window of lncc is zero_padded_box, which is for training, box or gaussian "
           "is wanted");
-  within("radius", metric.radius, 1, 32);
+  within("radius", metric.radius, least_radius, 32);
   for (int radius : metric.coarse_radii) within("coarse_radii", radius, 1, 32);
   within("sigma of the window", metric.sigma, 0.1, 16);
   within("floor", metric.floor, 0, 1);
@@ -70,8 +70,7 @@ Config preset(const std::string& name) {
   if (name == "rigid" || name == "affine") return config;
   // Chosen from benchmarks/results/front_h200_2.jsonl (docs/performance.md).
   DeformableStage stage;
-  stage.metrics[0].radius = 4;
-  stage.metrics[0].coarse_radii = {2};
+  stage.metrics[0].radius = 0;
   stage.iterations = {100, 80, 18};
   stage.step = 0.6;
   stage.epsilon = 1.5;
@@ -91,8 +90,6 @@ Config preset(const std::string& name) {
     stage.gentle.full = 0.13;  // what is damped more changes less
     stage.gentle.none = 0.155;
   } else if (name == "accurate") {
-    stage.metrics[0].radius = 5;
-    stage.metrics[0].coarse_radii = {3};
     stage.iterations = {100, 100, 32};
     stage.sigma_warp = 0.42;
     stage.damping = 0.23;
@@ -126,7 +123,7 @@ void validate(const Config& config) {
   within("refine", config.refine, 0, 1e6);
   within("inverse_tolerance", config.inverse_tolerance, 1e-4, 1);
   for (const LinearStage& stage : config.linear) {
-    validate(stage.metric);
+    validate(stage.metric, 1);
     require(!stage.resolutions.empty() && stage.resolutions.size() == stage.iterations.size(),
             "config: a linear stage has " + std::to_string(stage.resolutions.size()) +
                 " resolutions and " + std::to_string(stage.iterations.size()) +
@@ -135,13 +132,13 @@ void validate(const Config& config) {
     for (int n : stage.iterations) within("iterations", n, 0, 1e6);
     within("most_voxels", stage.most_voxels, 0, 1e15);
     within("tolerance", stage.tolerance, 0, 10);
-    for (const MetricConfig& metric : stage.further) validate(metric);
+    for (const MetricConfig& metric : stage.further) validate(metric, 1);
     for (double share : stage.restriction) within("restriction", share, 0, 1);
   }
   require(config.deformable.size() <= 1, "config: there is at most one deformable stage");
   for (const DeformableStage& stage : config.deformable) {
     require(!stage.metrics.empty(), "config: the deformable stage has no metric");
-    for (const MetricConfig& metric : stage.metrics) validate(metric);
+    for (const MetricConfig& metric : stage.metrics) validate(metric, 0);
     require(!stage.iterations.empty(), "config: the deformable stage has no iterations");
     for (int n : stage.iterations) within("iterations", n, 0, 1e6);
     for (int s : stage.shrink) within("shrink", s, 1, 1024);

@@ -22,7 +22,8 @@ struct MetricConfig {
   double weight = 1;                        ///< [1]
   int image_pair = 0;                       ///< index of the fixed/moving pair that it compares
   lncc::Window window = lncc::Window::box;  ///< LNCC: not zero_padded_box, which is for training
-  int radius = 2;                           ///< LNCC, box window [voxels of the level]
+  /// LNCC, box window [voxels of the level]. 0, in a deformable stage: radius_for the level's size.
+  int radius = 2;
   /// LNCC in a deformable stage: the radius at the levels above the finest, coarse to fine; still
   /// coarser ones take the first. Empty: `radius` at all [voxels of the level].
   std::vector<int> coarse_radii{};

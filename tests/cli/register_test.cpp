@@ -379,7 +379,7 @@ TEST_F(RegisterProgram, BadInputEndsInOneLineAndNoFile) {
       {fixed + " " + moving + " -c " + path("unknown.json"), "stepp"},
       {fixed + " " + moving + " -c " + path("word.json"), "nearest"},
       {fixed + " " + moving + " --fixed-mask " + path("none.nii"), "none.nii"},
-      {fixed + " " + moving + " --fixed-mask " + moving + " --metric lncc,radius=0", "radius"},
+      {fixed + " " + moving + " --fixed-mask " + moving + " --metric lncc,radius=33", "radius"},
       {fixed + " " + moving + " -t " + path("none.mat"), "none.mat"},
       {fixed + " " + moving + " --device gpu", "cuda:N is wanted"},
       {fixed + " " + moving + " --device cuda:1000", "--device cuda:1000: "},

@@ -113,6 +113,7 @@ TEST(Recipe, EveryStageThatIsAcceptedRuns) {
       {"Gaussians that vanish", [](auto& s) { s.update_fall = s.warp_fall = 1; }},
       {"near knots", [](auto& s) { s.knots_update = s.knots_warp = {{1, 0, 1}}; }},
       {"far knots", [](auto& s) { s.knots_update = s.knots_warp = {{64, 64, 64}}; }},
+      {"a radius by the size", [](auto& s) { s.metrics[0].radius = 0; }},
       {"one axis", [](auto& s) { s.restriction = {0, 0, 1}; }},
       {"shrunk away", [](auto& s) { s.shrink = {1024}; }},
       {"no iteration", [](auto& s) { s.iterations = {0}; }},
@@ -144,6 +145,20 @@ TEST(Recipe, RefusesWindowsThatOnlyTrainingHas) {
               "config: the window of lncc is zero_padded_box, which is for training, box or "
               "gaussian is wanted");
   }
+}
+
+TEST(Recipe, RefusesARadiusThatIsNone) {
+  for (const int radius : {-1, 33}) {
+    Config config = one_iteration();
+    config.deformable[0].metrics[0].radius = radius;
+    EXPECT_THROW(validate(config), InvalidArgument) << radius;
+  }
+  Config config = one_iteration();
+  config.linear[0].metric.radius = 0;  // only a deformable stage finds it from the size
+  EXPECT_THROW(validate(config), InvalidArgument);
+  config = one_iteration();
+  config.linear[0].further = {MetricConfig{.radius = 0}};
+  EXPECT_THROW(validate(config), InvalidArgument);
 }
 
 TEST(Recipe, RefusesARestrictionOfAnotherNumberOfParameters) {

@@ -25,6 +25,24 @@ TEST(AtLevel, RadiiAreCountedFromTheFinestLevel) {
   EXPECT_EQ(at_level(stage_of(1), 0, {9, 9, 9}).metrics[0].radius, 2);
 }
 
+TEST(AtLevel, RadiusZeroFollowsTheSize) {
+  DeformableStage stage = stage_of(3);
+  stage.metrics[0].radius = 0;
+  const auto radius = [&](int level, const Int3& size) {
+    return at_level(stage, level, size).metrics[0].radius;
+  };
+  EXPECT_EQ(radius(2, {160, 192, 224}), 6);  // 190 across
+  EXPECT_EQ(radius(1, {80, 96, 112}), 3);
+  EXPECT_EQ(radius(0, {40, 48, 56}), 2);
+  EXPECT_EQ(radius(2, {64, 64, 512}), 4);
+  EXPECT_EQ(radius(2, {2000, 2000, 2000}), 6);
+  EXPECT_EQ(radius(2, {1, 96, 192}), 4);  // 136 across: a plane's size is that of two axes
+  EXPECT_EQ(radius(2, {1, 1, 1}), 2);
+  stage.metrics[0].coarse_radii = {4};
+  EXPECT_EQ(radius(1, {80, 96, 112}), 4);
+  EXPECT_EQ(radius(2, {160, 192, 224}), 6);
+}
+
 TEST(AtLevel, GaussiansWidenBeyond256VoxelsAcross) {
   DeformableStage stage = stage_of(1);
   stage.sigma_update = 0.8;

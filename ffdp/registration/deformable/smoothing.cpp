@@ -25,6 +25,13 @@ Grid grid_at(const DeformableStage& stage, std::size_t level, const Grid& full) 
   return level_grid(full, stage.shrink[level] * finest_spacing(full), 8);
 }
 
+int radius_for(const Int3& size) {
+  const auto axes = std::count_if(size.begin(), size.end(), [](int n) { return n > 1; });
+  const double volume = static_cast<double>(box_of(size).volume());
+  const double across = axes > 0 ? std::pow(volume, 1.0 / static_cast<double>(axes)) : 1;
+  return static_cast<int>(std::clamp(std::lround(across / 32), 2L, 6L));
+}
+
 DeformableStage at_level(const DeformableStage& stage, int level, const Int3& size) {
   constexpr double usual = 256, widest = 8.0 / 3;  // [voxels]
   DeformableStage here = stage;
@@ -42,6 +49,7 @@ DeformableStage at_level(const DeformableStage& stage, int level, const Int3& si
     if (above > 0 && count > 0)
       metric.radius = metric.coarse_radii[static_cast<std::size_t>(std::max(count - above, 0))];
     metric.coarse_radii.clear();
+    if (metric.radius == 0) metric.radius = radius_for(size);
   }
   if (above > 0 || level == 0) here.gentle = {};  // only the finest has coarser ones to judge by
   return here;

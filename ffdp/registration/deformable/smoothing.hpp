@@ -15,6 +15,10 @@ namespace ffdp::registration {
 /// @param full  fixed image
 Grid grid_at(const DeformableStage& stage, std::size_t level, const Grid& full);
 
+/// The radius of LNCC's windows where none is given: a 32nd of the size of the level, within 2 and
+/// 6 [voxels]. Its size is the geometric mean of the axes that have more than one voxel.
+int radius_for(const Int3& size);
+
 /// The stage with the knots, radii and sigmas of one level only; made again, it stays the same.
 /// @param size  of the level [voxels]
 DeformableStage at_level(const DeformableStage& stage, int level, const Int3& size);
