@@ -10,6 +10,7 @@
 #include "ffdp/ops/mse/mse.hpp"
 #include "ffdp/ops/resample/resample.hpp"
 #include "ffdp/ops/smooth/smooth.hpp"
+#include "ffdp/ops/soft_bins/soft_bins.hpp"
 
 namespace ffdp::python {
 namespace {
@@ -204,6 +205,41 @@ void bind_mi(nb::module_& m) {
   });
 }
 
+/// Images are rows of n values. at: a, b, then the joint histogram, or the table and the gradient
+/// w.r.t. a.
+void bind_soft_bins(nb::module_& m) {
+  nb::class_<soft_bins::Params>(m, "SoftBinsParams");
+  m.def("soft_bins_params", [](int bins, double sigma, std::array<double, 2> range_a,
+                               std::array<double, 2> range_b, bool steep) {
+    return soft_bins::Params{bins, sigma, range_a, range_b,
+                             steep ? soft_bins::Ends::steep : soft_bins::Ends::flat};
+  });
+  const auto run = [](Where& where, bool is_double, auto&& body) {
+    where.run([&](Context& ctx) {
+      if (is_double)
+        body(ctx, double{});
+      else
+        body(ctx, float{});
+    });
+  };
+  m.def("soft_bins_accumulate", [run](Where& where, const soft_bins::Params& p, bool is_double,
+                                      std::int64_t n, Address a, Address b, Address joint) {
+    run(where, is_double, [&]<class T>(Context& ctx, T) {
+      soft_bins::accumulate<T>(ctx, p, n, reinterpret_cast<const T*>(a),
+                               reinterpret_cast<const T*>(b), reinterpret_cast<double*>(joint));
+    });
+  });
+  m.def("soft_bins_backward",
+        [run](Where& where, const soft_bins::Params& p, bool is_double, std::int64_t n, Address a,
+              Address b, Address table, Address grad) {
+          run(where, is_double, [&]<class T>(Context& ctx, T) {
+            soft_bins::backward<T>(ctx, p, n, reinterpret_cast<const T*>(a),
+                                   reinterpret_cast<const T*>(b), reinterpret_cast<const T*>(table),
+                                   reinterpret_cast<T*>(grad));
+          });
+        });
+}
+
 /// @param stencils  (weight, [(z, y, x, coefficient)]) of each
 differences::Params differences_params(
     const std::vector<std::pair<double, std::vector<std::array<double, 4>>>>& stencils,
@@ -275,6 +311,7 @@ void bind_training(nb::module_& m) {
   bind_correlation(m);
   bind_resample(m);
   bind_mi(m);
+  bind_soft_bins(m);
   bind_differences(m);
   bind_simple(m);
 }

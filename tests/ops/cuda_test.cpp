@@ -24,6 +24,7 @@
 #include "ffdp/ops/sampler/sampler.hpp"
 #include "ffdp/ops/slopes/slopes.hpp"
 #include "ffdp/ops/smooth/smooth.hpp"
+#include "ffdp/ops/soft_bins/soft_bins.hpp"
 #include "ffdp/ops/spline/spline.hpp"
 #include "ffdp/ops/vectors/vectors.hpp"
 
@@ -379,6 +380,33 @@ TEST_P(CudaMatchesCpu, MutualInformation) {
         Field<float> grad = s.room(compute);
         mi::backward(s.ctx, p, domain, compute, 3, table, {fixed, moving}, grad);
         r.numbers = {table.value, static_cast<double>(histogram.samples)};
+        s.out(grad, r);
+        return r;
+      });
+    }
+}
+
+TEST_P(CudaMatchesCpu, SoftBins) {
+  const auto a = test::image(domain, 1), b = test::image(domain, 5);
+  for (const int bins : {2, 23, 32, 64, 128})
+    for (const double sigma : {0.5, 1.3}) {
+      const soft_bins::Params p{.bins = bins, .sigma = sigma, .range_b = {0.05, 0.9}};
+      const auto table = test::image({{0, 0, 0}, {1, bins, bins}}, 3);
+      expect_same([&](Side& s) {
+        Result r;
+        const auto first = s.in(a), second = s.in(b);
+        const There<double> joint(s, static_cast<std::size_t>(bins) * bins);
+        soft_bins::accumulate<float>(s.ctx, p, a.size(), first.begin(), second.begin(),
+                                     joint.data());
+        r.field = joint.values();
+        return r;
+      });
+      expect_same([&](Side& s) {
+        Result r;
+        const auto first = s.in(a), second = s.in(b), weights = s.in(table);
+        const Field<float> grad = s.room(domain);
+        soft_bins::backward<float>(s.ctx, p, a.size(), first.begin(), second.begin(),
+                                   weights.begin(), grad.begin());
         s.out(grad, r);
         return r;
       });

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Mutual information. Nothing of the size of the image is stored except the gradient.
 
-On float32, "mattes" and "cubic" run the library's kernels. "gaussian" (soft bins over the whole range, normalised
-per voxel) and all of float64 process the voxels in pieces: the weights W of a piece give joint += Wp^T Wt.
+"gaussian" (soft bins over the whole range, normalised per voxel) and, on float32, "mattes" and "cubic" run the
+library's kernels. The others, and float64, process the voxels in pieces: the weights W of a piece give
+joint += Wp^T Wt.
 """
 import math
 from typing import List, Tuple
@@ -42,22 +43,13 @@ def _inside(x, lo, hi):
     return ((x >= lo) & (x <= hi) if _END_PASSES else (x > lo) & (x < hi)).to(x.dtype)
 
 
-def soft_bins(x, kind, bins, lo, hi, sigma_ratio):
+def soft_bins(x, kind, bins, lo, hi):
     """Weights (n, bins) of intensities (n,), and their derivatives w.r.t. the intensity.
 
-    kind: cubic, nearest, gaussian (centres from lo to hi, sigma of sigma_ratio bins, sum 1 a voxel), or spline3 and
-    spline0: MONAI's, of intensities that are positions among the bins already.
+    kind: cubic, nearest, or spline3 and spline0: MONAI's, of intensities that are positions among the bins already.
     """
     if kind in ("spline3", "spline0"):
         return _monai_spline(x, kind, bins)
-    if kind == "gaussian":
-        width = (hi - lo) / (bins - 1)
-        inside = _inside(x, lo, hi)
-        d = (x.clamp(lo, hi)[:, None] - torch.linspace(lo, hi, bins, dtype=x.dtype, device=x.device)) / (
-            sigma_ratio * width)
-        w = torch.softmax(-0.5 * d**2, 1)
-        slope = w * ((w * d).sum(1, keepdim=True) - d) * (inside[:, None] / (sigma_ratio * width))
-        return w, slope
     scale = (bins - 1 - 2 * _PADDING) / (hi - lo)
     at = (x - lo) * scale + _PADDING
     inside = ((at > _PADDING) & (at < bins - 1 - _PADDING)).to(x.dtype)
@@ -79,13 +71,13 @@ def _monai_spline(at, kind, bins):
     return value, torch.zeros_like(value)
 
 
-def kinds_of(kernel):
-    """Soft bins of pred and of target."""
-    kinds = {"mattes": ("cubic", "nearest"), "cubic": ("cubic", "cubic"), "gaussian": ("gaussian", "gaussian"),
-             "monai_spline": ("spline3", "spline0")}
-    if kernel not in kinds:
+_KINDS = {"mattes": ("cubic", "nearest"), "cubic": ("cubic", "cubic"), "monai_spline": ("spline3", "spline0")}
+"""Soft bins of pred and of target."""
+
+
+def require_kernel(kernel):
+    if kernel != "gaussian" and kernel not in _KINDS:
         raise ValueError(f"mi: kernel is {kernel!r}, must be mattes, cubic or gaussian")
-    return kinds[kernel]
 
 
 def _pieces(pred, target):
@@ -93,13 +85,13 @@ def _pieces(pred, target):
         yield pred[start:start + PIECE], target[start:start + PIECE]
 
 
-def joint_of(pred, target, kernel, bins, pred_range, target_range, sigma_ratio):
+def joint_of(pred, target, kernel, bins, pred_range, target_range):
     """(bins, bins) sums of weights of flat images: rows pred, columns target."""
-    kinds = kinds_of(kernel)
+    kinds = _KINDS[kernel]
     joint = torch.zeros(bins, bins, dtype=torch.float64, device=pred.device)
     for p, t in _pieces(pred, target):
-        joint += (soft_bins(p, kinds[0], bins, *pred_range, sigma_ratio)[0].T @
-                  soft_bins(t, kinds[1], bins, *target_range, sigma_ratio)[0]).double()
+        joint += (soft_bins(p, kinds[0], bins, *pred_range)[0].T @
+                  soft_bins(t, kinds[1], bins, *target_range)[0]).double()
     return joint
 
 
@@ -124,14 +116,14 @@ def mi_of(joint, smooth_nr, smooth_dr):
     return (p * ratio.log()).sum(), (slope - (p * slope).sum()) / total
 
 
-def gradients(pred, target, table, kernel, bins, pred_range, target_range, sigma_ratio, wanted):
+def gradients(pred, target, table, kernel, bins, pred_range, target_range, wanted):
     """dMI/dpred and dMI/dtarget of flat images from the derivative of MI w.r.t. each count; None: not wanted."""
-    kinds, made = kinds_of(kernel), [torch.empty_like(pred) if w else None for w in wanted]
+    kinds, made = _KINDS[kernel], [torch.empty_like(pred) if w else None for w in wanted]
     table = table.to(pred.dtype)
     start = 0
     for p, t in _pieces(pred, target):
-        wp, sp = soft_bins(p, kinds[0], bins, *pred_range, sigma_ratio)
-        wt, st = soft_bins(t, kinds[1], bins, *target_range, sigma_ratio)
+        wp, sp = soft_bins(p, kinds[0], bins, *pred_range)
+        wt, st = soft_bins(t, kinds[1], bins, *target_range)
         end = start + p.numel()
         if wanted[0]:
             made[0][start:end] = (sp * (wt @ table.T)).sum(1)
@@ -182,6 +174,39 @@ class Kernels:
         return grad
 
 
+class SoftBins:
+    """The library's Gaussian bins of one contiguous pair, float32 or float64."""
+
+    def __init__(self, bins, pred_range, target_range, sigma_ratio):
+        self.bins = bins
+        self.params = _ffdp.soft_bins_params(bins, sigma_ratio, list(pred_range), list(target_range), _END_PASSES)
+        self.swapped = _ffdp.soft_bins_params(bins, sigma_ratio, list(target_range), list(pred_range), _END_PASSES)
+
+    def joint(self, pred, target):
+        """Histogram, rows pred."""
+        joint = torch.zeros(self.bins, self.bins, dtype=torch.float64, device=pred.device)
+        with Where(pred) as where:
+            _ffdp.soft_bins_accumulate(where, self.params, pred.dtype == torch.float64, pred.numel(), pred.data_ptr(),
+                                       target.data_ptr(), joint.data_ptr())
+        return joint
+
+    def gradient(self, pred, target, table):
+        """dMI/dpred."""
+        return self._gradient(self.params, pred, target, table)
+
+    def gradient_of_target(self, pred, target, table):
+        """dMI/dtarget."""
+        return self._gradient(self.swapped, target, pred, table.T)
+
+    @staticmethod
+    def _gradient(params, of, other, table):
+        grad, table = torch.empty_like(of), table.to(of.dtype).contiguous()
+        with Where(of) as where:
+            _ffdp.soft_bins_backward(where, params, of.dtype == torch.float64, of.numel(), of.data_ptr(),
+                                     other.data_ptr(), table.data_ptr(), grad.data_ptr())
+        return grad
+
+
 def one_pair(pred, target, rule, wanted, reduce=None):
     """Value and gradients of one pair of volumes. `reduce` adds histograms of other ranks."""
     kernel, bins, pred_range, target_range, sigma_ratio, smooth_nr, smooth_dr = rule
@@ -194,7 +219,12 @@ def one_pair(pred, target, rule, wanted, reduce=None):
         if wanted[1]:
             other = kernels.gradient_of_target(pred, target, table) if kernel == "cubic" else torch.zeros_like(target)
         return value, (grad, other)
-    args = kernel, bins, pred_range, target_range, sigma_ratio
+    if kernel == "gaussian":
+        soft = SoftBins(bins, pred_range, target_range, sigma_ratio)
+        value, table = mi_of(reduce(soft.joint(pred, target)), smooth_nr, smooth_dr)
+        return value, (soft.gradient(pred, target, table) if wanted[0] else None,
+                       soft.gradient_of_target(pred, target, table) if wanted[1] else None)
+    args = kernel, bins, pred_range, target_range
     flat = pred.reshape(-1), target.reshape(-1)
     value, table = mi_of(reduce(joint_of(*flat, *args)), smooth_nr, smooth_dr)
     made = gradients(*flat, table, *args, wanted)
@@ -251,12 +281,12 @@ def mi(pred, target, bins=32, *, kernel="mattes", pred_range=(0.0, 1.0), target_
     gets no gradient), cubic for both (two bins of padding at each end, intensities beyond the range in the last
     bins), or gaussian (centres from end to end of the range, sigma_ratio bins wide, normalised per voxel, as MONAI
     and TransMorph). smooth_nr, smooth_dr: as in MONAI's formula. reduction: mean over the batch, sum or none.
-    Memory does not grow with the image, except for the gradients. mattes and cubic on float32 are the fastest.
+    Memory does not grow with the image, except for the gradients. mattes on float32 is the fastest.
     """
     require_pair("mi", pred, target)
     if bins < (6 if kernel != "gaussian" else 2):
         raise ValueError(f"mi: bins is {bins}, too few")
-    kinds_of(kernel)
+    require_kernel(kernel)
     dtype = pred.dtype
     pred, target = working(pred, target)
     graded = torch.is_grad_enabled()

@@ -57,7 +57,7 @@ def mi(pred, target, shards, bins=32, *, kernel="mattes", pred_range=(0.0, 1.0),
        sigma_ratio=0.5, smooth_nr=0.0, smooth_dr=0.0):
     """ffdp.torch.mi of shards; the mean over the batch. Histograms are added over ranks."""
     require_pair("mi", pred, target)
-    _mi.kinds_of(kernel)
+    _mi.require_kernel(kernel)
     dtype = pred.dtype
     pred, target = working(pred, target)
     needed = _needed(pred, target)
