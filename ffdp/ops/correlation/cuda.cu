@@ -25,8 +25,7 @@ struct Centres {
 
 using device::Coefficients;
 
-/// Window sums of F, M, F^2, M^2, F M -> cc, a, b, d. Reads 8 B/voxel and writes 12. The members
-/// are those that sweep.cuh requires of an Op.
+/// Window sums of F, M, F^2, M^2, F M -> cc, a, b, d. Reads 8 B/voxel and writes 12. A WindowOp.
 struct Windows : device::MomentSums {
   static constexpr bool missing = false;
   using Sum = Total;
