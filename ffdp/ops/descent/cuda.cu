@@ -25,7 +25,7 @@ struct Part {
 struct Take {
   Sums* sums;
   __device__ void operator()(const Part& part) const {
-    sums->longest = fmaxf(sums->longest, sqrtf(part.longest));
+    sums->longest = fmaxf(sums->longest, root(part.longest));
   }
 };
 
@@ -36,8 +36,8 @@ __device__ float second_from(T stored) {
 }
 template <>
 __device__ float second_from(Half stored) {
-  const float root = to_float(stored);
-  return root * root;
+  const float value = to_float(stored);
+  return value * value;
 }
 template <class T>
 __device__ T second_to(float value) {
@@ -45,7 +45,7 @@ __device__ T second_to(float value) {
 }
 template <>
 __device__ Half second_to(float value) {
-  return from_float<Half>(sqrtf(value));
+  return from_float<Half>(root(value));
 }
 
 /// Smoothed gradients -> moments. Reads the moments from the second iteration on, writes them.

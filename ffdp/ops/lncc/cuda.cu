@@ -35,7 +35,7 @@ struct WindowSize {
   /// formula, because results must not depend on where tiles lie.
   template <bool counted>
   __device__ float inverse_whole() const {
-    return counted ? 1.0F / whole : inverse_side * inverse_side * inverse_side;
+    return counted ? reciprocal(whole) : inverse_side * inverse_side * inverse_side;
   }
   __device__ float inverse_along(int a, int i) const {
     return axis[a] ? axis[a][i - box.lo[a]] : inverse_count(a, i);
@@ -43,7 +43,7 @@ struct WindowSize {
   __device__ float inverse_count(int a, int i) const {
     const int lo = i - radius, hi = i + radius + 1;
     if (padded || (lo >= domain.lo[a] && hi <= domain.hi[a])) return inverse_side;
-    return 1.0F / static_cast<float>(min(hi, domain.hi[a]) - max(lo, domain.lo[a]));
+    return reciprocal(static_cast<float>(min(hi, domain.hi[a]) - max(lo, domain.lo[a])));
   }
 };
 
@@ -107,7 +107,7 @@ struct Windows : device::MomentSums {
         if (valid[i] && !state.clean)
           valid[i] = !device::absent(fixed(n.z, n.y, n.x + i), warped(n.z, n.y, n.x + i));
         if (valid[i])
-          make(i, Missing ? 1.0F / state.count[i] : row * size.inverse_along(2, n.x + i));
+          make(i, Missing ? reciprocal(state.count[i]) : row * size.inverse_along(2, n.x + i));
         else
           a[i] = b[i] = d[i] = 0;
       }
@@ -152,13 +152,11 @@ template <class Op>
 __global__ void __launch_bounds__(device::tile_threads)
     emit_kernel(Op op, Box box, int planes, View<const float> sums, std::int64_t volume,
                 typename Op::Sum* parts) {
-  const int x = box.lo[2] + static_cast<int>(blockIdx.x) * device::tile_x + threadIdx.x;
-  const int y = box.lo[1] + static_cast<int>(blockIdx.y) * device::tile_y + threadIdx.y;
-  const int z_lo = box.lo[0] + static_cast<int>(blockIdx.z) * planes;
-  const int z_hi = min(z_lo + planes, box.hi[0]);
+  const device::Column column = device::thread_column(box, planes);
+  const int y = column.y, x = column.x;
   typename Op::Sum total{};
-  if (x < box.hi[2] && y < box.hi[1])
-    for (int z = z_lo; z < z_hi; ++z) {
+  if (column.in_box)
+    for (int z = column.z_lo; z < column.z_hi; ++z) {
       float s[Op::quantities][2] = {};
       const float* at = &sums(z, y, x);
 #pragma unroll
