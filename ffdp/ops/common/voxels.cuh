@@ -8,6 +8,7 @@
 #include "ffdp/core/box.hpp"
 #include "ffdp/core/cuda_check.hpp"
 #include "ffdp/ops/common/metric_sum.hpp"
+#include "ffdp/ops/common/slots.hpp"
 
 /// Loops over the voxels of a box on the device, and sums with one order of addition.
 namespace ffdp::device {
@@ -26,8 +27,6 @@ struct Sums {
 };
 
 inline constexpr int tile_x = 32, tile_y = 8, tile_threads = tile_x * tile_y;
-/// Scratch slots from this one on are used by the loops of this file.
-inline constexpr int sum_slot = 8;
 
 /// A block makes a tile of 256 voxels, 32 x 8 of them by default, over `planes` planes. It depends
 /// on the box alone.

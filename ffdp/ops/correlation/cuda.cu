@@ -8,7 +8,7 @@
 namespace ffdp::correlation {
 namespace {
 
-enum Slot { coefficients_slot = 0, parts_slot = 1, sums_slot = 2, first_slot = 3, second_slot = 4 };
+enum Slot { coefficients_slot, parts_slot, sums_slot, first_slot, second_slot };
 
 using Total = device::Sums<2>;
 

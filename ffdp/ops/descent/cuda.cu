@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "ffdp/ops/common/edge_factors.cuh"
+#include "ffdp/ops/common/slots.hpp"
 #include "ffdp/ops/common/sweep.cuh"
 #include "ffdp/ops/compose/composer.cuh"
 #include "ffdp/ops/descent/backends.hpp"
@@ -12,7 +13,7 @@
 namespace ffdp::descent {
 namespace {
 
-enum Slot { smoothed_slot = 10, parts_slot = 11 };  // below: those of smooth
+enum Slot { smoothed_slot = outer_slots, parts_slot };
 /// Beyond this reach, fused kernels would spill registers. Smoothing and Adam then run separately,
 /// with scratch between them.
 constexpr int widest_fused = 4;

@@ -3,13 +3,14 @@
 
 #include "ffdp/ops/common/exact_sum.hpp"
 #include "ffdp/ops/common/separable.hpp"
+#include "ffdp/ops/common/slots.hpp"
 #include "ffdp/ops/lncc/backends.hpp"
 #include "ffdp/ops/lncc/math.hpp"
 
 namespace ffdp::lncc {
 namespace {
 
-enum Slot { stencil_slot = 0, coefficient_slot = 10 };  // 10: as descent, which never runs at once
+enum Slot { stencil_slot, coefficient_slot = outer_slots };
 
 Taps make_taps(const Params& p) {
   const auto taps = p.window == Window::gaussian ? gaussian_taps(p.sigma)

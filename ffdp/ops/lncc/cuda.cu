@@ -5,6 +5,7 @@
 
 #include "ffdp/ops/common/axis_sums.cuh"
 #include "ffdp/ops/common/exact_sum.hpp"
+#include "ffdp/ops/common/slots.hpp"
 #include "ffdp/ops/common/window_ops.cuh"
 #include "ffdp/ops/lncc/backends.hpp"
 #include "ffdp/ops/lncc/math.hpp"
@@ -13,12 +14,12 @@ namespace ffdp::lncc {
 namespace {
 
 enum Slot {
-  workspace_slot = 10,  // as descent, which never runs at once
   parts_slot = 1,
   taps_slot = 2,
-  edge_slot = 3,
-  sums_slot = 6,
-  axis_slot = 7
+  edge_slot = 3,  // one per axis
+  sums_slot = axis_slots,
+  axis_slot,
+  workspace_slot = outer_slots
 };
 
 using device::Coefficients;

@@ -172,7 +172,7 @@ struct ToAffine {
   }
 };
 
-enum Slot { sums_slot = 0, largest_slot = 1 };
+enum Slot { sums_slot, largest_slot };
 
 /// Bits of the largest magnitude; those of NaN and infinity are larger than all others.
 struct Largest {
