@@ -111,9 +111,9 @@ struct Windows {
 };
 
 template <bool Missing>
-void evaluate(Context& ctx, const Params& p, const Box& domain, const Box& compute,
-              const Images<float>& images, View<float> grad, VectorView<float> workspace,
-              MetricSum* sum) {
+void run_windows(Context& ctx, const Params& p, const Box& domain, const Box& compute,
+                 const Images<float>& images, View<float> grad, VectorView<float> workspace,
+                 MetricSum* sum) {
   const View<const float> fixed = images.fixed, warped = images.warped;
   const Taps taps = make_taps(p);
   const Box rows = grad ? intersect(grow(compute, reach(p)), domain) : compute;
@@ -173,9 +173,9 @@ void On<Backend::cpu>::forward_backward(Context& ctx, const Params& p, Box domai
                                         const Images<float>& images, View<float> grad,
                                         VectorView<float> workspace, MetricSum* sum) {
   if (p.missing_values)
-    evaluate<true>(ctx, p, domain, compute, images, grad, workspace, sum);
+    run_windows<true>(ctx, p, domain, compute, images, grad, workspace, sum);
   else
-    evaluate<false>(ctx, p, domain, compute, images, grad, workspace, sum);
+    run_windows<false>(ctx, p, domain, compute, images, grad, workspace, sum);
 }
 
 }  // namespace ffdp::lncc

@@ -209,9 +209,9 @@ void any_window(Context& ctx, const Op& op, const std::vector<float>& taps, cons
 }
 
 template <bool Missing>
-void evaluate(Context& ctx, const Params& p, const Box& domain, const Box& compute,
-              const Images<float>& images, View<float> grad, VectorView<float> workspace,
-              MetricSum* sum) {
+void run_windows(Context& ctx, const Params& p, const Box& domain, const Box& compute,
+                 const Images<float>& images, View<float> grad, VectorView<float> workspace,
+                 MetricSum* sum) {
   const View<const float> fixed = images.fixed, warped = images.warped;
   const int radius = reach(p);
   const bool gaussian = p.window == Window::gaussian;
@@ -272,9 +272,9 @@ void On<Backend::cuda>::forward_backward(Context& ctx, const Params& p, Box doma
                                          const Images<float>& images, View<float> grad,
                                          VectorView<float> workspace, MetricSum* sum) {
   if (p.missing_values)
-    evaluate<true>(ctx, p, domain, compute, images, grad, workspace, sum);
+    run_windows<true>(ctx, p, domain, compute, images, grad, workspace, sum);
   else
-    evaluate<false>(ctx, p, domain, compute, images, grad, workspace, sum);
+    run_windows<false>(ctx, p, domain, compute, images, grad, workspace, sum);
 }
 
 }  // namespace ffdp::lncc

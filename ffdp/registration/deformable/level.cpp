@@ -127,9 +127,8 @@ void GreedyLevel<T>::start_term(Term& m, int planes) {
   const std::int64_t volume = domain_.volume();
   require(outside < volume, "deformable: the images do not overlap (inside the masks)");
   const double mean = static_cast<double>(volume) / static_cast<double>(volume - outside);
-  m.factor = static_cast<float>(config.weight * (config.kind == MetricKind::lncc  ? -mean
-                                                 : config.kind == MetricKind::mse ? mean
-                                                                                  : 1));
+  const double scale = two_pass::is(config.kind) ? 1 : cost_sign(config) * mean;
+  m.factor = static_cast<float>(config.weight * scale);
 }
 
 template <class T>
@@ -178,13 +177,11 @@ void GreedyLevel<T>::add_gradient(Term& m, int index, const Box& planes, sampler
       own_.contains(planes) ? sums(iteration_, index) : sums_.data() + sums_.size() - 1;
   float factor = m.factor;
   const Span span(ctx_, "metric, gradient");
-  if (m.metric.config.kind == MetricKind::lncc) {
-    lncc::forward_backward(ctx_, m.metric.lncc(), domain_, planes, {f, w}, grad, {}, sum);
-  } else if (m.metric.config.kind == MetricKind::mse) {
-    mse::forward_backward(ctx_, m.metric.mse(), domain_, planes, {f, w}, grad, sum);
-  } else {
+  if (two_pass::is(m.metric.config.kind)) {
     factor *= -static_cast<float>(domain_.volume());
     two_pass::backward(ctx_, m.metric, domain_, planes, 1.0F, m.slope.data(), {f, w}, grad);
+  } else {
+    forward_backward(ctx_, m.metric, domain_, planes, {f, w}, grad, sum);
   }
   const ScaledGradient to{vectors_.vectors(), factor, into};
   if (slopes_between_voxels(m.metric.config))
@@ -383,11 +380,11 @@ std::vector<double> GreedyLevel<T>::costs() {
   std::vector<double> result(static_cast<std::size_t>(iteration_), 0);
   for (std::size_t k = 0; k < count; ++k) {
     const MetricConfig& config = terms_[k % terms_.size()].metric.config;
-    // Of a metric of two passes, every rank has the cost of the whole image.
+    // Of a metric of two passes, every rank has the value of the whole image.
     const double mean = two_pass::is(config.kind)
-                            ? -host[k].value
+                            ? host[k].value
                             : totals[2 * k] / std::max(totals[2 * k + 1], 1.0);
-    result[k / terms_.size()] += config.weight * (config.kind == MetricKind::lncc ? -mean : mean);
+    result[k / terms_.size()] += config.weight * cost_sign(config) * mean;
   }
   return result;
 }
