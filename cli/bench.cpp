@@ -208,7 +208,8 @@ void iterations(Bench& b, registration::MetricKind kind, registration::MemoryMod
       registration::slab_budget(mode, b.ctx.backend, b.box.volume(), b.domain.volume()));
   VectorField<float> u = b.vector_room();
   zero_bytes(b.ctx, u.data(), 3 * static_cast<std::size_t>(b.box.volume()) * sizeof(float));
-  registration::Level<T> level(b.ctx, b.comm, stage, b.cut, pairs, std::move(u), planes, calls);
+  registration::GreedyLevel<T> level(b.ctx, b.comm, stage, b.cut, pairs, std::move(u), planes,
+                                     calls);
   b.row(name, 80, [&] { level.iterate(); });
   b.trace(name, [&] {
     for (int i = 0; i < traced; ++i) {

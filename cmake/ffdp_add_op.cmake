@@ -15,10 +15,6 @@ macro(ffdp_add_op name)
   if(FFDP_CUDA)
     if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/ops/${name}/cuda.cu)
       list(APPEND ffdp_ops_sources ops/${name}/cuda.cu)
-      if("${name}" MATCHES "lncc|descent|correlation")  # within 2 ulp in a few instructions, not a dozen
-        set_source_files_properties(ops/${name}/cuda.cu PROPERTIES
-          COMPILE_OPTIONS "-prec-div=false;-prec-sqrt=false")
-      endif()
     else()  # called with Backend::cuda, it throws NotBuilt
       set_source_files_properties(ops/${name}/${name}.cpp PROPERTIES
         COMPILE_DEFINITIONS FFDP_OP_WITHOUT_CUDA)

@@ -122,9 +122,9 @@ class Planner {
         const double spacing = linear_spacing(extent_.fixed, resolution, stage.most_voxels);
         const LevelImages level(extent_, spacing, metric_reach(stage.metric), moving_element());
         const Grid grid = level_grid(extent_.fixed, spacing, 8);
-        // Warped image and gradient; LNCC's workspace.
+        // Warped image, gradient and workspace of the metric.
         const std::int64_t work = RankShare(grid, extent_).voxels(metric_reach(stage.metric)) *
-                                  (8 + (stage.metric.kind == MetricKind::lncc ? 12 : 0));
+                                  (8 + metric_workspace(stage.metric));
         add("linear", grid, images_ + level.kept + std::max(level.shrinking, level.fetched + work));
       }
   }

@@ -103,11 +103,10 @@ class Masks {
       const auto all = dist::ordered_sum(
           comm, cut, intensity::statistics(ctx, cut.own(comm), images[i].data, (*this)(i)));
       if (all.not_finite == 0) continue;
-      log(ffdp::Level::warning,
-          names[i] + ": " + std::to_string(all.not_finite) + " of " +
-              std::to_string(all.not_finite + all.count) +
-              " voxels are NaN, infinite or beyond the range of float32: they are "
-              "left out");
+      log(Level::warning, names[i] + ": " + std::to_string(all.not_finite) + " of " +
+                              std::to_string(all.not_finite + all.count) +
+                              " voxels are NaN, infinite or beyond the range of float32: they are "
+                              "left out");
       masks_.back() = finite(ctx, images[i], common.get());
       ++different_;
     }

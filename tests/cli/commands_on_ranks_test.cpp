@@ -221,7 +221,9 @@ TEST_F(CommandsOnRanks, Invert) {
 
 TEST_F(CommandsOnRanks, Composites) {
   const Left made = run("compose -t {}/coarse_warp.nii.gz -t {}/turn.mat -o {}/both.h5", "", "");
-  if (made.outcome.code != 0) GTEST_SKIP() << made.outcome.text;
+  if (made.outcome.text.find("this build cannot write HDF5") != std::string::npos)
+    GTEST_SKIP() << made.outcome.text;
+  ASSERT_EQ(made.outcome.code, 0) << made.outcome.text;
   same_on_all("compose -t {}/both.h5 -t [{}/turn.mat,1] -o a.h5", 1);
   same_on_all("apply -i {}/p_moving.nii.gz -r {}/p_fixed.nii.gz -t {}/both.h5 -o a.nii.gz", 1);
   same_on_all("invert -t {}/both.h5 -r {}/p_fixed.nii.gz -o a.nii.gz", 1);

@@ -12,6 +12,7 @@
 #include "tests/support/compare.hpp"
 #include "tests/support/data.hpp"
 #include "tests/support/fields.hpp"
+#include "tests/support/files.hpp"
 #include <sys/resource.h>
 
 #include <gtest/gtest.h>
@@ -23,6 +24,9 @@
 
 namespace ffdp::io {
 namespace {
+
+using test::message_of;
+using test::put;
 
 /// A rotation by three angles, so that no axis is special.
 Mat3 oblique(double a, double b, double c) {
@@ -60,21 +64,9 @@ std::string content_of(const std::string& path) {
   std::ifstream stream(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(stream), {}};
 }
-void put(const std::string& path, const std::string& content) {
-  std::ofstream(path, std::ios::binary) << content;
-}
 template <class V>
 void poke(std::string& bytes, std::size_t offset, V value) {
   std::memcpy(bytes.data() + offset, &value, sizeof(V));
-}
-
-std::string message_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const IoError& error) {
-    return error.what();
-  }
-  return "";
 }
 
 template <class T>

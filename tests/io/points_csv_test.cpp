@@ -4,6 +4,7 @@
 #include <fstream>
 
 #include "tests/support/data.hpp"
+#include "tests/support/files.hpp"
 
 #include <gtest/gtest.h>
 
@@ -12,9 +13,8 @@
 namespace ffdp::io {
 namespace {
 
-void put(const std::string& path, const std::string& content) {
-  std::ofstream(path, std::ios::binary) << content;
-}
+using test::put;
+
 std::string get(const std::string& path) {
   std::ifstream stream(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(stream), {}};

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // MetaImage and NRRD.
 #include <cstring>
-#include <fstream>
-#include <functional>
 
 #include "tests/support/data.hpp"
+#include "tests/support/files.hpp"
 
 #include <gtest/gtest.h>
 
@@ -15,18 +14,8 @@
 namespace ffdp::io {
 namespace {
 
-void put(const std::string& path, const std::string& content) {
-  std::ofstream(path, std::ios::binary) << content;
-}
-
-std::string message_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const IoError& error) {
-    return error.what();
-  }
-  return "";
-}
+using test::message_of;
+using test::put;
 
 /// Values 0, 1, 2 ... as they lie in a file.
 template <class T>

@@ -5,13 +5,13 @@
 #include <cmath>
 #include <filesystem>
 #include <fstream>
-#include <functional>
 #include <iterator>
 #include <thread>
 
 #include "tests/support/compare.hpp"
 #include "tests/support/data.hpp"
 #include "tests/support/fields.hpp"
+#include "tests/support/files.hpp"
 
 #include <gtest/gtest.h>
 
@@ -21,6 +21,9 @@
 
 namespace ffdp::io {
 namespace {
+
+using test::message_of;
+using test::put;
 
 const Affine sample{{{{1.1, 0.2, -0.1}, {-0.05, 0.9, 0.3}, {0.15, -0.25, 1.05}}}, {10, -20, 30}};
 
@@ -38,19 +41,6 @@ double distance(const Affine& a, const Affine& b) {
 Affine only_affine(const TransformFile& file) {
   EXPECT_EQ(file.transforms.size(), 1U);
   return std::get<Affine>(file.transforms.at(0));
-}
-
-void put(const std::string& path, const std::string& content) {
-  std::ofstream(path, std::ios::binary) << content;
-}
-
-std::string message_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const IoError& error) {
-    return error.what();
-  }
-  return "";
 }
 
 TEST(TransformFile, AffinesComeBackFromEveryFormatWhateverTheCentre) {

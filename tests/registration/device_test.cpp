@@ -212,7 +212,7 @@ TEST_P(DeviceLinear, CostAndGradientAreThoseOfTheCpu) {
     for (const Affine& map : {Affine{}, pose, inverse(pose)}) {
       Affine gradient;
       auto& out = numbers[backend == Backend::cuda];
-      out.push_back(problem.evaluate(map, &gradient));
+      out.push_back(problem.cost(map, &gradient));
       for (const Vec3& row : gradient.linear) out.insert(out.end(), row.begin(), row.end());
       out.insert(out.end(), gradient.translation.begin(), gradient.translation.end());
     }

@@ -36,7 +36,7 @@ Outcome iterate(dist::Comm& comm, const DeformableStage& stage, const Grid& grid
   pairs.emplace_back(ctx, comm, pair, grid, 1, affine,
                      intersect(grow(own, Halo(stage).warped), domain));
   auto u = test::displacement(domain, own, 0.8, 5);
-  Level<float> level(ctx, comm, stage, cut, pairs, std::move(u), planes, 4);
+  GreedyLevel<float> level(ctx, comm, stage, cut, pairs, std::move(u), planes, 4);
   for (int k = 0; k < 4; ++k) level.iterate();
   return {dist::fetched(ctx, comm, cut, level.take(), domain), level.costs()};
 }

@@ -100,8 +100,8 @@ Outcome iterate(Travel travel) {
                        intersect(grow(own, Halo(stage).warped), domain),
                        MovingLimit{.access = MovingAccess::fetch});
     WatchedComm watched(comm, travel);
-    Level<float> level(ctx, watched, stage, cut, pairs, test::displacement(domain, own, 0.8, 5),
-                       own.size(0), iterations + 1);
+    GreedyLevel<float> level(ctx, watched, stage, cut, pairs,
+                             test::displacement(domain, own, 0.8, 5), own.size(0), iterations + 1);
     level.iterate();  // reads the size of the gradient, and fetches the moving image
     const double before = worked();
     const std::size_t first = watched.meanwhile().size();

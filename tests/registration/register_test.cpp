@@ -360,14 +360,14 @@ TEST(LinearProblem, GradientMatchesFiniteDifferences) {
         {.kind = kind}, 5);
     Affine map{{{{1.02, 0.03, 0}, {-0.04, 0.99, 0.01}, {0, 0.02, 1}}}, {1.3, -2.1, 0.7}};
     Affine gradient;
-    problem.evaluate(map, &gradient);
+    problem.cost(map, &gradient);
     std::vector<double> got, want;
     const auto slope = [&](double& parameter, double h) {
       const double kept = parameter;
       parameter = kept + h;
-      const double above = problem.evaluate(map, nullptr);
+      const double above = problem.cost(map, nullptr);
       parameter = kept - h;
-      const double below = problem.evaluate(map, nullptr);
+      const double below = problem.cost(map, nullptr);
       parameter = kept;
       return (above - below) / (2 * h);
     };

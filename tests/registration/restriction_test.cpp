@@ -107,10 +107,10 @@ TEST(SeveralMetrics, AddUpWithTheirWeights) {
   const Affine map{.translation = {0.3, 0.2, -0.1}};
   LinearProblem first(ctx, solo, {f1, m1}, mse, 1), second(ctx, solo, {f2, m2}, mi, 1);
   Affine g1, g2, both_gradient;
-  const double c1 = first.evaluate(map, &g1), c2 = second.evaluate(map, &g2);
+  const double c1 = first.cost(map, &g1), c2 = second.cost(map, &g2);
   first.add(std::move(second));
-  EXPECT_NEAR(first.evaluate(map, &both_gradient), 0.7 * c1 + 0.4 * c2, 1e-12);
-  EXPECT_NEAR(first.evaluate(map, nullptr), 0.7 * c1 + 0.4 * c2, 1e-12);
+  EXPECT_NEAR(first.cost(map, &both_gradient), 0.7 * c1 + 0.4 * c2, 1e-12);
+  EXPECT_NEAR(first.cost(map, nullptr), 0.7 * c1 + 0.4 * c2, 1e-12);
   for (int i = 0; i < 3; ++i) {
     EXPECT_NEAR(both_gradient.translation[i], 0.7 * g1.translation[i] + 0.4 * g2.translation[i],
                 1e-12);

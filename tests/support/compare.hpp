@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <iterator>
 #include <ostream>
 #include <vector>
 
@@ -23,18 +24,22 @@ struct Difference {
   }
 };
 
-/// NaN anywhere gives infinite errors, so that no comparison passes by it.
+/// Both must have as many elements, and at least one. Otherwise, and with NaN anywhere, all errors
+/// are infinite, so that no comparison passes.
 template <class Got, class Want>
 Difference compare(const Got& got, const Want& want) {
   double error = 0, norm_want = 0, norm_got = 0, dot = 0, max_error = 0, max_want = 0, sum = 0;
   Difference d;
+  const auto incomparable = [&] {
+    d.relative_l2 = d.relative_max = d.bias = HUGE_VAL;
+    return d;
+  };
+  const auto count = std::distance(std::begin(got), std::end(got));
+  if (count == 0 || count != std::distance(std::begin(want), std::end(want))) return incomparable();
   auto w = std::begin(want);
   for (auto g = std::begin(got); g != std::end(got); ++g, ++w, ++d.count) {
     const double a = *g, b = *w, e = a - b;
-    if (!std::isfinite(e)) {
-      d.relative_l2 = d.relative_max = d.bias = HUGE_VAL;
-      return d;
-    }
+    if (!std::isfinite(e)) return incomparable();
     error += e * e;
     norm_want += b * b;
     norm_got += a * a;
@@ -43,7 +48,7 @@ Difference compare(const Got& got, const Want& want) {
     max_error = std::max(max_error, std::abs(e));
     max_want = std::max(max_want, std::abs(b));
   }
-  const double n = std::max<double>(1, static_cast<double>(d.count));
+  const auto n = static_cast<double>(d.count);
   const double scale = norm_want > 0 ? std::sqrt(norm_want) : 1;
   d.relative_l2 = std::sqrt(error) / scale;
   d.relative_max = max_error / (max_want > 0 ? max_want : 1);

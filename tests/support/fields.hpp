@@ -83,11 +83,11 @@ inline VectorField<float> displacement(const Box& domain, const Box& stored, dou
 
 inline constexpr float nan = std::numeric_limits<float>::quiet_NaN();
 
-/// Sets every voxel outside `kept` to NaN.
-inline void poison_outside(Field<float>& field, const Box& kept) {
+/// Sets every voxel outside `kept` to NaN, or to `poison`.
+inline void poison_outside(Field<float>& field, const Box& kept, float poison = nan) {
   const View<float> view = field.view();
   for_each_voxel(field.stored(), [&](int z, int y, int x) {
-    if (!kept.contains(z, y, x)) view(z, y, x) = nan;
+    if (!kept.contains(z, y, x)) view(z, y, x) = poison;
   });
 }
 inline void poison_outside(VectorField<float>& field, const Box& kept) {

@@ -44,13 +44,18 @@ double central_difference(float& value, float h, Loss&& loss) {
   return (loss_above - loss_below) / (above - below);
 }
 
-/// The gradient matches as a vector, and a zero gradient or one of opposite sign would not.
+/// The gradient matches as a vector. Under `tolerance`, neither a zero gradient nor one of opposite
+/// sign would, so `want` is not zero.
 inline void expect_gradient(const std::vector<double>& got, const std::vector<double>& want,
                             double tolerance) {
   const Difference difference = compare(got, want);
   EXPECT_LT(difference.relative_l2, tolerance) << difference;
-  const Difference of_zero = compare(std::vector<double>(want.size(), 0.0), want);
-  EXPECT_GT(of_zero.relative_l2, 0.99) << "a zero gradient passes";
+  EXPECT_GT(difference.cosine, 0) << "the sign is wrong";
+  std::vector<double> opposite = want;
+  for (double& w : opposite) w = -w;
+  const std::vector<double> zero(want.size(), 0.0);
+  EXPECT_GT(compare(zero, want).relative_l2, 2 * tolerance) << "a zero gradient passes";
+  EXPECT_GT(compare(opposite, want).relative_l2, 2 * tolerance) << "the opposite gradient passes";
 }
 
 }  // namespace ffdp::test

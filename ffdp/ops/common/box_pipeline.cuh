@@ -7,6 +7,7 @@
 #include "ffdp/ops/common/pipeline_loader.cuh"
 #include "ffdp/ops/common/pipeline_shape.cuh"
 #include "ffdp/ops/common/pipeline_summer.cuh"
+#include "ffdp/ops/common/window_op.cuh"
 
 /// Box sums of one reach R, 3 to 8, over several quantities in one pass, whose cost hardly depends
 /// on R. Warps have different tasks and exchange planes through shared memory.
@@ -16,8 +17,8 @@ namespace ffdp::device {
 /// shared memory and sum along y; summers sum along x and z and emit; the other threads only emit.
 /// Each task is one step ahead of the next.
 ///
-/// Op is as for sweep_kernel. The order of addition depends on the place of a voxel in the domain
-/// alone. `bytes` is the size of a copy to shared memory: 4, 8 or 16.
+/// Op is a WindowOp (window_op.cuh). The order of addition depends on the place of a voxel in the
+/// domain alone. `bytes` is the size of a copy to shared memory: 4, 8 or 16.
 template <int R, int tile_rows, int bytes, class Op>
 __global__ void __launch_bounds__(PipelineSizes<R, tile_rows, Op>::threads, tile_rows == 8 ? 2 : 1)
     box_pipeline_kernel(Op op, Box readable, Box box, Int3 origin, int stretch,
@@ -60,7 +61,7 @@ inline int access_bytes(const View<const float>& view, const Box& readable, int 
 }
 
 /// Runs the pipeline over `box`. `parts` gets one partial sum per block; may be null.
-template <int R, class Op>
+template <int R, WindowOp Op>
 void box_pipeline(const Context& ctx, const BoxPipeline<R, Op>& shape, const Op& op,
                   const Box& readable, const Box& box, typename Op::Sum* parts) {
   int bytes = 16;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "ffdp/core/copy.hpp"
+#include "ffdp/ops/common/slots.hpp"
 
 namespace ffdp {
 
@@ -15,9 +16,6 @@ struct MetricSum {
     return *this;
   }
 };
-
-/// Scratch slot of `metric_sum`; no op may use it.
-inline constexpr int metric_sum_slot = 9;
 
 /// Calls add(sum) on a sum of 0 in memory of the backend, waits, and returns the sum.
 template <class Add>

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "ffdp/ops/common/sweep_summer.cuh"
+#include "ffdp/ops/common/window_op.cuh"
 
 /// Separable stencils of a small reach over several quantities in one pass: sums along y in
 /// registers, along x by shuffles, along z in registers. Each voxel is read once and written once.
@@ -10,22 +11,9 @@ namespace ffdp::device {
 /// A warp makes H = Op::rows<R> rows of 64 - 4 margin voxels and marches along z. A lane makes two
 /// neighbours of each row; the `margin` lanes at each end only serve the others. Planes are copied
 /// to shared memory two steps before they are summed. There, voxels outside hold Op::outside, whose
-/// quantities are 0. Sums along z wait in registers until their last plane has come.
+/// quantities are 0. Sums along z wait in registers until their last plane has come. Op is a
+/// WindowOp (window_op.cuh).
 ///
-/// An Op has (lncc/cuda.cu is an example):
-///   quantities, raws, values   numbers of sums, of fields to read, of values made from these
-///   Sum                        type of the sum over all voxels
-///   missing                    whether voxels where raw 0 or 1 is NaN are left out and counted
-///   rows<R>, blocks<R>         rows of a warp (1 or 2); blocks per multiprocessor
-///   view(k), outside(k)        field k; its value outside
-///   paired                     whether two neighbours may be read or written with one access
-///   start()                    optional; a kernel calls it first, to read what device memory holds
-///   prepare(raw, value)        makes the values of a voxel
-///   add(factor, value, sums)   sums += factor * quantities of a voxel
-///   Place, place(neighbours)   addresses that the Op reads and writes; next_plane moves them up
-///   Own, own, reads_own        type and number of the fields read at the voxel itself; whether any
-///   own_at(place, k)           address of such a field
-///   emit(place, neighbours, sums[q][2], state, own[k][2], total)   takes the finished sums
 /// Where a box sum begins along an axis depends on the parity of the coordinate alone.
 /// @param readable  part of the domain that may be read
 /// @param origin    first voxel of the grid of tiles
@@ -84,7 +72,7 @@ bool paired_rows(const View<T>& view, int x) {
 }
 
 /// Runs the stencil over `box`. `parts` gets one partial sum per block; may be null.
-template <int R, Stencil stencil, class Op>
+template <int R, Stencil stencil, WindowOp Op>
 void sweep(const Context& ctx, const Sweep<R, Op>& s, const Op& op, const Weights& weights,
            const Box& readable, const Box& box, typename Op::Sum* parts) {
   // All pairs lie inside, or outside.

@@ -8,6 +8,7 @@
 #include "ffdp/core/box.hpp"
 #include "ffdp/core/cuda_check.hpp"
 #include "ffdp/ops/common/metric_sum.hpp"
+#include "ffdp/ops/common/slots.hpp"
 
 /// Loops over the voxels of a box on the device, and sums with one order of addition.
 namespace ffdp::device {
@@ -26,8 +27,6 @@ struct Sums {
 };
 
 inline constexpr int tile_x = 32, tile_y = 8, tile_threads = tile_x * tile_y;
-/// Scratch slots from this one on are used by the loops of this file.
-inline constexpr int sum_slot = 8;
 
 /// A block makes a tile of 256 voxels, 32 x 8 of them by default, over `planes` planes. It depends
 /// on the box alone.
@@ -68,17 +67,46 @@ __device__ inline void prefetch(const VectorView<T>& field, int z, int y, int x)
   prefetch_components<components>(&field[0](z, y, x), field.stride_c);
 }
 
+/// The voxels of one thread: those at z_lo <= z < z_hi of the column (y, x), if that is in the box.
+struct Column {
+  int x, y, z_lo, z_hi;
+  bool in_box;
+};
+/// The column of `planes` voxels that a thread makes, in a block of one of the Tiles.
+template <int size_x = tile_x, int size_y = tile_y>
+__device__ Column thread_column(const Box& box, int planes) {
+  const int x = box.lo[2] + static_cast<int>(blockIdx.x) * size_x + threadIdx.x;
+  const int y = box.lo[1] + static_cast<int>(blockIdx.y) * size_y + threadIdx.y;
+  const int z_lo = box.lo[0] + static_cast<int>(blockIdx.z) * planes;
+  const int z_hi = min(z_lo + planes, box.hi[0]);
+  return {x, y, z_lo, z_hi, !(x >= box.hi[2] || y >= box.hi[1])};
+}
+
+/// Makes a column of voxels that wait for gathers, two at a time. two(z) makes the voxels at z and
+/// z + 1 before it writes one of them, so that their loads are in flight together, and adds 2 to z.
+/// prefetch(z, planes) prefetches the inputs at z + planes. one(z) makes the last of an odd number.
+template <class Prefetch, class Two, class One>
+__device__ void two_by_two(const Column& column, const Prefetch& prefetch, const Two& two,
+                           const One& one) {
+  int z = column.z_lo;
+  while (z + 1 < column.z_hi) {
+    if (z + 3 < column.z_hi) {
+      prefetch(z, 2);
+      prefetch(z, 3);
+    }
+    two(z);
+  }
+  if (z < column.z_hi) one(z);
+}
+
 /// A thread makes one column of `planes` voxels. `blocks` is the number of blocks that should fit
 /// on a multiprocessor. Bodies that wait for gathers gain from 6, at the price of registers.
 template <int blocks, class Body>
 __global__ void __launch_bounds__(tile_threads, blocks)
     visit_kernel(Box box, int planes, Body body) {
-  const int x = box.lo[2] + static_cast<int>(blockIdx.x) * tile_x + threadIdx.x;
-  const int y = box.lo[1] + static_cast<int>(blockIdx.y) * tile_y + threadIdx.y;
-  const int z_lo = box.lo[0] + static_cast<int>(blockIdx.z) * planes;
-  const int z_hi = min(z_lo + planes, box.hi[0]);
-  if (x >= box.hi[2] || y >= box.hi[1]) return;
-  for (int z = z_lo; z < z_hi; ++z) body(z, y, x);
+  const Column column = thread_column(box, planes);
+  if (!column.in_box) return;
+  for (int z = column.z_lo; z < column.z_hi; ++z) body(z, column.y, column.x);
 }
 
 /// Calls body(z, y, x) for every voxel of the box.
@@ -111,13 +139,10 @@ __device__ Sum block_sum(int thread, Sum sum) {
 template <int blocks, class Sum, class Body>
 __global__ void __launch_bounds__(tile_threads, blocks)
     sum_kernel(Box box, int planes, Body body, Sum* parts) {
-  const int x = box.lo[2] + static_cast<int>(blockIdx.x) * tile_x + threadIdx.x;
-  const int y = box.lo[1] + static_cast<int>(blockIdx.y) * tile_y + threadIdx.y;
-  const int z_lo = box.lo[0] + static_cast<int>(blockIdx.z) * planes;
-  const int z_hi = min(z_lo + planes, box.hi[0]);
+  const Column column = thread_column(box, planes);
   Sum sum{};
-  if (x < box.hi[2] && y < box.hi[1])
-    for (int z = z_lo; z < z_hi; ++z) body(z, y, x, sum);
+  if (column.in_box)
+    for (int z = column.z_lo; z < column.z_hi; ++z) body(z, column.y, column.x, sum);
   const int thread = threadIdx.y * tile_x + threadIdx.x;
   sum = block_sum(thread, sum);
   if (thread == 0)

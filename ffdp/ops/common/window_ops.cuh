@@ -7,7 +7,7 @@
 #include "ffdp/ops/common/box_pipeline.cuh"
 #include "ffdp/ops/common/sweep.cuh"
 
-/// What the Ops (see sweep.cuh) of lncc and correlation have in common: both make a, b, d of every
+/// What the Ops (window_op.cuh) of lncc and correlation have in common: both make a, b, d of every
 /// window from five sums, and the gradient from the window sums of a, b, d.
 namespace ffdp::device {
 

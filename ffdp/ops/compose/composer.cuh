@@ -59,23 +59,20 @@ struct Composer {
 /// Tiles are wide along x, because neighbouring tiles read the voxels that they share twice.
 inline constexpr int compose_x = 64, compose_y = 4;
 
-/// A thread makes one column of voxels, two at a time, so that their loads are in flight together.
-/// The next two are prefetched to the L2 cache, because a voxel waits for two loads in a row: the
-/// step, then u. Steps has column(y, x), the values that a column shares; operator()(column, z, y,
-/// x, s), which writes the step at a voxel to s; and prefetch(z, y, x).
+/// A thread makes one column of voxels. It prefetches, because a voxel waits for two loads in a
+/// row: the step, then u. Steps has column(y, x), the values that a column shares;
+/// operator()(column, z, y, x, s), which writes the step at a voxel to s; and prefetch(z, y, x).
 template <class Steps, bool flat_x>
 __global__ void __launch_bounds__(compose_x* compose_y, 4)
     compose_kernel(Steps steps, Composer<flat_x> composer, Box box, int planes,
                    VectorView<float> out) {
-  const int x = box.lo[2] + static_cast<int>(blockIdx.x) * compose_x + threadIdx.x;
-  const int y = box.lo[1] + static_cast<int>(blockIdx.y) * compose_y + threadIdx.y;
-  int z = box.lo[0] + static_cast<int>(blockIdx.z) * planes;
-  const int z_hi = min(z + planes, box.hi[0]);
-  if (x >= box.hi[2] || y >= box.hi[1]) return;
+  const device::Column place = device::thread_column<compose_x, compose_y>(box, planes);
+  if (!place.in_box) return;
+  const int y = place.y, x = place.x;
   const auto column = steps.column(y, x);
-  const auto prefetch = [&](int at) {
-    steps.prefetch(at, y, x);
-    composer.prefetch(at, y, x);
+  const auto prefetch = [&](int z, int planes_on) {
+    steps.prefetch(z + planes_on, y, x);
+    composer.prefetch(z + planes_on, y, x);
   };
   const auto make = [&](int at) {
     float s[3];
@@ -87,16 +84,13 @@ __global__ void __launch_bounds__(compose_x* compose_y, 4)
 #pragma unroll
     for (int c = 0; c < 3; ++c) __stcs(to + c * out.stride_c, result.v[c]);
   };
-  for (; z + 1 < z_hi; z += 2) {
-    if (z + 3 < z_hi) {
-      prefetch(z + 2);
-      prefetch(z + 3);
-    }
+  const auto two = [&](int& z) {
     const auto first = make(z), second = make(z + 1);
     put(z, first);
     put(z + 1, second);
-  }
-  if (z < z_hi) put(z, make(z));
+    z += 2;
+  };
+  device::two_by_two(place, prefetch, two, [&](int z) { put(z, make(z)); });
 }
 
 /// out(x) = s(x) + u(x + s(x)) over `box`.

@@ -8,7 +8,7 @@
 namespace ffdp::correlation {
 namespace {
 
-enum Slot { coefficients_slot = 0, parts_slot = 1, sums_slot = 2, first_slot = 3, second_slot = 4 };
+enum Slot { coefficients_slot, parts_slot, sums_slot, first_slot, second_slot };
 
 using Total = device::Sums<2>;
 
@@ -25,8 +25,7 @@ struct Centres {
 
 using device::Coefficients;
 
-/// Window sums of F, M, F^2, M^2, F M -> cc, a, b, d. Reads 8 B/voxel and writes 12. The members
-/// are those that sweep.cuh requires of an Op.
+/// Window sums of F, M, F^2, M^2, F M -> cc, a, b, d. Reads 8 B/voxel and writes 12. A WindowOp.
 struct Windows : device::MomentSums {
   static constexpr bool missing = false;
   using Sum = Total;

@@ -5,7 +5,7 @@
 #include <limits>
 
 #include "ffdp/core/host_device.hpp"
-#include "ffdp/ops/common/reciprocal.hpp"
+#include "ffdp/ops/common/quick_math.hpp"
 #include "ffdp/ops/correlation/correlation.hpp"
 
 namespace ffdp::correlation {
@@ -79,7 +79,7 @@ FFDP_HD inline Terms<T> terms(const Rule<T>& rule, T f, T m, T ff, T mm, T fm) {
     by_c = 2 * c * inverse;
     by_vm = -cc * inverse * below.slope;
   } else {
-    by_c = std::sqrt(inverse);
+    by_c = root(inverse);
     cc = c * by_c;
     by_vm = T(-0.5) * cc * inverse * below.slope;
   }

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "ffdp/core/parallel.hpp"
+#include "ffdp/ops/common/slots.hpp"
 #include "ffdp/ops/compose/backends.hpp"
 #include "ffdp/ops/descent/backends.hpp"
 #include "ffdp/ops/descent/math.hpp"
@@ -11,7 +12,7 @@
 namespace ffdp::descent {
 namespace {
 
-enum Slot { smoothed_slot = 10 };  // below: those of smooth
+enum Slot { smoothed_slot = outer_slots };
 
 struct Part {
   float longest = 0;  // squared

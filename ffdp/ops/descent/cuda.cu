@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "ffdp/ops/common/edge_factors.cuh"
+#include "ffdp/ops/common/slots.hpp"
 #include "ffdp/ops/common/sweep.cuh"
 #include "ffdp/ops/compose/composer.cuh"
 #include "ffdp/ops/descent/backends.hpp"
@@ -12,7 +13,7 @@
 namespace ffdp::descent {
 namespace {
 
-enum Slot { smoothed_slot = 10, parts_slot = 11 };  // below: those of smooth
+enum Slot { smoothed_slot = outer_slots, parts_slot };
 /// Beyond this reach, fused kernels would spill registers. Smoothing and Adam then run separately,
 /// with scratch between them.
 constexpr int widest_fused = 4;
@@ -25,7 +26,7 @@ struct Part {
 struct Take {
   Sums* sums;
   __device__ void operator()(const Part& part) const {
-    sums->longest = fmaxf(sums->longest, sqrtf(part.longest));
+    sums->longest = fmaxf(sums->longest, root(part.longest));
   }
 };
 
@@ -36,8 +37,8 @@ __device__ float second_from(T stored) {
 }
 template <>
 __device__ float second_from(Half stored) {
-  const float root = to_float(stored);
-  return root * root;
+  const float value = to_float(stored);
+  return value * value;
 }
 template <class T>
 __device__ T second_to(float value) {
@@ -45,7 +46,7 @@ __device__ T second_to(float value) {
 }
 template <>
 __device__ Half second_to(float value) {
-  return from_float<Half>(sqrtf(value));
+  return from_float<Half>(root(value));
 }
 
 /// Smoothed gradients -> moments. Reads the moments from the second iteration on, writes them.

@@ -5,6 +5,7 @@
 
 #include "ffdp/core/box.hpp"
 #include "ffdp/core/host_device.hpp"
+#include "ffdp/ops/common/quick_math.hpp"
 #include "ffdp/ops/descent/descent.hpp"
 
 namespace ffdp::descent {
@@ -31,7 +32,7 @@ inline Constants<float> constants(const Params& p) {
 
 template <class T>
 FFDP_HD inline T direction(const Constants<T>& c, T first, T second) {
-  return first * c.scale1 / (std::sqrt(second * c.scale2) + c.epsilon);
+  return quotient(first * c.scale1, root(second * c.scale2) + c.epsilon);
 }
 
 /// The first iteration ignores the old values of the moments.
@@ -84,14 +85,14 @@ struct Ramp {
     if (width == 0 || domain.size(axis) == 1) return 1;
     const int below = i - domain.lo[axis], above = domain.hi[axis] - 1 - i;
     const int inside = below < above ? below : above;
-    return inside < width ? static_cast<float>(inside) / static_cast<float>(width) : 1;
+    return inside < width ? quotient(static_cast<float>(inside), static_cast<float>(width)) : 1;
   }
 };
 
 /// The factor `scale` in s = scale * direction * ramp.
 FFDP_HD inline float step_scale(float length, float least, float longest) {
   const float divisor = longest > least ? longest : least;
-  return divisor > 0 ? -length / divisor : 0;
+  return divisor > 0 ? quotient(-length, divisor) : 0;
 }
 
 }  // namespace ffdp::descent

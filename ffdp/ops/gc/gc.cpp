@@ -6,6 +6,7 @@
 #include "ffdp/core/copy.hpp"
 #include "ffdp/ops/common/checks.hpp"
 #include "ffdp/ops/common/dispatch.hpp"
+#include "ffdp/ops/common/slots.hpp"
 #include "ffdp/ops/gc/backends.hpp"
 
 namespace ffdp::gc {
@@ -18,7 +19,7 @@ void check(const Params& p) {
               std::to_string(p.moving_scale) + ", must be more than 0 and finite");
 }
 
-enum Slot { sums_slot = 10, slope_slot = 11 };  // below: those of the backends
+enum Slot { sums_slot = outer_slots, slope_slot };
 
 }  // namespace
 

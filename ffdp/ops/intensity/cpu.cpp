@@ -6,6 +6,8 @@
 namespace ffdp::intensity {
 namespace {
 
+enum Slot { counts_slot };
+
 /// body(z, y) for the rows of the box, on all threads.
 template <class Body>
 void for_rows(const Context& ctx, const Box& box, Body&& body) {
@@ -73,7 +75,8 @@ std::vector<std::int64_t> On<Backend::cpu>::histogram(Context& ctx, Box box, Ran
   const double lo = static_cast<double>(range.lo);
   const double scale = bins / (static_cast<double>(range.hi) - lo);
   const auto size = static_cast<std::size_t>(bins);
-  auto* counts = ctx.scratch<std::int64_t>(0, size * static_cast<std::size_t>(ctx.threads));
+  auto* counts =
+      ctx.scratch<std::int64_t>(counts_slot, size * static_cast<std::size_t>(ctx.threads));
   std::fill_n(counts, size * static_cast<std::size_t>(ctx.threads), 0);
   visit_loaded(image, [&](auto loaded) {
     parallel_for(ctx, box.size(0), [&](std::int64_t i, int worker) {

@@ -6,7 +6,7 @@
 namespace ffdp::intensity {
 namespace {
 
-enum Slot { counts_slot = 0 };
+enum Slot { counts_slot };
 
 /// Statistics whose all-zero value is neutral.
 struct Sum {

@@ -9,6 +9,8 @@
 namespace ffdp::jacobian {
 namespace {
 
+enum Slot { rows_slot };
+
 /// Determinants of the row (z, y) of `compute` to out[0, compute.size(2)).
 void determinant_row(const Box& domain, const Box& compute, const VectorView<const float>& u, int z,
                      int y, float* out) {
@@ -85,7 +87,7 @@ PlaneSums<Statistics> On<Backend::cpu>::statistics(Context& ctx, const Box& doma
                                                    const VectorView<const float>& displacement,
                                                    const View<const std::uint8_t>& mask) {
   const auto width = static_cast<std::size_t>(compute.size(2));
-  auto* rows = ctx.scratch<float>(0, width * static_cast<std::size_t>(ctx.threads));
+  auto* rows = ctx.scratch<float>(rows_slot, width * static_cast<std::size_t>(ctx.threads));
   return plane_sums<Statistics>(ctx, compute.size(0), [&](std::int64_t i, int worker) {
     const int z = compute.lo[0] + static_cast<int>(i);
     float* const row = rows + width * static_cast<std::size_t>(worker);
@@ -104,7 +106,7 @@ std::vector<Int3> On<Backend::cpu>::voxels_below(Context& ctx, const Box& domain
                                                  const Box& compute, double least,
                                                  const VectorView<const float>& displacement) {
   const auto width = static_cast<std::size_t>(compute.size(2));
-  auto* rows = ctx.scratch<float>(0, width * static_cast<std::size_t>(ctx.threads));
+  auto* rows = ctx.scratch<float>(rows_slot, width * static_cast<std::size_t>(ctx.threads));
   std::vector<std::vector<Int3>> planes(static_cast<std::size_t>(compute.size(0)));
   parallel_for(ctx, compute.size(0), [&](std::int64_t i, int worker) {
     const int z = compute.lo[0] + static_cast<int>(i);

@@ -9,7 +9,7 @@
 namespace ffdp::jacobian {
 namespace {
 
-enum Slot { count_slot = 0, voxels_slot = 1 };
+enum Slot { count_slot, voxels_slot };
 
 __device__ float at(const Box& domain, const VectorView<const float>& u, int z, int y, int x) {
   const Stencil sz = stencil(z, domain.lo[0], domain.hi[0]);

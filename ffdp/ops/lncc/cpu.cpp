@@ -3,13 +3,14 @@
 
 #include "ffdp/ops/common/exact_sum.hpp"
 #include "ffdp/ops/common/separable.hpp"
+#include "ffdp/ops/common/slots.hpp"
 #include "ffdp/ops/lncc/backends.hpp"
 #include "ffdp/ops/lncc/math.hpp"
 
 namespace ffdp::lncc {
 namespace {
 
-enum Slot { stencil_slot = 0, coefficient_slot = 10 };  // 10: as descent, which never runs at once
+enum Slot { stencil_slot, coefficient_slot = outer_slots };
 
 Taps make_taps(const Params& p) {
   const auto taps = p.window == Window::gaussian ? gaussian_taps(p.sigma)
@@ -110,9 +111,9 @@ struct Windows {
 };
 
 template <bool Missing>
-void evaluate(Context& ctx, const Params& p, const Box& domain, const Box& compute,
-              const Images<float>& images, View<float> grad, VectorView<float> workspace,
-              MetricSum* sum) {
+void run_windows(Context& ctx, const Params& p, const Box& domain, const Box& compute,
+                 const Images<float>& images, View<float> grad, VectorView<float> workspace,
+                 MetricSum* sum) {
   const View<const float> fixed = images.fixed, warped = images.warped;
   const Taps taps = make_taps(p);
   const Box rows = grad ? intersect(grow(compute, reach(p)), domain) : compute;
@@ -172,9 +173,9 @@ void On<Backend::cpu>::forward_backward(Context& ctx, const Params& p, Box domai
                                         const Images<float>& images, View<float> grad,
                                         VectorView<float> workspace, MetricSum* sum) {
   if (p.missing_values)
-    evaluate<true>(ctx, p, domain, compute, images, grad, workspace, sum);
+    run_windows<true>(ctx, p, domain, compute, images, grad, workspace, sum);
   else
-    evaluate<false>(ctx, p, domain, compute, images, grad, workspace, sum);
+    run_windows<false>(ctx, p, domain, compute, images, grad, workspace, sum);
 }
 
 }  // namespace ffdp::lncc

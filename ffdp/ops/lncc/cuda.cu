@@ -5,6 +5,7 @@
 
 #include "ffdp/ops/common/axis_sums.cuh"
 #include "ffdp/ops/common/exact_sum.hpp"
+#include "ffdp/ops/common/slots.hpp"
 #include "ffdp/ops/common/window_ops.cuh"
 #include "ffdp/ops/lncc/backends.hpp"
 #include "ffdp/ops/lncc/math.hpp"
@@ -13,12 +14,12 @@ namespace ffdp::lncc {
 namespace {
 
 enum Slot {
-  workspace_slot = 10,  // as descent, which never runs at once
   parts_slot = 1,
   taps_slot = 2,
-  edge_slot = 3,
-  sums_slot = 6,
-  axis_slot = 7
+  edge_slot = 3,  // one per axis
+  sums_slot = axis_slots,
+  axis_slot,
+  workspace_slot = outer_slots
 };
 
 using device::Coefficients;
@@ -35,7 +36,7 @@ struct WindowSize {
   /// formula, because results must not depend on where tiles lie.
   template <bool counted>
   __device__ float inverse_whole() const {
-    return counted ? 1.0F / whole : inverse_side * inverse_side * inverse_side;
+    return counted ? reciprocal(whole) : inverse_side * inverse_side * inverse_side;
   }
   __device__ float inverse_along(int a, int i) const {
     return axis[a] ? axis[a][i - box.lo[a]] : inverse_count(a, i);
@@ -43,7 +44,7 @@ struct WindowSize {
   __device__ float inverse_count(int a, int i) const {
     const int lo = i - radius, hi = i + radius + 1;
     if (padded || (lo >= domain.lo[a] && hi <= domain.hi[a])) return inverse_side;
-    return 1.0F / static_cast<float>(min(hi, domain.hi[a]) - max(lo, domain.lo[a]));
+    return reciprocal(static_cast<float>(min(hi, domain.hi[a]) - max(lo, domain.lo[a])));
   }
 };
 
@@ -107,7 +108,7 @@ struct Windows : device::MomentSums {
         if (valid[i] && !state.clean)
           valid[i] = !device::absent(fixed(n.z, n.y, n.x + i), warped(n.z, n.y, n.x + i));
         if (valid[i])
-          make(i, Missing ? 1.0F / state.count[i] : row * size.inverse_along(2, n.x + i));
+          make(i, Missing ? reciprocal(state.count[i]) : row * size.inverse_along(2, n.x + i));
         else
           a[i] = b[i] = d[i] = 0;
       }
@@ -152,13 +153,11 @@ template <class Op>
 __global__ void __launch_bounds__(device::tile_threads)
     emit_kernel(Op op, Box box, int planes, View<const float> sums, std::int64_t volume,
                 typename Op::Sum* parts) {
-  const int x = box.lo[2] + static_cast<int>(blockIdx.x) * device::tile_x + threadIdx.x;
-  const int y = box.lo[1] + static_cast<int>(blockIdx.y) * device::tile_y + threadIdx.y;
-  const int z_lo = box.lo[0] + static_cast<int>(blockIdx.z) * planes;
-  const int z_hi = min(z_lo + planes, box.hi[0]);
+  const device::Column column = device::thread_column(box, planes);
+  const int y = column.y, x = column.x;
   typename Op::Sum total{};
-  if (x < box.hi[2] && y < box.hi[1])
-    for (int z = z_lo; z < z_hi; ++z) {
+  if (column.in_box)
+    for (int z = column.z_lo; z < column.z_hi; ++z) {
       float s[Op::quantities][2] = {};
       const float* at = &sums(z, y, x);
 #pragma unroll
@@ -210,9 +209,9 @@ void any_window(Context& ctx, const Op& op, const std::vector<float>& taps, cons
 }
 
 template <bool Missing>
-void evaluate(Context& ctx, const Params& p, const Box& domain, const Box& compute,
-              const Images<float>& images, View<float> grad, VectorView<float> workspace,
-              MetricSum* sum) {
+void run_windows(Context& ctx, const Params& p, const Box& domain, const Box& compute,
+                 const Images<float>& images, View<float> grad, VectorView<float> workspace,
+                 MetricSum* sum) {
   const View<const float> fixed = images.fixed, warped = images.warped;
   const int radius = reach(p);
   const bool gaussian = p.window == Window::gaussian;
@@ -273,9 +272,9 @@ void On<Backend::cuda>::forward_backward(Context& ctx, const Params& p, Box doma
                                          const Images<float>& images, View<float> grad,
                                          VectorView<float> workspace, MetricSum* sum) {
   if (p.missing_values)
-    evaluate<true>(ctx, p, domain, compute, images, grad, workspace, sum);
+    run_windows<true>(ctx, p, domain, compute, images, grad, workspace, sum);
   else
-    evaluate<false>(ctx, p, domain, compute, images, grad, workspace, sum);
+    run_windows<false>(ctx, p, domain, compute, images, grad, workspace, sum);
 }
 
 }  // namespace ffdp::lncc

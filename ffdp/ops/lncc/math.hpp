@@ -2,7 +2,7 @@
 #pragma once
 
 #include "ffdp/core/host_device.hpp"
-#include "ffdp/ops/common/reciprocal.hpp"
+#include "ffdp/ops/common/quick_math.hpp"
 
 namespace ffdp::lncc {
 

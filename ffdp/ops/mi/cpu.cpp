@@ -9,6 +9,8 @@
 namespace ffdp::mi {
 namespace {
 
+enum Slot { workers_slot };
+
 /// Positions of one row in bins, in a buffer; NaN in either image gives -1.
 void row_bins(const BinMap& fixed_map, const BinMap& moving_map, const float* fixed,
               const float* warped, int n, float* fixed_bin, float* moving_bin) {
@@ -97,7 +99,7 @@ void On<Backend::cpu>::accumulate(Context& ctx, const Params& p, Box, Box comput
   const std::size_t cells = static_cast<std::size_t>(p.bins) * p.bins;
   // Per worker: the histogram, the sample count and two rows of bin positions.
   const std::size_t per_worker = cells + 8 + static_cast<std::size_t>(n);
-  auto* scratch = ctx.scratch<std::int64_t>(0, per_worker * ctx.threads);
+  auto* scratch = ctx.scratch<std::int64_t>(workers_slot, per_worker * ctx.threads);
   std::fill_n(scratch, per_worker * ctx.threads, std::int64_t{0});
   parallel_for(ctx, compute.size(0), [&](std::int64_t i, int worker) {
     std::int64_t* joint = scratch + per_worker * worker;
@@ -167,7 +169,7 @@ void On<Backend::cpu>::backward(Context& ctx, const Params& p, Box, Box compute,
   const View<const float> fixed = images.fixed, warped = images.warped;
   const Maps maps(p);
   const int n = compute.size(2);
-  auto* scratch = ctx.scratch<float>(0, 2 * static_cast<std::size_t>(n) * ctx.threads);
+  auto* scratch = ctx.scratch<float>(workers_slot, 2 * static_cast<std::size_t>(n) * ctx.threads);
   parallel_for(ctx, compute.size(0), [&](std::int64_t i, int worker) {
     float* fixed_bin = scratch + 2 * static_cast<std::size_t>(n) * worker;
     float* moving_bin = fixed_bin + n;

@@ -155,14 +155,11 @@ __global__ void __launch_bounds__(device::tile_threads)
   for (int i = thread; i < pair.bins * pair.bins; i += device::tile_threads)
     shared_table[i] = table[i];
   __syncthreads();
-  const Box& box = pair.compute;
-  const int x = box.lo[2] + static_cast<int>(blockIdx.x) * device::tile_x + threadIdx.x;
-  const int y = box.lo[1] + static_cast<int>(blockIdx.y) * device::tile_y + threadIdx.y;
-  const int z_lo = box.lo[0] + static_cast<int>(blockIdx.z) * planes;
-  const int z_hi = min(z_lo + planes, box.hi[0]);
-  if (x >= box.hi[2] || y >= box.hi[1]) return;
+  const device::Column column = device::thread_column(pair.compute, planes);
+  if (!column.in_box) return;
+  const int y = column.y, x = column.x;
 #pragma unroll 4
-  for (int z = z_lo; z < z_hi; ++z) {
+  for (int z = column.z_lo; z < column.z_hi; ++z) {
     const float f = pair.fixed(z, y, x), m = pair.warped(z, y, x);
     const bool valid = f == f && m == m;
     const float fb = to_bin(pair.fixed_map, valid ? f : 0.0F);

@@ -7,6 +7,7 @@
 #include "ffdp/core/copy.hpp"
 #include "ffdp/ops/common/checks.hpp"
 #include "ffdp/ops/common/dispatch.hpp"
+#include "ffdp/ops/common/slots.hpp"
 #include "ffdp/ops/mi/backends.hpp"
 #include "ffdp/ops/mi/math.hpp"
 
@@ -24,7 +25,7 @@ void check(const Params& p) {
               std::to_string(p.moving_hi) + "]");
 }
 
-enum Slot { counts_slot = 10, derivative_slot = 11 };  // below: those of the backends
+enum Slot { counts_slot = outer_slots, derivative_slot };
 
 std::size_t cells(const Params& p) { return static_cast<std::size_t>(p.bins) * p.bins; }
 

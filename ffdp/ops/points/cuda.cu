@@ -8,7 +8,7 @@
 namespace ffdp::points {
 namespace {
 
-enum Slot { points_slot = 0, results_slot = 1 };
+enum Slot { points_slot, results_slot };
 constexpr int threads = 256;
 
 template <class Out, class Make>

@@ -74,7 +74,7 @@ struct Forward {
   VectorView<float> out;
 
   /// Where a thread reads and writes.
-  struct Column {
+  struct Pointers {
     const float* u;
     float* to;
   };
@@ -82,18 +82,18 @@ struct Forward {
   struct Made {
     float value[channels];
   };
-  __device__ Column column(int z, int y, int x) const {
+  __device__ Pointers pointers(int z, int y, int x) const {
     return {&usual.in.displacement[0](z, y, x), &out[0](z, y, x)};
   }
-  __device__ void next(Column& at) const {
+  __device__ void next(Pointers& at) const {
     at.u += usual.in.displacement.stride_z;
     at.to += out.stride_z;
   }
-  __device__ void prefetch(const Column& at, int planes) const {
+  __device__ void prefetch(const Pointers& at, int planes) const {
     const VectorView<const float>& u = usual.in.displacement;
     device::prefetch_components(at.u + planes * u.stride_z, u.stride_c);
   }
-  __device__ Made make(const Corners<float, int>& corners, const Column&, Kept&) const {
+  __device__ Made make(const Corners<float, int>& corners, const Pointers&, Kept&) const {
     const auto& image = usual.in.image;
     Made made;
 #pragma unroll
@@ -101,7 +101,7 @@ struct Forward {
       made.value[c] = value_at(corners, image.data + c * image.stride_c);
     return made;
   }
-  __device__ void put(const Column& at, const Made& made) const {
+  __device__ void put(const Pointers& at, const Made& made) const {
 #pragma unroll
     for (int c = 0; c < channels; ++c) resample::put(into, at.to[c * out.stride_c], made.value[c]);
   }
@@ -189,7 +189,7 @@ struct Backward {
   VectorView<const float> grad_out;
   Gradients<float> to;
 
-  struct Column {
+  struct Pointers {
     const float* u;
     const float* grad;
     float* to;
@@ -199,21 +199,21 @@ struct Backward {
   struct Made {
     float grad_q[3];
   };
-  __device__ Column column(int z, int y, int x) const {
+  __device__ Pointers pointers(int z, int y, int x) const {
     return {&usual.in.displacement[0](z, y, x), &grad_out[0](z, y, x),
             to.displacement ? &to.displacement[0](z, y, x) : nullptr};
   }
-  __device__ void next(Column& at) const {
+  __device__ void next(Pointers& at) const {
     at.u += usual.in.displacement.stride_z;
     at.grad += grad_out.stride_z;
     at.to += to.displacement.stride_z;
   }
-  __device__ void prefetch(const Column& at, int planes) const {
+  __device__ void prefetch(const Pointers& at, int planes) const {
     const VectorView<const float>& u = usual.in.displacement;
     device::prefetch_components(at.u + planes * u.stride_z, u.stride_c);
     device::prefetch_components<channels>(at.grad + planes * grad_out.stride_z, grad_out.stride_c);
   }
-  __device__ Made make(const Corners<float, int>& corners, const Column& at, Kept& kept) const {
+  __device__ Made make(const Corners<float, int>& corners, const Pointers& at, Kept& kept) const {
     Made made{};
     const auto& image = usual.in.image;
     float g[channels];
@@ -225,7 +225,7 @@ struct Backward {
     if constexpr (to_image) WarpScatter<channels>(corners, kept)(to.image, g);
     return made;
   }
-  __device__ void put(const Column& at, const Made& made) const {
+  __device__ void put(const Pointers& at, const Made& made) const {
     if (!to.displacement) return;
 #pragma unroll
     for (int a = 0; a < 3; ++a)
@@ -236,45 +236,38 @@ struct Backward {
   }
 };
 
-/// A thread makes a column of `planes` voxels: two before it writes one, so that the loads of both
-/// are in flight together, and it prefetches the next two.
+/// A thread makes a column of `planes` voxels.
 template <int blocks, class Op>
 __global__ void __launch_bounds__(device::tile_threads, blocks)
     columns_kernel(Box box, int planes, Op op) {
-  const int x = box.lo[2] + static_cast<int>(blockIdx.x) * device::tile_x + threadIdx.x;
-  const int y = box.lo[1] + static_cast<int>(blockIdx.y) * device::tile_y + threadIdx.y;
-  int z = box.lo[0] + static_cast<int>(blockIdx.z) * planes;
-  const int z_hi = min(z + planes, box.hi[0]);
-  if (x >= box.hi[2] || y >= box.hi[1]) return;
-  typename Op::Column column = op.column(z, y, x);
+  const device::Column column = device::thread_column(box, planes);
+  if (!column.in_box) return;
+  const int y = column.y, x = column.x;
+  typename Op::Pointers at = op.pointers(column.z_lo, y, x);
   typename Op::Kept kept;
-  const auto one = [&] {
-    op.put(column, op.make(op.usual.corners(z, y, x), column, kept));
-    op.next(column);
+  const auto one = [&](int& z) {
+    op.put(at, op.make(op.usual.corners(z, y, x), at, kept));
+    op.next(at);
     ++z;
   };
-  while (z + 1 < z_hi) {
-    if (z + 3 < z_hi) {
-      op.prefetch(column, 2);
-      op.prefetch(column, 3);
-    }
-    auto after = column;
+  const auto two = [&](int& z) {
+    auto after = at;
     op.next(after);
-    const auto a = op.usual.inner(column.u, z, y, x), b = op.usual.inner(after.u, z + 1, y, x);
+    const auto a = op.usual.inner(at.u, z, y, x), b = op.usual.inner(after.u, z + 1, y, x);
     if (a.holds && b.holds) {
-      const auto first = op.make(op.usual.corners(a), column, kept);
+      const auto first = op.make(op.usual.corners(a), at, kept);
       const auto second = op.make(op.usual.corners(b), after, kept);
-      op.put(column, first);
+      op.put(at, first);
       op.put(after, second);
       op.next(after);
-      column = after;
+      at = after;
       z += 2;
     } else {
 #pragma unroll 1
-      for (int k = 0; k < 2; ++k) one();
+      for (int k = 0; k < 2; ++k) one(z);
     }
-  }
-  if (z < z_hi) one();
+  };
+  device::two_by_two(column, [&](int, int planes_on) { op.prefetch(at, planes_on); }, two, one);
   op.finish(kept);
 }
 

@@ -12,6 +12,8 @@ namespace ffdp::resize {
 
 namespace {
 
+enum Slot { planes_slot };
+
 /// Makes one output plane of `Q` images at a time: sums planes, then rows, then voxels. Reads an
 /// input plane once for each output plane that it contributes to.
 /// @param add    add(z, y, w, sums): adds w times the row from reach.lo[2] on to the Q sums
@@ -23,7 +25,7 @@ void shrink_planes(Context& ctx, const std::array<AxisWeights, 3>& weights, cons
   const int rows = reach.size(1), width = reach.size(2);
   const std::size_t size = static_cast<std::size_t>(rows) * width;
   const std::size_t per_worker = Q * (size + width);
-  float* scratch = ctx.scratch<float>(0, per_worker * ctx.threads);
+  float* scratch = ctx.scratch<float>(planes_slot, per_worker * ctx.threads);
   parallel_for(ctx, compute.size(0), [&](std::int64_t i, int worker) {
     std::array<float*, Q> plane, row, sum;
     for (int q = 0; q < Q; ++q) {

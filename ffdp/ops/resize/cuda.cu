@@ -3,6 +3,7 @@
 #include <array>
 
 #include "ffdp/ops/common/axis_weights.cuh"
+#include "ffdp/ops/common/slots.hpp"
 #include "ffdp/ops/common/trilinear.hpp"
 #include "ffdp/ops/common/voxels.cuh"
 #include "ffdp/ops/resize/backends.hpp"
@@ -12,7 +13,13 @@ namespace ffdp::resize {
 namespace {
 
 // Tables: two slots per axis.
-enum Slot { half_slot = 0, row_slot = 1, table_slot = 2, share_half_slot = 8, share_row_slot = 9 };
+enum Slot {
+  half_slot,
+  row_slot,
+  table_slot,  // two per axis
+  share_half_slot = outer_slots,
+  share_row_slot
+};
 
 /// The first pass of an image with a mask: sums of the voxels that count, and of their weights.
 template <class T>

@@ -119,36 +119,31 @@ struct ToDisplacement {
 };
 
 /// A block makes 32 x 8 columns of `planes` <= 64 voxels. Where its rows start in the moving image
-/// is computed once, in double, into 6 KiB of shared memory; two voxels are made before one is
-/// written, so that their gathers are in flight together, and the inputs of the next two are
-/// prefetched.
+/// is computed once, in double, into 6 KiB of shared memory.
 template <class Op>
 __global__ void __launch_bounds__(device::tile_threads, 6) rows_kernel(Op op, Box box, int planes) {
   __shared__ float starts[64 * device::tile_y][3];
-  const int y0 = box.lo[1] + static_cast<int>(blockIdx.y) * device::tile_y;
-  const int x = box.lo[2] + static_cast<int>(blockIdx.x) * device::tile_x + threadIdx.x;
-  const int z_lo = box.lo[0] + static_cast<int>(blockIdx.z) * planes;
-  const int z_hi = min(z_lo + planes, box.hi[0]), y = y0 + threadIdx.y;
+  const device::Column column = device::thread_column(box, planes);
+  const int y0 = column.y - static_cast<int>(threadIdx.y), y = column.y, x = column.x;
   const int thread = threadIdx.y * device::tile_x + threadIdx.x;
   for (int i = thread; i < planes * device::tile_y; i += device::tile_threads)
 #pragma unroll
     for (int c = 0; c < 3; ++c)
-      starts[i][c] = op.locate.start(c, z_lo + i / device::tile_y, y0 + i % device::tile_y);
+      starts[i][c] = op.locate.start(c, column.z_lo + i / device::tile_y, y0 + i % device::tile_y);
   __syncthreads();
-  if (x >= box.hi[2] || y >= box.hi[1]) return;
+  if (!column.in_box) return;
   const float(*row)[3] = starts + threadIdx.y;
-  int z = z_lo;
-  for (; z + 1 < z_hi; z += 2, row += 2 * device::tile_y) {
-    if (z + 3 < z_hi) {
-      op.prefetch(z + 2, y, x);
-      op.prefetch(z + 3, y, x);
-    }
-    const auto first = op.make(row[0], z, y, x);
-    const auto second = op.make(row[device::tile_y], z + 1, y, x);
-    op.put(z, y, x, first);
-    op.put(z + 1, y, x, second);
-  }
-  if (z < z_hi) op.put(z, y, x, op.make(row[0], z, y, x));
+  device::two_by_two(
+      column, [&](int z, int planes_on) { op.prefetch(z + planes_on, y, x); },
+      [&](int& z) {
+        const auto first = op.make(row[0], z, y, x);
+        const auto second = op.make(row[device::tile_y], z + 1, y, x);
+        op.put(z, y, x, first);
+        op.put(z + 1, y, x, second);
+        row += 2 * device::tile_y;
+        z += 2;
+      },
+      [&](int z) { op.put(z, y, x, op.make(row[0], z, y, x)); });
 }
 
 template <class Op>
@@ -177,7 +172,7 @@ struct ToAffine {
   }
 };
 
-enum Slot { sums_slot = 0, largest_slot = 1 };
+enum Slot { sums_slot, largest_slot };
 
 /// Bits of the largest magnitude; those of NaN and infinity are larger than all others.
 struct Largest {

@@ -9,6 +9,8 @@
 namespace ffdp::smooth {
 namespace {
 
+enum Slot { stencil_slot };
+
 Taps make_taps(const Params& p) {
   return {{gaussian_taps(p.sigma[0]), gaussian_taps(p.sigma[1]), gaussian_taps(p.sigma[2])}};
 }
@@ -45,7 +47,7 @@ void smooth_rows(Context& ctx, const Params& p, const Box& domain, const Box& co
   std::array<std::vector<float>, 3> edge;
   for (int a = 0; a < 3; ++a)
     edge[a] = edge_factors(taps.axis[a], domain, a, compute.lo[a], compute.hi[a]);
-  separable_stencil<Q>(ctx, 0, taps, domain, compute, rows_of,
+  separable_stencil<Q>(ctx, stencil_slot, taps, domain, compute, rows_of,
                        [&](int z, int y, const std::array<float*, Q>& rows, std::int64_t) {
                          const float factor =
                              edge[0][z - compute.lo[0]] * edge[1][y - compute.lo[1]];
@@ -99,7 +101,7 @@ void On<Backend::cpu>::backward(Context& ctx, const Params& p, Box domain, Box c
   for (int a = 0; a < 3; ++a)
     edge[a] = edge_factors(taps.axis[a], domain, a, reach.lo[a], reach.hi[a]);
   separable_stencil<1>(
-      ctx, 0, taps, domain, compute,
+      ctx, stencil_slot, taps, domain, compute,
       [&](int z, int y, int x_lo, int x_hi, const std::array<float*, 1>& rows) {
         const float factor = edge[0][z - reach.lo[0]] * edge[1][y - reach.lo[1]];
         const float* from = grad_out.row(z, y) + x_lo;

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "ffdp/ops/common/axis_sums.cuh"
+#include "ffdp/ops/common/slots.hpp"
 #include "ffdp/ops/smooth/backends.hpp"
 #include "ffdp/ops/smooth/damping.hpp"
 #include "ffdp/ops/smooth/march.cuh"
@@ -11,10 +12,10 @@ namespace ffdp::smooth {
 namespace {
 
 enum Slot {
-  edge_slot = 0,
-  taps_slot = 3,
-  sums_slot = 6,
-  damped_slot = 10  // as descent and lncc, which never run at once
+  edge_slot = 0,  // one per axis
+  taps_slot = 3,  // likewise
+  sums_slot = axis_slots,
+  damped_slot = outer_slots
 };
 
 /// Edge factors of any reach: one array per axis, for the positions of `box`.

@@ -7,6 +7,8 @@
 namespace ffdp::spline {
 namespace {
 
+enum Slot { image_slot };  // two images in turn
+
 /// Weighted sums along z or y, as sums of rows.
 void add_rows(int axis, const AxisWeights& w, const Box& made, View<const float> in, int z, int y,
               float* to) {
@@ -58,8 +60,8 @@ void On<Backend::cpu>::forward(Context& ctx, const Mesh& mesh, Box reach, Box co
     six_passes(mesh, reach, compute, [&](int axis, const AxisWeights& w, const Box& made) {
       View<float> to = out[c];
       if (step < 5)
-        to = {ctx.scratch<float>(step % 2, static_cast<std::size_t>(made.volume())), made,
-              std::int64_t{made.size(1)} * made.size(2), made.size(2)};
+        to = {ctx.scratch<float>(image_slot + step % 2, static_cast<std::size_t>(made.volume())),
+              made, std::int64_t{made.size(1)} * made.size(2), made.size(2)};
       pass(ctx, axis, w, made, from, to);
       from = to;
       ++step;

@@ -3,13 +3,20 @@
 #include "ffdp/ops/spline/backends.hpp"
 
 namespace ffdp::spline {
+namespace {
+
+enum Slot {
+  image_slot,      // two images in turn
+  table_slot = 2,  // two per pass
+};
+
+}  // namespace
 
 /// Reads 4 B/voxel four times along z, mostly from the caches, and writes 4; the rest is smaller by
 /// the knot distance.
 template <>
 void On<Backend::cuda>::forward(Context& ctx, const Mesh& mesh, Box reach, Box compute,
                                 VectorView<const float> in, VectorView<float> out) {
-  constexpr int table_slot = 2;  // two a pass; below: two images in turn
   const int* first[6];
   const float* weights[6];
   int step = 0;
@@ -25,8 +32,9 @@ void On<Backend::cuda>::forward(Context& ctx, const Mesh& mesh, Box reach, Box c
       const View<float> to =
           step == 5
               ? out[c]
-              : device::dense_view(
-                    ctx.scratch<float>(step % 2, static_cast<std::size_t>(made.volume())), made);
+              : device::dense_view(ctx.scratch<float>(image_slot + step % 2,
+                                                      static_cast<std::size_t>(made.volume())),
+                                   made);
       device::for_each_voxel(ctx, made,
                              device::AxisPass<float>{axis, w.count, made.lo[axis], first[step],
                                                      weights[step], 1, 0, from, to});

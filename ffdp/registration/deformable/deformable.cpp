@@ -50,7 +50,7 @@ const Standing* resumed(const Watch& watch) {
 /// Saves a run in the middle of a level.
 template <class T>
 void save(Context& ctx, dist::Comm& comm, const Watch& watch, int index, const LevelTrace& trace,
-          Level<T>& level) {
+          GreedyLevel<T>& level) {
   Standing standing = watch.before;
   standing.deformable = true;
   standing.level = index;
@@ -74,7 +74,7 @@ struct Telling {
 /// stops early: costs jitter when a level has little left to gain. A stop by their slope would come
 /// five or fifteen iterations earlier for other last bits, which moves the warp.
 template <class T>
-VectorField<float> run_level(Context& ctx, dist::Comm& comm, Level<T>& level,
+VectorField<float> run_level(Context& ctx, dist::Comm& comm, GreedyLevel<T>& level,
                              const DeformableStage& stage, int index, const Telling& telling,
                              const Watch& watch, LevelTrace& trace) {
   const int iterations = stage.iterations[index];
@@ -183,8 +183,8 @@ VectorField<float> run_deformable(Context& ctx, dist::Comm& comm, const Deformab
     const int planes = slab_planes(
         here, own, slab_budget(memory.mode, ctx.backend, own.volume(), grid.domain().volume()));
     const auto run = [&]<class T>() {
-      Level<T> level(ctx, comm, here, cut, level_pairs, std::move(u), planes,
-                     stage.iterations[index]);
+      GreedyLevel<T> level(ctx, comm, here, cut, level_pairs, std::move(u), planes,
+                           stage.iterations[index]);
       if (goes_on) {
         for (const OwnPlanes& field : level.fields()) watch.checkpoint->load(ctx, field);
         level.resume(*standing);

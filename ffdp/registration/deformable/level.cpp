@@ -27,8 +27,9 @@ Halo::Halo(const DeformableStage& stage) {
 }
 
 template <class T>
-Level<T>::Level(Context& ctx, dist::Comm& comm, const DeformableStage& stage, const dist::Cut& cut,
-                std::vector<LevelPair>& pairs, VectorField<float> u, int planes, int iterations)
+GreedyLevel<T>::GreedyLevel(Context& ctx, dist::Comm& comm, const DeformableStage& stage,
+                            const dist::Cut& cut, std::vector<LevelPair>& pairs,
+                            VectorField<float> u, int planes, int iterations)
     : ctx_(ctx),
       comm_(comm),
       stage_(stage),
@@ -75,7 +76,7 @@ Level<T>::Level(Context& ctx, dist::Comm& comm, const DeformableStage& stage, co
 
 /// Extends u by its rims.
 template <class T>
-void Level<T>::widen_warp() {
+void GreedyLevel<T>::widen_warp() {
   VectorField<float> wider(ctx_.backend, around(halo_.warp));
   dist::copy_voxels(ctx_, std::as_const(u_).view(), wider.view(), own_);
   synchronize(ctx_);
@@ -86,7 +87,7 @@ void Level<T>::widen_warp() {
 }
 
 template <class T>
-VectorField<float> Level<T>::take() {
+VectorField<float> GreedyLevel<T>::take() {
   if (cut_.whole()) return std::move(u_);
   synchronize(ctx_);
   first_ = {};  // makes room
@@ -101,7 +102,7 @@ VectorField<float> Level<T>::take() {
 }
 
 template <class T>
-void Level<T>::start_term(Term& m, int planes) {
+void GreedyLevel<T>::start_term(Term& m, int planes) {
   const MetricConfig& config = m.metric.config;
   m.reach = warped_reach(config);
   int held = planes + 2 * m.reach;
@@ -126,13 +127,12 @@ void Level<T>::start_term(Term& m, int planes) {
   const std::int64_t volume = domain_.volume();
   require(outside < volume, "deformable: the images do not overlap (inside the masks)");
   const double mean = static_cast<double>(volume) / static_cast<double>(volume - outside);
-  m.factor = static_cast<float>(config.weight * (config.kind == MetricKind::lncc  ? -mean
-                                                 : config.kind == MetricKind::mse ? mean
-                                                                                  : 1));
+  const double scale = two_pass::is(config.kind) ? 1 : cost_sign(config) * mean;
+  m.factor = static_cast<float>(config.weight * scale);
 }
 
 template <class T>
-WarpedRims::Sample Level<T>::sampling(const Term& m) const {
+WarpedRims::Sample GreedyLevel<T>::sampling(const Term& m) const {
   return [this, &m](const Box& box, View<float> warped) {
     const Span span(ctx_, "sample");
     m.pair->moving().warp(ctx_, box, u_, warped);
@@ -140,7 +140,7 @@ WarpedRims::Sample Level<T>::sampling(const Term& m) const {
 }
 
 template <class T>
-void Level<T>::warp(Term& m, int keep_from, int hi) {
+void GreedyLevel<T>::warp(Term& m, int keep_from, int hi) {
   const Box box = m.warped.advance(ctx_, keep_from, std::max(hi, m.warped.stored().hi[0]));
   if (!box.empty()) m.rims.fill(ctx_, box, sampling(m), m.warped.view());
 }
@@ -148,7 +148,7 @@ void Level<T>::warp(Term& m, int keep_from, int hi) {
 /// The first pass of a metric of two passes: the sums over all planes, and from them the slope that
 /// add_gradient reads. With one slab, the warped image is kept for add_gradient.
 template <class T>
-void Level<T>::measure(Term& m, int index) {
+void GreedyLevel<T>::measure(Term& m, int index) {
   const Box needed = around(halo_.gradient + m.reach);
   zero_bytes(ctx_, m.sums.data(), m.sums.size() * sizeof(std::int64_t));
   m.warped.clear();
@@ -167,7 +167,7 @@ void Level<T>::measure(Term& m, int index) {
 /// Writes or adds d(cost)/du of one metric for some planes. This rank owns all of them or none, and
 /// they follow those of the last call.
 template <class T>
-void Level<T>::add_gradient(Term& m, int index, const Box& planes, sampler::Into into) {
+void GreedyLevel<T>::add_gradient(Term& m, int index, const Box& planes, sampler::Into into) {
   warp(m, planes.lo[0] - m.reach, std::min(planes.hi[0] + m.reach, domain_.hi[0]));
   const View<float> grad{grad_warped_.data(), planes, grad_warped_.view().stride_z,
                          grad_warped_.view().stride_y};
@@ -177,13 +177,11 @@ void Level<T>::add_gradient(Term& m, int index, const Box& planes, sampler::Into
       own_.contains(planes) ? sums(iteration_, index) : sums_.data() + sums_.size() - 1;
   float factor = m.factor;
   const Span span(ctx_, "metric, gradient");
-  if (m.metric.config.kind == MetricKind::lncc) {
-    lncc::forward_backward(ctx_, m.metric.lncc(), domain_, planes, {f, w}, grad, {}, sum);
-  } else if (m.metric.config.kind == MetricKind::mse) {
-    mse::forward_backward(ctx_, m.metric.mse(), domain_, planes, {f, w}, grad, sum);
-  } else {
+  if (two_pass::is(m.metric.config.kind)) {
     factor *= -static_cast<float>(domain_.volume());
     two_pass::backward(ctx_, m.metric, domain_, planes, 1.0F, m.slope.data(), {f, w}, grad);
+  } else {
+    forward_backward(ctx_, m.metric, domain_, planes, {f, w}, grad, sum);
   }
   const ScaledGradient to{vectors_.vectors(), factor, into};
   if (slopes_between_voxels(m.metric.config))
@@ -194,7 +192,7 @@ void Level<T>::add_gradient(Term& m, int index, const Box& planes, sampler::Into
 
 /// The gradient of all metrics for the next planes. Own planes and rims are computed separately.
 template <class T>
-void Level<T>::add_gradients(const Box& planes) {
+void GreedyLevel<T>::add_gradients(const Box& planes) {
   // Samples as many planes as fit, while the rims of the warped images travel.
   for (Term& m : terms_) {
     const int lo = std::max(planes.lo[0] - m.reach, domain_.lo[0]);
@@ -214,7 +212,7 @@ void Level<T>::add_gradients(const Box& planes) {
 
 /// Starts to fetch the rims of u, and fetches what u needs of the moving images.
 template <class T>
-void Level<T>::fetch_rims() {
+void GreedyLevel<T>::fetch_rims() {
   if (warp_rims_) coming_ = warp_rims_->start(ctx_, std::as_const(u_).view(), u_.view());
   for (LevelPair& pair : pairs_) {
     if (pair.moving().samples_at_once()) finish_rims();
@@ -224,7 +222,7 @@ void Level<T>::fetch_rims() {
 
 /// Metric, gradient, smoothing of the gradient and update of the moments, slab by slab.
 template <class T>
-void Level<T>::update_moments() {
+void GreedyLevel<T>::update_moments() {
   for (Term& term : terms_) term.rims.start(ctx_, sampling(term));
   for (std::size_t i = 0; i < terms_.size(); ++i) {
     terms_[i].warped.clear();
@@ -256,7 +254,7 @@ void Level<T>::update_moments() {
 
 /// Sets epsilon from the size of the level's first gradient, then makes the longest direction.
 template <class T>
-void Level<T>::choose_epsilon() {
+void GreedyLevel<T>::choose_epsilon() {
   // The first moments are (1 - beta1) times the gradient.
   const double squares =
       dist::ordered_sum(comm_, cut_,
@@ -272,7 +270,7 @@ void Level<T>::choose_epsilon() {
 
 /// Fetches the rims of the moments, and makes the longest direction over all ranks.
 template <class T>
-void Level<T>::share_moments() {
+void GreedyLevel<T>::share_moments() {
   if (cut_.whole()) return;
   const auto fetch_rims_of = [&](const auto& field) {
     return moment_rims_->start(ctx_, field, field);
@@ -288,13 +286,13 @@ void Level<T>::share_moments() {
 
 /// The share of the iterations that is done, 0 to 1.
 template <class T>
-double Level<T>::done() const {
+double GreedyLevel<T>::done() const {
   return static_cast<double>(iteration_) / std::max(iterations_ - 1, 1);
 }
 
 /// Composes the warp with the step and smooths it, in place.
 template <class T>
-void Level<T>::take_step() {
+void GreedyLevel<T>::take_step() {
   constexpr int face_ramp = 4;  // [voxels]
   finish_rims();
   share_moments();
@@ -320,7 +318,7 @@ void Level<T>::take_step() {
 
 /// Sets u to 0 on the faces of the domain, which smoothing has changed (see descent::Step).
 template <class T>
-void Level<T>::hold_faces() {
+void GreedyLevel<T>::hold_faces() {
   for (int a = 0; a < 3; ++a)
     for (int side = 0; domain_.size(a) > 1 && side < 2; ++side) {
       Box face = domain_;
@@ -334,7 +332,7 @@ void Level<T>::hold_faces() {
 }
 
 template <class T>
-void Level<T>::iterate() {
+void GreedyLevel<T>::iterate() {
   if (iteration_ > 0) fetch_rims();
   adam_.iteration = iteration_ + 1;
   update_moments();
@@ -345,7 +343,7 @@ void Level<T>::iterate() {
 }
 
 template <class T>
-std::vector<OwnPlanes> Level<T>::fields() {
+std::vector<OwnPlanes> GreedyLevel<T>::fields() {
   std::vector<OwnPlanes> all{own_planes("u", u_.view(), domain_, own_),
                              own_planes("first_moment", first_.view(), domain_, own_)};
   if (moments_.second && moments_.second.stride_c > 0)
@@ -356,14 +354,14 @@ std::vector<OwnPlanes> Level<T>::fields() {
 }
 
 template <class T>
-void Level<T>::describe(Standing& standing) const {
+void GreedyLevel<T>::describe(Standing& standing) const {
   standing.epsilon = adam_.epsilon;
   standing.factors.clear();
   for (const Term& term : terms_) standing.factors.push_back(term.factor);
 }
 
 template <class T>
-void Level<T>::resume(const Standing& standing) {
+void GreedyLevel<T>::resume(const Standing& standing) {
   iteration_ = static_cast<int>(standing.levels.back().costs.size());
   change_ = std::numeric_limits<double>::infinity();
   adam_.epsilon = standing.epsilon;
@@ -371,7 +369,7 @@ void Level<T>::resume(const Standing& standing) {
 }
 
 template <class T>
-std::vector<double> Level<T>::costs() {
+std::vector<double> GreedyLevel<T>::costs() {
   const std::size_t count = static_cast<std::size_t>(iteration_) * terms_.size();
   std::vector<MetricSum> host(count);
   copy_bytes(ctx_, Backend::cpu, host.data(), ctx_.backend, sums_.data(),
@@ -382,16 +380,16 @@ std::vector<double> Level<T>::costs() {
   std::vector<double> result(static_cast<std::size_t>(iteration_), 0);
   for (std::size_t k = 0; k < count; ++k) {
     const MetricConfig& config = terms_[k % terms_.size()].metric.config;
-    // Of a metric of two passes, every rank has the cost of the whole image.
+    // Of a metric of two passes, every rank has the value of the whole image.
     const double mean = two_pass::is(config.kind)
-                            ? -host[k].value
+                            ? host[k].value
                             : totals[2 * k] / std::max(totals[2 * k + 1], 1.0);
-    result[k / terms_.size()] += config.weight * (config.kind == MetricKind::lncc ? -mean : mean);
+    result[k / terms_.size()] += config.weight * cost_sign(config) * mean;
   }
   return result;
 }
 
-template class Level<float>;
-template class Level<Half>;
+template class GreedyLevel<float>;
+template class GreedyLevel<Half>;
 
 }  // namespace ffdp::registration

@@ -41,7 +41,7 @@ inline double most_step(const DeformableStage& stage) { return 1.001 * stage.ste
 /// allocate nothing and, with one rank, do not wait.
 /// @tparam T  storage of the moments: float, or Half
 template <class T>
-class Level {
+class GreedyLevel {
  public:
   /// @param stage       at_level; outlives the level
   /// @param cut         the level, and what this rank owns of it
@@ -49,8 +49,8 @@ class Level {
   /// @param u           [3,z,y,x] to start from, over at least what this rank owns [voxels]
   /// @param planes      planes per step of a slab
   /// @param iterations  largest number of calls of iterate()
-  Level(Context& ctx, dist::Comm& comm, const DeformableStage& stage, const dist::Cut& cut,
-        std::vector<LevelPair>& pairs, VectorField<float> u, int planes, int iterations);
+  GreedyLevel(Context& ctx, dist::Comm& comm, const DeformableStage& stage, const dist::Cut& cut,
+              std::vector<LevelPair>& pairs, VectorField<float> u, int planes, int iterations);
 
   void iterate();
   /// Costs of the iterations so far, each before its step. Waits for the device. Collective.

@@ -26,8 +26,8 @@ struct SlabPlanes {
 /// @param own    voxels of the level that this rank works on
 /// @param level  all voxels of it
 std::int64_t slab_budget(MemoryMode mode, Backend backend, std::int64_t own, std::int64_t level);
-/// Memory of the slabs of an iteration, besides the fields of Level, for steps of `planes` planes
-/// [bytes].
+/// Memory of the slabs of an iteration, besides the fields of GreedyLevel, for steps of `planes`
+/// planes [bytes].
 std::int64_t slab_bytes(const DeformableStage& stage, const Box& domain, int planes);
 /// The most planes per step for which slab_bytes is at most `bytes`; at least a few.
 int slab_planes(const DeformableStage& stage, const Box& domain, std::int64_t bytes);

@@ -87,7 +87,7 @@ void sort(std::vector<Candidate>& candidates) {
 }
 
 void score(LinearProblem& problem, std::vector<Candidate>& candidates) {
-  for (auto& c : candidates) c.cost = problem.evaluate(c.map, nullptr);
+  for (auto& c : candidates) c.cost = problem.cost(c.map, nullptr);
   sort(candidates);
 }
 

@@ -110,14 +110,14 @@ struct Point {
   Eigen::VectorXd gradient;  ///< empty where the cost is infinite
 };
 
-Point evaluate(LinearProblem& problem, const Family& family, Eigen::VectorXd theta) {
+Point point_at(LinearProblem& problem, const Family& family, Eigen::VectorXd theta) {
   const std::vector<double> parameters = to_std(theta);
   Affine map_gradient;
   const Affine delta = family.delta(parameters);
-  Point p{std::move(theta),
-          problem.evaluate(family.start * delta, &map_gradient) +
-              stretch_cost(delta, family.free_stretch),
-          {}};
+  Point p{
+      std::move(theta),
+      problem.cost(family.start * delta, &map_gradient) + stretch_cost(delta, family.free_stretch),
+      {}};
   if (std::isfinite(p.cost)) p.gradient = family.gradient(parameters, map_gradient);
   return p;
 }
@@ -147,7 +147,7 @@ std::optional<Point> line_search(LinearProblem& problem, const Family& family, c
   for (int trial = 0; trial < trials; ++trial) {
     const Eigen::VectorXd move = rounded(step * direction);
     const double slope = move.dot(from.gradient);
-    Point next = evaluate(problem, family, from.theta + move);
+    Point next = point_at(problem, family, from.theta + move);
     double shorten = 0.4;
     if (std::isfinite(next.cost)) {
       const double next_slope = move.dot(next.gradient);
@@ -204,7 +204,7 @@ Affine newton_step(LinearProblem& problem, LinearKind kind, const Affine& start)
   Eigen::VectorXd gradient = Eigen::VectorXd::Zero(n);
   for (int k = 0; k < n; ++k) {
     const Eigen::VectorXd offset = reach * Eigen::VectorXd::Unit(n, k);
-    const Point up = evaluate(problem, family, offset), down = evaluate(problem, family, -offset);
+    const Point up = point_at(problem, family, offset), down = point_at(problem, family, -offset);
     if (!std::isfinite(up.cost) || !std::isfinite(down.cost)) return start;
     jacobian.col(k) = (up.gradient - down.gradient) / (2 * reach);
     gradient += (up.gradient + down.gradient) / (2 * n);
@@ -224,7 +224,7 @@ Affine minimize(LinearProblem& problem, const Freedom& freedom, const Affine& st
   const Family family{freedom, grid.dimension(),      grid.centre(), extent_radius(grid),
                       start,   problem.free_stretch()};
   Point at =
-      evaluate(problem, family, Eigen::VectorXd::Zero(parameters(freedom.kind, grid.dimension())));
+      point_at(problem, family, Eigen::VectorXd::Zero(parameters(freedom.kind, grid.dimension())));
   InverseHessian inverse_hessian;
   bool restart = true;
   int settled = 0;
@@ -255,13 +255,11 @@ namespace {
 
 /// Whether a map is clearly better than another one. Only voxels that both see count, because a
 /// turn that hides background from a metric looks better than it is.
-bool clearly_better(LinearProblem problem, MetricKind kind, const Affine& map, const Affine& than) {
+bool clearly_better(LinearProblem problem, const MetricConfig& metric, const Affine& map,
+                    const Affine& than) {
   problem.keep_overlap(std::array{map, than});
-  const double other = problem.evaluate(than, nullptr);
-  // LNCC and GC are at best -1.
-  const double scale =
-      kind == MetricKind::lncc || kind == MetricKind::gc ? 1 + other : std::abs(other);
-  return problem.evaluate(map, nullptr) < other - clear_gain * scale;
+  const double other = problem.cost(than, nullptr);
+  return problem.cost(map, nullptr) < other - clear_gain * room_below(metric, other);
 }
 
 /// The cost of a stage at one resolution.
@@ -311,8 +309,8 @@ Affine run_linear(Context& ctx, dist::Comm& comm, const LinearStage& stage,
     const bool free = stage.restriction.empty();
     const double turned = turn_between(map, before);
     if (free && turned > 2 * needs_reason &&
-        (turned > most_turn || !clearly_better(problem_of(ctx, comm, stage, pairs, spacing),
-                                               stage.metric.kind, map, before)))
+        (turned > most_turn ||
+         !clearly_better(problem_of(ctx, comm, stage, pairs, spacing), stage.metric, map, before)))
       map = search(LinearKind::translation, nullptr);
     if (free && level == levels - 1 && iterations > 0) map = newton_step(problem, stage.kind, map);
   }

@@ -31,7 +31,7 @@ class LinearProblem {
 
   /// Cost of `map`, fixed to moving (LPS mm), and, if `gradient` is not null, d(cost)/d(map) as a
   /// 3x4 matrix in an Affine. The cost is infinite if the images hardly overlap.
-  double evaluate(const Affine& map, Affine* gradient);
+  double cost(const Affine& map, Affine* gradient);
 
   /// How many fixed voxels lie inside the moving image under `map` [voxels].
   std::int64_t seen(const Affine& map) { return fixed_grid().domain().volume() - warp(map); }
@@ -40,9 +40,8 @@ class LinearProblem {
   /// `maps`, so that the costs of these maps can be compared.
   void keep_overlap(std::span<const Affine> maps);
 
-  /// How far a stage may stretch for nothing, as a logarithm. Not at all by MI; other metrics, by a
-  /// quarter: they do not reward it, and may take back what a stage by MI did.
-  double free_stretch() const { return metric_.config.kind == MetricKind::mi ? 0 : std::log(1.25); }
+  /// How far a stage may stretch for nothing, as a logarithm.
+  double free_stretch() const { return registration::free_stretch(metric_.config); }
 
   const Grid& fixed_grid() const { return fixed_.image.grid; }
   /// Stored over what this rank owns; masks are empty where there is none.
@@ -50,7 +49,7 @@ class LinearProblem {
   const MaskedImage& moving() const { return moving_; }
 
  private:
-  double evaluate_own(const Affine& map, Affine* gradient);
+  double own_cost(const Affine& map, Affine* gradient);
   void reach_moving(const sampler::Params& p);
   /// Resamples moving; returns how many fixed voxels have no sample [voxels].
   std::int64_t warp(const Affine& map);

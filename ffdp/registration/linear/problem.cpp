@@ -111,40 +111,39 @@ void LinearProblem::keep_overlap(std::span<const Affine> maps) {
   for (LinearProblem& other : further_) other.keep_overlap(maps);
 }
 
-double LinearProblem::evaluate(const Affine& map, Affine* gradient) {
-  if (further_.empty()) return evaluate_own(map, gradient);
-  double cost = metric_.config.weight * evaluate_own(map, gradient);
+double LinearProblem::cost(const Affine& map, Affine* gradient) {
+  if (further_.empty()) return own_cost(map, gradient);
+  double total = metric_.config.weight * own_cost(map, gradient);
   if (gradient) *gradient = scaled(metric_.config.weight, *gradient);
   for (LinearProblem& other : further_) {
     Affine more{};
-    cost += other.metric_.config.weight * other.evaluate_own(map, gradient ? &more : nullptr);
+    total += other.metric_.config.weight * other.own_cost(map, gradient ? &more : nullptr);
     if (gradient) *gradient = sum(*gradient, scaled(other.metric_.config.weight, more));
   }
-  return cost;
+  return total;
 }
 
-double LinearProblem::evaluate_own(const Affine& map, Affine* gradient) {
+double LinearProblem::own_cost(const Affine& map, Affine* gradient) {
   const Box domain = fixed_.image.grid.domain();
   const std::int64_t outside = warp(map);
   if (static_cast<double>(domain.volume() - outside) < std::max(least_samples_, 16.0))
     return std::numeric_limits<double>::infinity();
-  const Cost cost =
-      registration::evaluate(ctx_, comm_, metric_, cut_, fixed_window_.view().as<float>(), warped_,
-                             gradient ? grad_.view() : View<float>{});
-  if (!gradient) return cost.value;
+  const Cost found = metric_cost(ctx_, comm_, metric_, cut_, fixed_window_.view().as<float>(),
+                                 warped_, gradient ? grad_.view() : View<float>{});
+  if (!gradient) return found.value;
   const auto sums = dist::ordered_sum(
       comm_, cut_,
       sampler::backward_affine(ctx_, sampling(map), domain, cut_.own(comm_), moving_window_.view(),
                                VectorView<const float>{}, grad_));
   Affine index_gradient;
-  const double scale = cost.grad_factor / cost.samples;
+  const double scale = found.grad_factor / found.samples;
   for (int i = 0; i < 3; ++i) {
     for (int j = 0; j < 3; ++j) index_gradient.linear[i][j] = scale * sums.map[i][j];
     index_gradient.translation[i] = scale * sums.translation[i];
   }
   *gradient =
       pull_back(moving_.image.grid.to_index(), index_gradient, fixed_.image.grid.to_world());
-  return cost.value;
+  return found.value;
 }
 
 }  // namespace ffdp::registration

@@ -53,6 +53,21 @@ int warped_reach(const MetricConfig& config) {
   return std::max(metric_reach(config), slopes_between_voxels(config) ? slopes::halo : 0);
 }
 
+double cost_sign(const MetricConfig& config) { return config.kind == MetricKind::mse ? 1 : -1; }
+
+double room_below(const MetricConfig& config, double cost) {
+  const bool bounded = config.kind == MetricKind::lncc || config.kind == MetricKind::gc;
+  return bounded ? 1 + cost : std::abs(cost);
+}
+
+double free_stretch(const MetricConfig& config) {
+  return config.kind == MetricKind::mi ? 0 : std::log(1.25);
+}
+
+int metric_workspace(const MetricConfig& config) {
+  return config.kind == MetricKind::lncc ? 12 : 0;  // a, b and d of every window
+}
+
 double least_gradient(const std::vector<MetricConfig>& metrics) {
   double sum = 0;
   for (const MetricConfig& metric : metrics)
@@ -97,8 +112,8 @@ Cost gc_cost(Context& ctx, dist::Comm& comm, const Metric& metric, const dist::C
 
 }  // namespace
 
-Cost evaluate(Context& ctx, dist::Comm& comm, const Metric& metric, const dist::Cut& cut,
-              View<const float> fixed, View<const float> warped, View<float> grad) {
+Cost metric_cost(Context& ctx, dist::Comm& comm, const Metric& metric, const dist::Cut& cut,
+                 View<const float> fixed, View<const float> warped, View<float> grad) {
   const MetricKind kind = metric.config.kind;
   if (kind == MetricKind::mi) return mi_cost(ctx, comm, metric, cut, fixed, warped, grad);
   if (kind == MetricKind::gc) return gc_cost(ctx, comm, metric, cut, fixed, warped, grad);
@@ -110,7 +125,16 @@ Cost evaluate(Context& ctx, dist::Comm& comm, const Metric& metric, const dist::
   double totals[2] = {sum.value, sum.weight};
   dist::sum_exact(comm, cut, totals);
   const double mean = totals[0] / std::max(totals[1], 1.0);
-  return kind == MetricKind::lncc ? Cost{-mean, totals[1], -1.0F} : Cost{mean, totals[1]};
+  const double sign = cost_sign(metric.config);
+  return {sign * mean, totals[1], static_cast<float>(sign)};
+}
+
+void forward_backward(Context& ctx, const Metric& metric, const Box& domain, const Box& box,
+                      const Images<float>& images, View<float> grad, MetricSum* sum) {
+  if (metric.config.kind == MetricKind::lncc)
+    lncc::forward_backward(ctx, metric.lncc(), domain, box, images, grad, {}, sum);
+  else
+    mse::forward_backward(ctx, metric.mse(), domain, box, images, grad, sum);
 }
 
 }  // namespace ffdp::registration

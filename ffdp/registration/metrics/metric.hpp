@@ -34,6 +34,17 @@ bool slopes_between_voxels(const MetricConfig& config);
 /// Planes of the warped image that a gradient w.r.t. the displacement needs around it [voxels].
 int warped_reach(const MetricConfig& config);
 
+/// A cost is this times the mean that the op returns: -1 of a metric that is larger when better.
+double cost_sign(const MetricConfig& config);
+/// How much lower a cost could be: down to -1 by LNCC and GC, to 0 by MSE. The cost of MI has no
+/// bound, so its size stands in.
+double room_below(const MetricConfig& config, double cost);
+/// How far a linear stage may stretch for nothing, as a logarithm. Not at all by MI; by other
+/// metrics, by a quarter: they do not reward it, and may take back what a stage by MI did.
+double free_stretch(const MetricConfig& config);
+/// Memory that the gradient needs besides the images and itself [bytes per voxel].
+int metric_workspace(const MetricConfig& config);
+
 /// A lower limit for the root mean square of the smoothed gradient of metrics [1/voxel]. A smaller
 /// gradient, of images that match already, counts as this much. Pairs of brains and lungs, with
 /// normalised intensities, start with more than twice as much.
@@ -52,7 +63,14 @@ struct Cost {
 /// @param fixed  [z,y,x] intensity, stored over grow(own, metric_reach) within the domain
 /// @param warped [z,y,x] intensity, stored as `fixed`; NaN where there is no sample
 /// @param grad   [z,y,x] gradient, written over what this rank owns; null for value only
-Cost evaluate(Context& ctx, dist::Comm& comm, const Metric& metric, const dist::Cut& cut,
-              View<const float> fixed, View<const float> warped, View<float> grad);
+Cost metric_cost(Context& ctx, dist::Comm& comm, const Metric& metric, const dist::Cut& cut,
+                 View<const float> fixed, View<const float> warped, View<float> grad);
+
+/// Value and gradient of LNCC or MSE, which take one pass, over `box`. Does not wait for the
+/// device.
+/// @param grad  [z,y,x] d(sum)/d(warped), written
+/// @param sum   the value and the number of voxels are added to it, on the backend
+void forward_backward(Context& ctx, const Metric& metric, const Box& domain, const Box& box,
+                      const Images<float>& images, View<float> grad, MetricSum* sum);
 
 }  // namespace ffdp::registration
