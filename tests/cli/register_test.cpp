@@ -424,17 +424,26 @@ TEST_F(RegisterProgram, BothDevicesWriteTheSameFiles) {
 TEST_F(RegisterProgram, TakesThePlannedMemory) {
   ASSERT_EQ(run_program("phantom -q --pair --size 128x128x128 --spacing 2 -o " + path("m")).code,
             0);
-  const auto outcome = run_program(
-      "register -q --device cpu --threads 1 --preset fast --init identity --linear none "
-      "--iterations 2x2 -o " +
-      path("m_") + " " + path("m_fixed.nii.gz") + " " + path("m_moving.nii.gz"));
-  ASSERT_EQ(outcome.code, 0) << outcome.text;
-  std::ifstream file(path("m_.json"));
-  const auto record = nlohmann::json::parse(file);
-  const auto planned = record.at("plan").at("peak_mib").get<int>();
-  const auto peak = record.at("peak_mib").get<int>();
-  EXPECT_GE(peak, planned);
-  EXPECT_LE(peak, planned + 48) << "more than the program itself and its libraries take";
+  const auto record_of = [&](const std::string& device) {
+    const auto outcome = run_program(
+        "register -q --threads 1 --preset fast --init identity --linear none --iterations 2x2 "
+        "--device " +
+        device + " -o " + path("m_") + " " + path("m_fixed.nii.gz") + " " +
+        path("m_moving.nii.gz"));
+    EXPECT_EQ(outcome.code, 0) << outcome.text;
+    std::ifstream file(path("m_.json"));
+    return nlohmann::json::parse(file);
+  };
+  const auto cpu = record_of("cpu");
+  const auto planned = cpu.at("plan").at("peak_mib").get<int>();
+  EXPECT_GE(cpu.at("peak_mib").get<int>(), planned);
+  EXPECT_LE(cpu.at("peak_mib").get<int>(), planned + 48)
+      << "more than the program itself and its libraries take";
+  if (cuda_devices() == 0) return;
+  const auto cuda = record_of("cuda");
+  const auto planned_device = cuda.at("plan").at("peak_mib").get<double>();
+  EXPECT_GE(cuda.at("peak_device_mib").get<double>(), 0.7 * planned_device);
+  EXPECT_LE(cuda.at("peak_device_mib").get<double>(), 1.05 * planned_device + 8);
 }
 #endif
 

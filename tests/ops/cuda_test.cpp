@@ -759,6 +759,24 @@ float at(const VectorField<float>& field, int c, int z, int y, int x) {
 constexpr int components(const Field<float>&) { return 1; }
 constexpr int components(const VectorField<float>&) { return 3; }
 
+/// What a call over `box` may read of a field: grow(box, halo) within the domain. Three more voxels
+/// are stored on each side, and hold `poison`.
+template <class Halo>
+Field<float> near(const Field<float>& from, const Box& box, const Halo& halo,
+                  float poison = test::nan) {
+  const Box held = intersect(grow(box, halo), from.stored());
+  return test::make_field(grow(grow(box, halo), 3), [&](int z, int y, int x) {
+    return held.contains(z, y, x) ? from.view()(z, y, x) : poison;
+  });
+}
+template <class Halo>
+VectorField<float> near(const VectorField<float>& from, const Box& box, const Halo& halo) {
+  const Box held = intersect(grow(box, halo), from.stored());
+  return test::make_vector_field(grow(grow(box, halo), 3), [&](int c, int z, int y, int x) {
+    return held.contains(z, y, x) ? from.view()[c](z, y, x) : test::nan;
+  });
+}
+
 /// make(side, box, result) fills a field over the box: in parts the same bits as in one piece.
 template <class AnyField, class Make>
 void expect_parts_as_whole(const Box& domain, Make&& make) {
@@ -783,13 +801,12 @@ void expect_parts_as_whole(const Box& domain, Make&& make) {
 
 TEST_P(Cuda, PartsHaveTheBitsOfTheWhole) {
   const Box large = box_of({33, 41, 150});
-  Side s(Backend::cuda);
-  const auto f = s.in(test::image(large, 1)), m = s.in(test::image(large, 2));
-  const auto u = s.in(test::displacement(large, large, 2, 1));
-  const auto step = s.in(test::displacement(large, large, 0.9, 2));
-  const auto holes = s.in(test::make_field(large, [](int z, int y, int x) {
+  const auto f = test::image(large, 1), m = test::image(large, 2);
+  const auto u = test::displacement(large, large, 2, 1);
+  const auto step = test::displacement(large, large, 0.9, 2);
+  const auto holes = test::make_field(large, [](int z, int y, int x) {
     return noise(z, y, x, 2) < 0.1F && x < 40 ? std::nan("") : double{noise(z, y, x, 3)};
-  }));
+  });
   for (const int radius : {1, 2, 3, 4, 5, 6, 7, 8})
     for (const bool missing : {false, true}) {
       SCOPED_TRACE("lncc, radius " + std::to_string(radius));
@@ -797,37 +814,49 @@ TEST_P(Cuda, PartsHaveTheBitsOfTheWhole) {
       p.radius = radius;
       p.missing_values = missing;
       expect_parts_as_whole<Field<float>>(large, [&](Side& side, const Box& box, auto& grad) {
-        lncc::forward_backward(side.ctx, p, large, box, {f, missing ? holes : m}, grad);
+        // NaN would be a missing value.
+        const float poison = missing ? 1e3F : test::nan;
+        const auto some = [&](const Field<float>& from) {
+          return side.in(near(from, box, halo(p), poison));
+        };
+        const auto fixed = some(f), warped = some(missing ? holes : m);
+        lncc::forward_backward(side.ctx, p, large, box, {fixed, warped}, grad);
       });
     }
   for (const double sigma : {1.0, 2.6}) {
     SCOPED_TRACE("sigma " + std::to_string(sigma));
     expect_parts_as_whole<VectorField<float>>(large, [&](Side& side, const Box& box, auto& out) {
-      smooth::forward(side.ctx, {{sigma, sigma, sigma}}, large, box, u, out);
+      const smooth::Params p{{sigma, sigma, sigma}};
+      smooth::forward(side.ctx, p, large, box, side.in(near(u, box, halo(p))), out);
     });
     expect_parts_as_whole<VectorField<float>>(large, [&](Side& side, const Box& box, auto& first) {
       auto second = side.vector_room(box);
       const There<descent::Sums> sums(side, 1);
       descent::Params p;
       p.iteration = 1;
-      descent::update(side.ctx, p, {{sigma, sigma, sigma}}, large, box, u,
+      const smooth::Params smoothing{{sigma, sigma, sigma}};
+      descent::update(side.ctx, p, smoothing, large, box, side.in(near(u, box, halo(smoothing))),
                       descent::Moments<float>{first.view(), second.view()}, sums.data());
     });
   }
   expect_parts_as_whole<VectorField<float>>(large, [&](Side& side, const Box& box, auto& out) {
-    compose::forward(side.ctx, {.scale = 0.9F, .max_step = 1}, large, box, step, u, out);
+    const compose::Params p{.scale = 0.9F, .max_step = 1};
+    compose::forward(side.ctx, p, large, box, side.in(near(step, box, 0)),
+                     side.in(near(u, box, halo(p))), out);
   });
+  const Side s(Backend::cuda);
+  const auto moving = s.in(m);
   sampler::Params p;
   p.map.translation = {0.3, -0.7, 1.2};
   p.displacement_map = p.map.linear;
   p.moving_domain = large;
   p.outside = -1;
   expect_parts_as_whole<Field<float>>(large, [&](Side& side, const Box& box, auto& warped) {
-    sampler::forward(side.ctx, p, large, box, m, u, {}, warped);
+    sampler::forward(side.ctx, p, large, box, moving, side.in(near(u, box, 0)), {}, warped);
   });
   expect_parts_as_whole<VectorField<float>>(large, [&](Side& side, const Box& box, auto& grad) {
-    sampler::backward_displacement(side.ctx, p, large, box, m, u, f,
-                                   {grad, 1, sampler::Into::overwrite});
+    sampler::backward_displacement(side.ctx, p, large, box, moving, side.in(near(u, box, 0)),
+                                   side.in(near(f, box, 0)), {grad, 1, sampler::Into::overwrite});
   });
 }
 
