@@ -141,13 +141,15 @@ __device__ void add_slopes(const Pair& pair, int first_a, const Position& a,
   for (int v = 0; v < 4; ++v)
 #pragma unroll
     for (int odd = 0; odd < 2; ++odd) {
-      const Position one = from_lane(a, 8 * v + 2 * within + odd);
+      const int lane = 8 * v + 2 * within + odd;
+      const Position one = from_lane(a, lane);
+      const float mean = __shfl_sync(~0U, a.mean, lane);
 #pragma unroll
       for (int r = 0; r < 2; ++r)
 #pragma unroll
         for (int half = 0; half < 2; ++half) {
           const int bin = first_a + 16 * r + 8 * half + group;
-          const float d = static_cast<float>(bin) - one.at - one.mean;
+          const float d = static_cast<float>(bin) - one.at - mean;
           sums[v][odd] += weight(pair.a, one, bin) * d * products[v][r][2 * half + odd];
         }
     }

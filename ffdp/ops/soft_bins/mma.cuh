@@ -27,13 +27,15 @@ __device__ inline Position position(const Axis<float>& axis, float value, bool t
   const Reach<float> reach = reach_of(axis, at);
   return {at, there ? -log2f(reach.sum) : -INFINITY, reach.moment / reach.sum};
 }
+/// Of another lane, without the mean.
 __device__ inline Position from_lane(const Position& p, int lane) {
-  return {__shfl_sync(~0U, p.at, lane), __shfl_sync(~0U, p.scale, lane),
-          __shfl_sync(~0U, p.mean, lane)};
+  return {__shfl_sync(~0U, p.at, lane), __shfl_sync(~0U, p.scale, lane), 0};
 }
 __device__ inline float weight(const Axis<float>& axis, const Position& p, int bin) {
   const float d = static_cast<float>(bin) - p.at;
-  return exp2f(fmaf(axis.exponent * d, d, p.scale));
+  float w;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(w) : "f"(fmaf(axis.exponent * d, d, p.scale)));
+  return w;
 }
 /// Whether a voxel has a weight in the tile that begins at `first`. True for NaN.
 __device__ inline bool reaches(const Axis<float>& axis, const Position& p, int first) {
@@ -42,18 +44,14 @@ __device__ inline bool reaches(const Axis<float>& axis, const Position& p, int f
            p.at - reach > static_cast<float>(first + tile - 1));
 }
 
-/// A float as the sum of two of TF32, which tensor cores multiply: to 21 bits or so.
+/// A float as the sum of two of TF32, which tensor cores multiply: to 21 bits. They ignore the last
+/// 13 bits of a factor.
 struct Split {
   unsigned int high, low;
 };
-__device__ inline unsigned int to_tf32(float x) {
-  unsigned int bits;
-  asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(bits) : "f"(x));
-  return bits;
-}
 __device__ inline Split split(float x) {
-  const unsigned int high = to_tf32(x);
-  return {high, to_tf32(x - __uint_as_float(high))};
+  const unsigned int high = __float_as_uint(x) & 0xFFFFE000U;
+  return {high, __float_as_uint(x - __uint_as_float(high))};
 }
 
 __device__ inline void multiply_add_part(float (&c)[4], unsigned int a0, unsigned int a1,
