@@ -120,7 +120,7 @@ registration::Plan plan_of(const RegisterOptions& o, const registration::Config&
   extent.pairs = std::max<int>(1, static_cast<int>(o.fixed.size()));
   extent.fixed_masks = o.fixed_mask.empty() ? 0 : 1;
   extent.moving_masks = o.moving_mask.empty() ? 0 : 1;
-  extent.written = written(o.output);
+  extent.caller = output_memory(o.output);
   extent.ranks = o.ranks;
   if (o.ranks > 1 && backend == Backend::cuda) extent.uncut = dist::small_on_gpus;
   return registration::choose_plan(registration::resolved(config, extent.fixed), extent, backend,

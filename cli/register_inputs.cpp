@@ -70,7 +70,7 @@ void check_headers(const RegisterOptions& o) {
 
 registration::Inputs read_inputs(Context& ctx, dist::Comm& comm, const RegisterOptions& o) {
   registration::Inputs in;
-  in.written = written(o.output);
+  in.caller = output_memory(o.output);
   const auto policy = comm.size() == 1 ? std::launch::async : std::launch::deferred;
   auto moving = std::async(policy, [&] { return read_images(comm, o.moving); });
   in.fixed = read_images(comm, o.fixed);

@@ -269,8 +269,8 @@ void add_recipe(CLI::App& command, RegisterOptions& o) {
 void add_deformable(CLI::App& command, RegisterOptions& o) {
   command
       .add_option("--metric", o.metrics,
-                  "lncc, mi, mse or gc, with options: lncc,radius=3 lncc,gaussian=2 mi,bins=32 "
-                  "mse,weight=0.5,pair=1; repeatable")
+                  "lncc, mi, mse or gc, with options: lncc,radius=3 (0, the default: by the size "
+                  "of the image) lncc,gaussian=2 mi,bins=32 mse,weight=0.5,pair=1; repeatable")
       ->allow_extra_args(false);
   command.add_option("--iterations", o.iterations,
                      "of the deformable levels, coarse to fine, for example 100x50x10");

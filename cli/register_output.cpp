@@ -239,6 +239,21 @@ LabelWriter read_labels(dist::Comm& comm, const std::string& path) {
                    [&](auto zero) { return read_labels_as<decltype(zero)>(comm, reader); });
 }
 
+registration::CallerNeeds output_memory(const OutputOptions& o) {
+  return [o](const registration::Config& config, Backend backend, std::int64_t fixed,
+             std::int64_t moving) -> registration::CallerMemory {
+    const bool warped = o.writes("warped"), inverse_warped = o.writes("inverse-warped");
+    const std::int64_t images = 4 * ((warped ? moving : 0) + (inverse_warped ? fixed : 0));
+    if (backend == Backend::cpu) return {.kept = images};
+    const bool warp = !config.deformable.empty();
+    // The inverse warped image also needs a slab of the warp on its grid.
+    const int slabs = (warp && o.writes("warp")) + (warp && o.writes("inverse-warp")) + warped +
+                      (inverse_warped ? (warp ? 4 : 1) : 0);
+    const std::int64_t slab = 4 * std::min(std::max(fixed, moving), values_at_once(backend));
+    return {.after = images + (warp ? 24 * fixed : 0) + slabs * slab};
+  };
+}
+
 void prepare_output(const std::string& prefix) {
   const std::filesystem::path folder = std::filesystem::path(prefix).parent_path();
   std::error_code error;

@@ -27,11 +27,9 @@ struct OutputOptions {
   bool writes(const std::string& file) const { return std::ranges::count(files, file) > 0; }
 };
 
-/// The same options for the memory plan.
-inline registration::Written written(const OutputOptions& o) {
-  return {o.writes("warp"), o.writes("inverse-warp"), o.writes("warped"),
-          o.writes("inverse-warped")};
-}
+/// What write_result needs: on the CPU, the images from which the warped ones are made, all along;
+/// on a GPU, warp, inverse, those images and a slab of each file in the end.
+registration::CallerNeeds output_memory(const OutputOptions& o);
 
 /// Creates the folder of the prefix and checks that files with the longest names can be written
 /// there.

@@ -233,9 +233,7 @@ void ShardWriter::commit() {
 }
 
 void write_planes(Context& ctx, ShardWriter& writer, const MakePlanes& make) {
-  // Values made at a time. On a device more of them, because the host waits for each piece.
-  const std::int64_t at_once = std::int64_t{1} << (ctx.backend == Backend::cpu ? 21U : 23U);
-  for_each_slab(writer.own(), at_once, [&](const Box& slab) {
+  for_each_slab(writer.own(), values_at_once(ctx.backend), [&](const Box& slab) {
     Field<float> values(ctx.backend, slab);
     make(values);
     if (ctx.backend != Backend::cpu) values = copy_to(ctx, Backend::cpu, values);

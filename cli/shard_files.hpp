@@ -19,6 +19,12 @@
 /// collective unless the comment says otherwise.
 namespace ffdp::cli {
 
+/// Values that write_planes makes at a time. On a device more of them, because the host waits for
+/// each piece.
+inline std::int64_t values_at_once(Backend backend) {
+  return std::int64_t{1} << (backend == Backend::cpu ? 21U : 23U);
+}
+
 /// Calls body(slab) for slabs of whole planes of a box, of about `voxels` each, in file order.
 template <class Body>
 void for_each_slab(const Box& box, std::int64_t voxels, Body&& body) {

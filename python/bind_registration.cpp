@@ -181,6 +181,7 @@ std::unique_ptr<Registered> register_images(const std::vector<std::string>& word
   inputs.fixed_mask = mask_of("fixed mask", fixed_mask);
   inputs.moving_mask = mask_of("moving mask", moving_mask);
   if (start) inputs.start = affine_of(*start);
+  inputs.caller = cli::output_memory(options.o.output);
   const nb::gil_scoped_release released;
   made->ctx.backend = device.wait();
   made->stream = std::make_unique<Stream>(made->ctx.backend);

@@ -95,16 +95,13 @@ class Planner {
     const bool compact = mode == MemoryMode::compact;
     const std::int64_t v = fixed_, m = moving_;
     const std::int64_t masks = v * extent.fixed_masks + m * extent.moving_masks;
-    // The CPU keeps what the warped images are made from besides what it works on.
-    const Written& w = extent.written;
-    const std::int64_t originals =
-        backend == Backend::cpu ? (w.warped ? 4 * m : 0) + (w.inverse_warped ? 4 * v : 0) : 0;
-    images_ = extent.pairs * (4 * v + (compact ? 2 : 4) * m) + masks + originals;
+    if (extent.caller) caller_ = extent.caller(config, backend, v, m);
+    images_ = extent.pairs * (4 * v + (compact ? 2 : 4) * m) + masks + caller_.kept;
     add("preparation", extent.fixed,
-        extent.pairs * (v + m) * 4 + masks + originals + (compact ? 2 * m : 0));
+        extent.pairs * (v + m) * 4 + masks + caller_.kept + (compact ? 2 * m : 0));
     linear();
     if (!config.deformable.empty()) deformable();
-    saving();
+    if (caller_.after > 0) add("saving", extent.fixed, caller_.kept + caller_.after);
   }
   Plan take() { return std::move(plan_); }
 
@@ -157,7 +154,7 @@ class Planner {
       if (access == MovingAccess::ring) made.sent += extent_.pairs * level.passed;
     }
     // The warp, its inverse; the determinant comes and goes before.
-    add("inverse", extent_.fixed, 24 * fixed_);
+    add("inverse", extent_.fixed, 24 * fixed_ + caller_.kept);
   }
 
   struct DeformableLevel {
@@ -223,26 +220,13 @@ class Planner {
     level.passed = dist::Ring::bytes_sent(cut, voxel);
   }
 
-  /// Memory for writing: the program keeps warp, inverse and the images to be warped on the device
-  /// and makes one slab of each file at a time. The inverse warped image also needs a slab of the
-  /// warp on its grid.
-  void saving() {
-    if (backend_ != Backend::cuda) return;
-    const Written& w = extent_.written;
-    const std::int64_t slab = 4 * std::min(std::max(fixed_, moving_), std::int64_t{1} << 23U);
-    const bool warp = !config_.deformable.empty();
-    const int slabs = (warp && w.warp) + (warp && w.inverse_warp) + w.warped +
-                      (w.inverse_warped ? (warp ? 4 : 1) : 0);
-    const std::int64_t images = (w.warped ? moving_ : 0) + (w.inverse_warped ? fixed_ : 0);
-    add("saving", extent_.fixed, 4 * images + (warp ? 24 * fixed_ : 0) + slabs * slab);
-  }
-
   const Config& config_;
   const Extent& extent_;
   Backend backend_;
   std::int64_t available_;
   std::int64_t fixed_, moving_;  ///< voxels that a rank owns
   Plan plan_;
+  CallerMemory caller_;
   std::int64_t images_ = 0;
 };
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -34,17 +35,21 @@ struct Plan {
       0;  ///< room for what a rank holds of each moving image [bytes]; 0: unknown
 };
 
-/// Which fields and images the program will write.
-struct Written {
-  bool warp = true, inverse_warp = true, warped = true, inverse_warped = true;
+/// Memory that the caller takes where the registration runs, on a rank [bytes].
+struct CallerMemory {
+  std::int64_t kept = 0;   ///< all along
+  std::int64_t after = 0;  ///< once the registration has ended; 0: no such stage
 };
+/// Says it for a rank that owns so many voxels of the two images.
+using CallerNeeds =
+    std::function<CallerMemory(const Config&, Backend, std::int64_t fixed, std::int64_t moving)>;
 
 /// The sizes and numbers of inputs and outputs, which decide the memory.
 struct Extent {
   Grid fixed, moving;
   int pairs = 1;
   int fixed_masks = 0, moving_masks = 0;  ///< number of different masks
-  Written written{};
+  CallerNeeds caller{};                   ///< empty: nothing
   int ranks = 1;
   std::int64_t uncut = 0;  ///< dist::Comm::uncut of the ranks [voxels]
 };

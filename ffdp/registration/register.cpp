@@ -209,7 +209,7 @@ Extent extent_of(const dist::Comm& comm, const Inputs& in, int fixed_masks, int 
           .pairs = static_cast<int>(in.fixed.size()),
           .fixed_masks = fixed_masks,
           .moving_masks = moving_masks,
-          .written = in.written,
+          .caller = in.caller,
           .ranks = comm.size(),
           .uncut = comm.uncut()};
 }

@@ -23,7 +23,7 @@ struct Inputs {
   std::optional<Image<std::uint8_t>> fixed_mask;       ///< on the grid of fixed[0]
   std::optional<Image<std::uint8_t>> moving_mask;      ///< on the grid of moving[0]
   std::optional<Affine> start;  ///< fixed to moving, LPS mm; replaces the initialisation
-  Written written{};            ///< for the memory plan
+  CallerNeeds caller{};         ///< for the memory plan
 };
 
 struct StageTime {

@@ -181,20 +181,24 @@ TEST(Plan, KeepsItsPromisePerVoxel) {
   EXPECT_LE(bytes_per_voxel(plan, n), 36);
 }
 
-TEST(Plan, SavesWhatIsWritten) {
-  const int n = 512;
-  const Config config = resolved(preset("default"), cube(n).fixed);
-  Extent extent = cube(n);
-  const auto saving = [&](const Written& written) {
-    extent.written = written;
-    const PlanStage last = make_plan(config, extent, Backend::cuda).stages.back();
-    EXPECT_EQ(last.name, "saving");
-    return static_cast<double>(last.bytes) / (n * n * n);
+TEST(Plan, CountsWhatTheCallerNeeds) {
+  const Config config = resolved(preset("default"), cube(512).fixed);
+  const std::int64_t gib = std::int64_t{1} << 30U;
+  const Plan alone = make_plan(config, cube(512), Backend::cuda);
+  Extent extent = cube(512);
+  extent.caller = [&](const Config& its, Backend backend, std::int64_t fixed, std::int64_t moving) {
+    EXPECT_EQ(its, config);
+    EXPECT_EQ(backend, Backend::cuda);
+    EXPECT_EQ(fixed, 512 * 512 * 512);
+    EXPECT_EQ(moving, fixed);
+    return CallerMemory{.kept = gib, .after = 100 * gib};
   };
-  const double slab = 4.0 * (1 << 23) / (n * n * n);
-  EXPECT_DOUBLE_EQ(saving({}), 32 + 7 * slab);
-  EXPECT_DOUBLE_EQ(saving({true, false, false, false}), 24 + slab);
-  EXPECT_DOUBLE_EQ(saving({false, false, true, false}), 28 + slab);
+  const Plan plan = make_plan(config, extent, Backend::cuda);
+  ASSERT_EQ(plan.stages.size(), alone.stages.size() + 1);
+  for (std::size_t i = 0; i < alone.stages.size(); ++i)
+    EXPECT_EQ(plan.stages[i].bytes, alone.stages[i].bytes + gib) << plan.stages[i].name;
+  EXPECT_EQ(plan.stages.back().name, "saving");
+  EXPECT_EQ(plan.peak, 101 * gib);
 }
 
 TEST(Plan, PicksWhatFitsAndRefusesWithAdvice) {

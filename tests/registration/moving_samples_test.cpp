@@ -171,7 +171,7 @@ Plan plan_of_cube(MovingAccess access, std::int64_t available) {
   config.moving_access = access;
   Grid cube;
   cube.size = {400, 400, 400};
-  const Extent extent{.fixed = cube, .moving = cube, .written = {}, .ranks = 8};
+  const Extent extent{.fixed = cube, .moving = cube, .ranks = 8};
   return choose_plan(resolved(config, cube), extent, Backend::cpu, available);
 }
 

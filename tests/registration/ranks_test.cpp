@@ -382,7 +382,7 @@ TEST(RanksPlan, SaysWhatAnIterationSendsAndThatRanksNeedLess) {
   };
   const Grid fixed = test::brain_grid(c.size);
   const auto planned = [&](int ranks) {
-    const Extent extent{.fixed = fixed, .moving = moving_grid_of(c), .written = {}, .ranks = ranks};
+    const Extent extent{.fixed = fixed, .moving = moving_grid_of(c), .ranks = ranks};
     return make_plan(resolved(c.config, fixed), extent, Backend::cpu);
   };
   for (const MovingAccess access :
