@@ -68,7 +68,7 @@ Config preset(const std::string& name) {
   config.preset = name;
   config.linear = linear_stages(name == "rigid" ? LinearKind::rigid : LinearKind::affine);
   if (name == "rigid" || name == "affine") return config;
-  // Chosen from benchmarks/results/front_h200_2.jsonl (docs/performance.md).
+  // Chosen from benchmarks/results/front_h200_2.jsonl and _3.jsonl (docs/performance.md).
   DeformableStage stage;
   stage.metrics[0].radius = 0;
   stage.iterations = {100, 80, 18};

@@ -22,7 +22,7 @@ struct Axis {
 
 template <class T>
 Axis<T> axis_of(const Params& p, const std::array<double, 2>& range) {
-  constexpr double digits = std::is_same_v<T, float> ? 26 : 54;  // weights below 2^-digits
+  constexpr double digits = std::is_same_v<T, float> ? 25 : 53;  // weights below 2^-digits
   const double exponent = -0.5 * 1.4426950408889634 / (p.sigma * p.sigma);
   return {static_cast<T>(range[0]),
           static_cast<T>(range[1]),
