@@ -137,6 +137,16 @@ TEST_P(SoftBins, NanIsSeen) {
   EXPECT_TRUE(std::isnan(sum));
 }
 
+TEST(SoftBinsInput, MayLieHalfwayBetweenTheNarrowestGaussians) {
+  const Params p{.bins = 3, .sigma = 0.05};
+  const float a = 0.25F, b = 1;
+  double joint[9] = {};
+  Context ctx;
+  accumulate<float>(ctx, p, 1, &a, &b, joint);
+  EXPECT_NEAR(joint[2], 0.5, 1e-6);  // bins 0 and 1 of a, bin 2 of b
+  EXPECT_NEAR(joint[5], 0.5, 1e-6);
+}
+
 TEST(SoftBinsInput, IsRefusedInOneLine) {
   Context ctx;
   const auto run = [&](const Params& p, std::int64_t n) {
@@ -144,7 +154,7 @@ TEST(SoftBinsInput, IsRefusedInOneLine) {
   };
   EXPECT_THROW(run({}, -1), InvalidArgument);
   for (const int bins : {1, 129}) EXPECT_THROW(run({.bins = bins}, 0), InvalidArgument) << bins;
-  for (const double sigma : {0.0, 17.0, std::nan("")})
+  for (const double sigma : {0.0, 0.04, 17.0, std::nan("")})
     EXPECT_THROW(run({.sigma = sigma}, 0), InvalidArgument) << sigma;
   EXPECT_THROW(run({.range_a = {1, 1}}, 0), InvalidArgument);
   EXPECT_THROW(run({.range_b = {0, INFINITY}}, 0), InvalidArgument);

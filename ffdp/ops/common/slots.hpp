@@ -3,9 +3,9 @@
 
 namespace ffdp {
 
-/// Scratch slots (Context::scratch) that more than one file uses. The slots below sum_slot are the
-/// backend's own, which numbers them in an enum. Two ops never run at the same time, so the large
-/// fields of all ops share a few slots, and with them the memory.
+/// Scratch slots (Context::scratch) that more than one file uses. Slots that only one file uses are
+/// numbered there, from 0 on, in an enum. Two ops never run at the same time, so the large fields
+/// of all ops share a few slots, and with them the memory.
 enum SharedSlot {
   axis_slots = 6,       ///< two, for fields of stencils that work axis by axis
   sum_slot = 8,         ///< partial sums of ops/common/voxels.cuh

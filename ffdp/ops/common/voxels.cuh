@@ -83,8 +83,9 @@ __device__ Column thread_column(const Box& box, int planes) {
 }
 
 /// Makes a column of voxels that wait for gathers, two at a time. two(z) makes the voxels at z and
-/// z + 1 before it writes one of them, so that their loads are in flight together, and adds 2 to z.
-/// prefetch(z, planes) prefetches the inputs at z + planes. one(z) makes the last of an odd number.
+/// z + 1 and adds 2 to z; it writes neither before it has made both, so that their loads are in
+/// flight together. one(z) makes the last of an odd number. prefetch(z, planes) prefetches the
+/// inputs at z + planes.
 template <class Prefetch, class Two, class One>
 __device__ void two_by_two(const Column& column, const Prefetch& prefetch, const Two& two,
                            const One& one) {

@@ -11,9 +11,9 @@ namespace ffdp::device {
 
 /// A kernel reads some fields (raws), makes some values of the raws of a voxel, and sums some
 /// quantities over its window, which are products of the values. It passes the sums of two
-/// neighbours along x to the Op, which writes what it makes of them. An Op may also read fields at
-/// the voxel itself (own fields); they come ahead of time. If there is a
-/// member function start(), it is called first; it may read what device memory holds.
+/// neighbours along x to the Op, which writes what it makes of them. An Op may have own fields, of
+/// which it reads the voxel itself; the kernel loads them before it calls the Op. If an Op has a
+/// member start(), the kernel calls that first; it may read device memory.
 template <class Op>
 concept WindowOp =
     requires(const Op op, typename Op::Place place, Neighbours neighbours, WindowState state, int k,

@@ -17,17 +17,16 @@ constexpr int parts = 64;
 /// The weights of one voxel, sum 1.
 template <class T>
 struct Weights {
-  Reach<T> reach;
+  T at;                        // its position [bins]
   std::array<T, most_bins> w;  // from reach.first on
+  Reach<T> reach;
   int count;
 
-  Weights(const Axis<T>& axis, T value) : reach(reach_of(axis, to_bin(axis, value))) {
-    const T at = to_bin(axis, value);
-    count = reach.end - reach.first;
-    for (int k = 0; k < count; ++k) {
-      const T d = static_cast<T>(reach.first + k) - at;
-      w[k] = std::exp2(axis.exponent * d * d) / reach.sum;
-    }
+  Weights(const Axis<T>& axis, T value)
+      : at(to_bin(axis, value)),
+        reach(reach_of(axis, at, [this](int k, T weight) { w[k] = weight; })),
+        count(reach.end - reach.first) {
+    for (int k = 0; k < count; ++k) w[k] /= reach.sum;
   }
 };
 
@@ -64,13 +63,13 @@ void On<Backend::cpu>::backward(Context& ctx, const Params& p, std::int64_t n, c
   const T factor = slope_factor(axis_a) * axis_a.per_unit;
   parallel_for_many(ctx, static_cast<std::size_t>(n), [&](std::size_t i) {
     const Weights<T> of_a(axis_a, a[i]), of_b(axis_b, b[i]);
-    const T at = to_bin(axis_a, a[i]), mean = of_a.reach.moment / of_a.reach.sum;
+    const T mean = of_a.reach.moment / of_a.reach.sum;
     T sum = 0;
     for (int j = 0; j < of_a.count; ++j) {
       const T* row = table + static_cast<std::size_t>(of_a.reach.first + j) * p.bins;
       T inner = 0;
       for (int k = 0; k < of_b.count; ++k) inner += of_b.w[k] * row[of_b.reach.first + k];
-      sum += of_a.w[j] * (static_cast<T>(of_a.reach.first + j) - at - mean) * inner;
+      sum += of_a.w[j] * (static_cast<T>(of_a.reach.first + j) - of_a.at - mean) * inner;
     }
     grad_a[i] = follows(axis_a, p.ends, a[i]) ? factor * sum : T{0};
   });

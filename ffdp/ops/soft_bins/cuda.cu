@@ -171,8 +171,8 @@ __device__ float own_sum(float (&sums)[4][2]) {
   return mine;
 }
 
-/// A warp makes 32 voxels at a time. The table lies in shared memory in the order in which the
-/// lanes take it as factors of matrix products. Limited as joint_kernel.
+/// A warp makes 32 voxels at a time. The table lies in shared memory, in the order in which lanes
+/// load it for the matrix products. What limits joint_kernel limits this kernel, too.
 __global__ void __launch_bounds__(threads)
     gradient_kernel(Pair pair, Ends ends, int tiles, std::int64_t n, const float* a, const float* b,
                     const float* table, float* grad_a) {

@@ -52,14 +52,16 @@ struct Reach {
   int first, end;
   T sum, moment;
 };
-template <class T>
-FFDP_HD Reach<T> reach_of(const Axis<T>& axis, T at) {
+/// Calls keep(k, w) with the weight w of the k-th of these bins, before it is divided by the sum.
+template <class T, class Keep>
+FFDP_HD Reach<T> reach_of(const Axis<T>& axis, T at, Keep&& keep) {
   const int below = at == at ? static_cast<int>(at) : 0, last = static_cast<int>(axis.last);
   Reach<T> r{below - axis.reach + 1, below + axis.reach + 1, 0, 0};
   if (r.first < 0) r.first = 0;
   if (r.end > last + 1) r.end = last + 1;
   for (int k = r.first; k < r.end; ++k) {
     const T d = static_cast<T>(k) - at, w = std::exp2(axis.exponent * d * d);
+    keep(k - r.first, w);
     r.sum += w;
     r.moment += w * d;
   }

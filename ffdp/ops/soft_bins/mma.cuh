@@ -24,7 +24,7 @@ struct Position {
 /// @param there  a voxel that is not there has weights 0
 __device__ inline Position position(const Axis<float>& axis, float value, bool there) {
   const float at = to_bin(axis, value);
-  const Reach<float> reach = reach_of(axis, at);
+  const Reach<float> reach = reach_of(axis, at, [](int, float) {});
   return {at, there ? -log2f(reach.sum) : -INFINITY, reach.moment / reach.sum};
 }
 /// Of another lane, without the mean.

@@ -17,8 +17,9 @@ void check(const Params& p, std::int64_t n) {
   require(p.bins >= 2 && p.bins <= most_bins, "soft_bins: " + std::to_string(p.bins) +
                                                   " bins, 2 to " + std::to_string(most_bins) +
                                                   " are wanted");
-  require(p.sigma > 0 && p.sigma <= 16, "soft_bins: sigma is " + std::to_string(p.sigma) +
-                                            " bins, more than 0 and at most 16 is wanted");
+  // Halfway between two bins, the weights of narrower Gaussians are 0 in float.
+  require(p.sigma >= 0.05 && p.sigma <= 16,
+          "soft_bins: sigma is " + std::to_string(p.sigma) + " bins, 0.05 to 16 are wanted");
   for (const auto& range : {p.range_a, p.range_b})
     require(range[0] < range[1] && std::isfinite(range[1] - range[0]),
             "soft_bins: the range is " + std::to_string(range[0]) + " to " +

@@ -21,7 +21,7 @@ enum class Ends {
 
 struct Params {
   int bins = 32;  ///< per image; their centres lie from end to end of the range, within 2 and 128
-  double sigma = 0.5;                                  ///< of the Gaussians [bins]
+  double sigma = 0.5;  ///< of the Gaussians, within 0.05 and 16 [bins]
   std::array<double, 2> range_a{0, 1}, range_b{0, 1};  ///< what is beyond counts as its end
   Ends ends = Ends::flat;
   friend bool operator==(const Params&, const Params&) = default;
